@@ -1,0 +1,63 @@
+//! What `derive` reads and writes: ordered keyspaces of bytes. The state store implements it; tests use a map.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+use crate::plan::{IndexId, MappingId, NodeId};
+use crate::schema::TableId;
+
+/// A keyspace of the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Space {
+    /// Stored legacy rows: identity key (or 16-byte row hash for a bag) -> encoded row (bag: count, row).
+    Base(TableId),
+    /// Index entries: index key bytes ++ identity key -> empty.
+    Index(IndexId),
+    /// What was last emitted: branch, anchor key, output key -> fingerprint.
+    Emitted(NodeId),
+    /// Writes waiting for the target: sequence (big-endian) -> encoded batch and frontier.
+    Outbox(MappingId),
+    /// Catalogue, positions, phases, chunk records, sequences.
+    Meta,
+}
+
+/// One write to the state; `None` deletes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mutation {
+    /// Where.
+    pub space: Space,
+    /// Key.
+    pub key: Vec<u8>,
+    /// New value, or `None` to delete.
+    pub value: Option<Vec<u8>>,
+}
+
+/// Reads of the state as it is between epochs.
+pub trait Arrangements: Send + Sync {
+    /// The value of a key.
+    ///
+    /// # Errors
+    /// The store failed; see its class.
+    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>>;
+
+    /// Values of several keys, in the order of `keys`. Sorted keys are cheaper.
+    ///
+    /// # Errors
+    /// The store failed; see its class.
+    fn get_many(&self, space: Space, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>> {
+        keys.iter().map(|key| self.get(space, key)).collect()
+    }
+
+    /// Visits entries whose key starts with `prefix`, in key order, until `visit` answers `false`. With `after`, starts behind
+    /// that key.
+    ///
+    /// # Errors
+    /// The store or `visit` failed.
+    fn scan(
+        &self,
+        space: Space,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool>,
+    ) -> Result<()>;
+}

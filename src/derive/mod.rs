@@ -1,0 +1,14 @@
+//! One epoch step: changed legacy rows in, changed target rows out.
+//!
+//! The algorithm is affected-key re-derivation over shared base arrangements. Net changes per key; walk both images of every changed row
+//! through the new state to the affected anchors; derive those again; compare with the fingerprints of what was last emitted;
+//! emit the difference. Everything here is synchronous, deterministic and free of I/O beyond [`Arrangements`].
+//!
+//! Why both images through the *new* state reach every anchor whose rows changed: if the rows of an anchor differ, some set of joined tuples
+//! contributes in exactly one of old and new. Take the changed tuple closest to the anchor. The tuples between it and the
+//! anchor are unchanged, so they stand in the new state with the same keys; walking the image that belongs to the contribution
+//! uses exactly those tuples.
+
+mod arrangements;
+
+pub use arrangements::{Arrangements, Mutation, Space};

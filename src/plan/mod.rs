@@ -1,0 +1,165 @@
+//! A bound query becomes a plan: stored columns, indexes, anchors, walks and key proofs.
+//!
+//! In: bound queries of every mapping and the source catalogue. Out: a [`Plan`], plain data that `derive` interprets. The plan is
+//! a pure function of its inputs; [`Plan::fingerprint`] changes when anything that gives state its meaning changes.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::schema::{TableId, TableLayout, TableSchema, TargetTable};
+use crate::sql::query::{AliasId, Branch, Expr};
+use crate::value::KeyKind;
+
+/// An index over stored rows; unique in the plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct IndexId(pub u32);
+
+/// A target table over all mappings; unique in the plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct NodeId(pub u32);
+
+/// The index of a mapping in its plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct MappingId(pub u32);
+
+/// Everything the engine needs to know about the mappings over one source.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Legacy tables; index = [`TableId`].
+    pub tables: Vec<TablePlan>,
+    /// Indexes; index = [`IndexId`].
+    pub indexes: Vec<IndexPlan>,
+    /// Mappings; index = [`MappingId`].
+    pub mappings: Vec<MappingPlan>,
+    /// Target tables of all mappings; index = [`NodeId`].
+    pub nodes: Vec<NodePlan>,
+}
+
+/// A stored legacy table.
+#[derive(Debug, Clone)]
+pub struct TablePlan {
+    /// The table in the catalogue.
+    pub schema: TableSchema,
+    /// Its stored columns.
+    pub layout: TableLayout,
+    /// How identity values become key bytes, per identity column; empty for a bag.
+    pub identity_kinds: Vec<KeyKind>,
+    /// Indexes over it.
+    pub indexes: Vec<IndexId>,
+}
+
+/// An index: stored rows of one table by expressions over them.
+#[derive(Debug, Clone)]
+pub struct IndexPlan {
+    /// The table.
+    pub table: TableId,
+    /// Expressions over the stored row; every column reference has alias 0.
+    pub parts: Vec<IndexPart>,
+}
+
+/// One key part of an index.
+#[derive(Debug, Clone)]
+pub struct IndexPart {
+    /// The expression over the stored row.
+    pub expr: Expr,
+    /// How its value becomes key bytes.
+    pub kind: KeyKind,
+    /// Whether NULL is indexed (`<=>`); otherwise a NULL part means no entry.
+    pub null_safe: bool,
+}
+
+/// One mapping.
+#[derive(Debug, Clone)]
+pub struct MappingPlan {
+    /// Its name: its identity.
+    pub name: String,
+    /// Its target tables, in the order of the file.
+    pub nodes: Vec<NodeId>,
+    /// Output policies.
+    pub policies: Policies,
+}
+
+/// What happens to output values that the target cannot hold.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policies {
+    /// For zero and partly zero dates.
+    pub zero_date: ZeroDate,
+}
+
+/// The `zero_date` policy.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ZeroDate {
+    /// Stop and say so.
+    #[default]
+    Stop,
+    /// NULL.
+    Null,
+    /// The first day of the calendar.
+    FirstDay,
+}
+
+/// One target table: how its rows follow from stored rows.
+#[derive(Debug, Clone)]
+pub struct NodePlan {
+    /// The mapping it belongs to.
+    pub mapping: MappingId,
+    /// The target table.
+    pub table: TargetTable,
+    /// UNION ALL branches.
+    pub branches: Vec<BranchPlan>,
+    /// Output policies of the mapping.
+    pub policies: Policies,
+    /// The mapping's SQL text; for verify and diff.
+    pub sql: String,
+}
+
+/// One branch.
+#[derive(Debug, Clone)]
+pub struct BranchPlan {
+    /// The branch; column references are indexes into stored layouts.
+    pub branch: Branch,
+    /// What a derivation starts from.
+    pub anchor: Anchor,
+    /// Per base-table alias, how a changed row finds the anchors it affects.
+    pub walks: BTreeMap<AliasId, Walk>,
+}
+
+/// What a derivation starts from: all output rows of one anchor key are derived together.
+#[derive(Debug, Clone)]
+pub enum Anchor {
+    /// One row of a root table, by its identity.
+    Row {
+        /// The root alias.
+        alias: AliasId,
+    },
+    /// One group: all rows of `alias` with the same values of an index.
+    Group {
+        /// The alias whose columns make the (leading part of the) group key.
+        alias: AliasId,
+        /// The index over exactly those group expressions; its key bytes are the anchor key.
+        index: IndexId,
+    },
+}
+
+/// The way from a changed row to anchors.
+#[derive(Debug, Clone)]
+pub struct Walk {
+    /// Conjuncts local to the start alias; if the row fails them, neither image affects anything.
+    pub local: Vec<Expr>,
+    /// Steps; the last one yields the anchor alias. Empty if the start alias is the anchor alias.
+    pub hops: Vec<Hop>,
+}
+
+/// One step of a walk: probe an index with expressions over the row at hand.
+#[derive(Debug, Clone)]
+pub struct Hop {
+    /// The alias of the row at hand.
+    pub from: AliasId,
+    /// Probe values, over the row at hand (column references of alias `from`) or constants.
+    pub probe: Vec<Expr>,
+    /// The index to probe.
+    pub index: IndexId,
+    /// The alias of the rows it yields.
+    pub to: AliasId,
+}

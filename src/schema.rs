@@ -1,0 +1,347 @@
+//! What a legacy table looks like at one position of its source, and which of its columns the engine stores.
+//!
+//! A [`TableSchema`] is read from the source's catalogue. A [`TableLayout`] is the plan's choice of stored columns; rows
+//! that a source emits have exactly the layout's columns in the layout's order.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// A schema-qualified table name, spelled as the catalogue spells it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TableName {
+    /// Database (MySQL) or schema (PostgreSQL).
+    pub schema: String,
+    /// Table.
+    pub name: String,
+}
+
+impl fmt::Display for TableName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.schema, self.name)
+    }
+}
+
+/// The index of a mapped legacy table in its plan; stable as long as the plan is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TableId(pub u32);
+
+/// The type of a column or an expression, exact enough to choose semantics, encodings and target types.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DataType {
+    /// The type of a bare NULL.
+    Null,
+    /// A real boolean (PostgreSQL).
+    Boolean,
+    /// TINYINT to BIGINT, signed or unsigned.
+    Integer {
+        /// 8, 16, 24, 32 or 64.
+        bits: u8,
+        /// UNSIGNED.
+        unsigned: bool,
+    },
+    /// DECIMAL(precision, scale).
+    Decimal {
+        /// Total digits.
+        precision: u16,
+        /// Digits after the point.
+        scale: u16,
+        /// UNSIGNED.
+        unsigned: bool,
+    },
+    /// Single precision.
+    Float,
+    /// Double precision.
+    Double,
+    /// CHAR, VARCHAR and the TEXTs.
+    Text {
+        /// Length in characters; `None` where the type has no bound worth keeping (the TEXTs).
+        length: Option<u32>,
+        /// CHAR(n).
+        fixed: bool,
+        /// The source's name of the charset, e.g. `euckr`.
+        charset: String,
+        /// The source's name of the collation, e.g. `utf8mb4_general_ci`.
+        collation: String,
+    },
+    /// BINARY, VARBINARY and the BLOBs.
+    Bytes {
+        /// Length in bytes; `None` for the BLOBs.
+        length: Option<u32>,
+        /// BINARY(n): padded with zero bytes.
+        fixed: bool,
+    },
+    /// ENUM with its labels, first label = index 1.
+    Enum {
+        /// Labels in order.
+        labels: Vec<String>,
+        /// The source's name of the charset.
+        charset: String,
+        /// The source's name of the collation.
+        collation: String,
+    },
+    /// SET with its labels, first label = bit 0.
+    Set {
+        /// Labels in order.
+        labels: Vec<String>,
+        /// The source's name of the charset.
+        charset: String,
+        /// The source's name of the collation.
+        collation: String,
+    },
+    /// BIT(length).
+    Bit {
+        /// 1 to 64.
+        length: u8,
+    },
+    /// DATE.
+    Date,
+    /// DATETIME(fraction).
+    DateTime {
+        /// Digits after the second, 0 to 6.
+        fraction: u8,
+    },
+    /// TIMESTAMP(fraction); values arrive in the session time zone.
+    Timestamp {
+        /// Digits after the second, 0 to 6.
+        fraction: u8,
+    },
+    /// TIME(fraction).
+    Time {
+        /// Digits after the second, 0 to 6.
+        fraction: u8,
+    },
+    /// YEAR.
+    Year,
+    /// JSON (MySQL's binary JSON; MariaDB's JSON is LONGTEXT).
+    Json,
+    /// A type that the engine can name but not carry; using such a column is refused.
+    Unsupported {
+        /// The source's own name of the type.
+        native: String,
+    },
+}
+
+/// One column of a legacy table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Column {
+    /// Catalogue-true name.
+    pub name: String,
+    /// Its type.
+    pub data_type: DataType,
+    /// The source's full type text, e.g. `varchar(16)`; for messages.
+    pub native_type: String,
+    /// Whether NULL is allowed.
+    pub nullable: bool,
+    /// Whether the column is generated, and how.
+    pub generated: Generated,
+    /// The column comment; empty if none.
+    pub comment: String,
+}
+
+/// Whether a column is computed by the source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Generated {
+    /// An ordinary column.
+    No,
+    /// Computed and stored: in every row image.
+    Stored,
+    /// Computed when read: in MariaDB's row images, not in MySQL's.
+    Virtual,
+}
+
+/// A primary or unique key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UniqueKey {
+    /// Its name, `PRIMARY` for the primary key.
+    pub name: String,
+    /// Column ordinals, zero-based, in key order. Keys over prefixes or expressions are left out by the catalogue reader.
+    pub columns: Vec<usize>,
+}
+
+/// A legacy table at one position.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableSchema {
+    /// Its name.
+    pub name: TableName,
+    /// Columns in ordinal order.
+    pub columns: Vec<Column>,
+    /// The primary key, if there is one.
+    pub primary_key: Option<UniqueKey>,
+    /// Further unique keys.
+    pub unique_keys: Vec<UniqueKey>,
+    /// The storage engine as the source names it, e.g. `InnoDB`, `MyISAM`.
+    pub engine: String,
+    /// Whether the engine is transactional.
+    pub transactional: bool,
+    /// The table comment; empty if none.
+    pub comment: String,
+    /// The source's own estimate of the row count.
+    pub row_estimate: u64,
+}
+
+impl TableSchema {
+    /// The zero-based ordinal of a column, compared without regard to ASCII case as MySQL does.
+    #[must_use]
+    pub fn ordinal(&self, column: &str) -> Option<usize> {
+        self.columns.iter().position(|candidate| candidate.name.eq_ignore_ascii_case(column))
+    }
+
+    /// The key by which the engine stores rows: the primary key, else the first unique key without nullable columns.
+    /// `None`: the rows are a bag.
+    #[must_use]
+    pub fn identity(&self) -> Option<&UniqueKey> {
+        self.primary_key.as_ref().or_else(|| {
+            self.unique_keys.iter().find(|key| {
+                key.columns.iter().all(|ordinal| self.columns.get(*ordinal).is_some_and(|column| !column.nullable))
+            })
+        })
+    }
+}
+
+/// One stored column of a mapped table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredColumn {
+    /// Zero-based ordinal in the legacy table.
+    pub ordinal: usize,
+    /// The column's name and type.
+    pub column: Column,
+}
+
+/// Which columns of a legacy table the engine stores, and by which of them it finds a row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableLayout {
+    /// The table's id in the plan.
+    pub id: TableId,
+    /// Its name.
+    pub name: TableName,
+    /// Stored columns, in ordinal order.
+    pub columns: Vec<StoredColumn>,
+    /// Indexes into `columns` that make the row's identity, in key order; `None`: the rows are a bag.
+    pub identity: Option<Vec<usize>>,
+    /// Whether the engine of the table is transactional.
+    pub transactional: bool,
+    /// How many columns the legacy table has in all.
+    pub source_column_count: usize,
+}
+
+/// Which server family a source is; semantics differ between them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Flavor {
+    /// Oracle MySQL and Percona Server.
+    MySql,
+    /// MariaDB.
+    MariaDb,
+}
+
+/// The session settings that give the mapping's SQL its meaning; recorded once and set on every connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionSettings {
+    /// `sql_mode`, normalised to upper case without spaces.
+    pub sql_mode: String,
+    /// `time_zone`, e.g. `+09:00`; never `SYSTEM`.
+    pub time_zone: String,
+    /// `div_precision_increment`: digits that a decimal division adds.
+    pub div_precision_increment: u32,
+    /// `group_concat_max_len` in bytes.
+    pub group_concat_max_len: u64,
+    /// `collation_connection`: the collation of string literals.
+    pub collation_connection: String,
+    /// `lower_case_table_names`.
+    pub lower_case_table_names: u8,
+}
+
+/// What a source's catalogue said about the mapped tables, with everything evaluation depends on. Stored with the state, so
+/// that a restart means the same as the first start.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SourceCatalog {
+    /// Server family.
+    pub flavor: Flavor,
+    /// Server version, major, minor, patch.
+    pub version: (u32, u32, u32),
+    /// The database that unqualified names mean.
+    pub default_schema: String,
+    /// The mapped tables, sorted by name; a table's index is its [`TableId`].
+    pub tables: Vec<TableSchema>,
+    /// Collations of the mapped columns and of literals, by name.
+    pub collations: std::collections::BTreeMap<String, crate::value::Collation>,
+    /// Session settings.
+    pub session: SessionSettings,
+}
+
+impl SourceCatalog {
+    /// Finds a mapped table by name; an absent schema means the default one. Case follows `lower_case_table_names`.
+    #[must_use]
+    pub fn table(&self, schema: Option<&str>, name: &str) -> Option<(TableId, &TableSchema)> {
+        let schema = schema.unwrap_or(&self.default_schema);
+        let folded = self.session.lower_case_table_names != 0;
+        let same = |left: &str, right: &str| if folded { left.eq_ignore_ascii_case(right) } else { left == right };
+        let index = self.tables.iter().position(|table| same(&table.name.schema, schema) && same(&table.name.name, name))?;
+        Some((TableId(u32::try_from(index).ok()?), self.tables.get(index)?))
+    }
+}
+
+/// A column type of a target table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TargetType {
+    /// boolean
+    Boolean,
+    /// smallint
+    SmallInt,
+    /// integer
+    Integer,
+    /// bigint
+    BigInt,
+    /// numeric(precision, scale), or unbounded numeric
+    Numeric(Option<(u16, u16)>),
+    /// real
+    Real,
+    /// double precision
+    Double,
+    /// text
+    Text,
+    /// varchar(n), n in characters
+    Varchar(u32),
+    /// bytea
+    Bytea,
+    /// date
+    Date,
+    /// timestamp(fraction) without time zone
+    Timestamp(u8),
+    /// interval, for MySQL's TIME, which is a duration beyond 24 hours
+    Interval,
+    /// time(fraction) without time zone
+    Time(u8),
+    /// json, keeping its text
+    Json,
+}
+
+/// One column of a target table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub target_type: TargetType,
+    /// Whether NULL may occur.
+    pub nullable: bool,
+    /// Its description; becomes the column comment. Empty if none.
+    pub description: String,
+}
+
+/// A target table as a mapping declares it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetTable {
+    /// Schema; `None`: the connection's own.
+    pub schema: Option<String>,
+    /// Name.
+    pub name: String,
+    /// Columns in the order of the SELECT.
+    pub columns: Vec<TargetColumn>,
+    /// Indexes into `columns` that make the key.
+    pub key: Vec<usize>,
+    /// Further indexes, as indexes into `columns`.
+    pub indexes: Vec<Vec<usize>>,
+    /// Its description; becomes the table comment. Empty if none.
+    pub description: String,
+}

@@ -1,0 +1,4 @@
+//! The mapping's SQL: parsed, bound to the source's catalogue, evaluated with the source's semantics.
+
+pub mod functions;
+pub mod query;

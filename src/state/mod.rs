@@ -1,0 +1,42 @@
+//! The state on local disk: arrangements, emitted fingerprints, outbox, spool and metadata.
+//!
+//! [`Store`] is the narrow face that the flows see; `fjall.rs` is the implementation, `memory.rs` the one for tests. A batch is
+//! atomic over all keyspaces; after a batch with [`Durability::Synced`] it and every batch before it survive a power loss.
+
+pub mod spool;
+
+use crate::derive::{Arrangements, Mutation, Space};
+use crate::error::Result;
+
+/// When a batch is on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// Survives a crash of the process; a later synced batch makes it survive a power loss.
+    Buffered,
+    /// On disk when the call returns.
+    Synced,
+}
+
+/// What the flows need of a state store beyond the reads of [`Arrangements`].
+pub trait Store: Arrangements {
+    /// Writes all of `mutations`, or none. Later mutations of the same key win.
+    ///
+    /// # Errors
+    /// The disk failed or is full; nothing of the batch is visible after a reopen.
+    fn commit(&self, mutations: Vec<Mutation>, durability: Durability) -> Result<()>;
+
+    /// Makes everything committed so far durable.
+    ///
+    /// # Errors
+    /// The disk failed.
+    fn sync(&self) -> Result<()>;
+
+    /// Deletes every entry of a keyspace.
+    ///
+    /// # Errors
+    /// The disk failed.
+    fn clear(&self, space: Space) -> Result<()>;
+
+    /// Bytes on disk, spool not included.
+    fn disk_bytes(&self) -> u64;
+}

@@ -1,0 +1,1 @@
+//! The spool: source events kept on local disk while chunks are read.

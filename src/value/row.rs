@@ -1,0 +1,1 @@
+//! The compact canonical row encoding: equal rows give equal bytes.
