@@ -273,8 +273,8 @@ fn push_code(number: u32, out: &mut Vec<u8>) {
     const THREE: u32 = TWO + 0x2 * 0x1_0000;
     let (lead, length) = match number {
         0..ONE => return out.push(number as u8),
-        ONE..TWO => (0xc0_0000_u32 << 8 | (number - ONE) << 16, 2),
-        TWO..THREE => (0xfc_0000_u32 << 8 | (number - TWO) << 8, 3),
+        ONE..TWO => (0xc000_0000_u32 + ((number - ONE) << 16), 2),
+        TWO..THREE => (0xfc00_0000_u32 + ((number - TWO) << 8), 3),
         _ => (0xfe00_0000_u32 + (number - THREE), 4),
     };
     out.extend(lead.to_be_bytes().iter().take(length));

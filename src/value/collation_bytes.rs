@@ -129,7 +129,7 @@ fn write_weights(weights: &Weights, out: &mut Vec<u8>) {
     for run in &runs {
         push(run.first - next);
         push(run.entry);
-        push(run.length << 1 | run.step);
+        push((run.length << 1) | run.step);
         next = run.first + run.length;
     }
     push(weights.sequences.len() as u32);
