@@ -69,3 +69,51 @@ async fn a_server_that_cannot_start_says_what_it_wrote() {
     let Err(error) = MariaDb::start(ServerOptions::with_args(["--no-such-option"])).await else { panic!("it started") };
     assert!(error.to_string().contains("no-such-option"), "{error}");
 }
+
+const CHILD: &str = "STRANGLER_TEST_SERVER_CHILD";
+
+/// Not a test of its own: the process that the next test starts and kills.
+#[tokio::test]
+async fn child_that_starts_a_server_and_waits() {
+    let Some(report) = std::env::var_os(CHILD) else { return };
+    let mariadb = MariaDb::start(ServerOptions::default()).await.unwrap();
+    let postgres = Postgres::start(ServerOptions::default()).await.unwrap();
+    let folders = format!("{} {}", mariadb.folder().display(), postgres.folder().display());
+    let unfinished = std::path::PathBuf::from(&report).with_extension("new");
+    std::fs::write(&unfinished, format!("{} {} {folders}", mariadb.pid().unwrap(), postgres.pid().unwrap())).unwrap();
+    std::fs::rename(unfinished, report).unwrap();
+    std::future::pending().await
+}
+
+#[tokio::test]
+async fn servers_die_with_a_parent_that_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().join("pids");
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "demo::servers::tests::child_that_starts_a_server_and_waits"])
+        .env(CHILD, &report)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    while !report.exists() {
+        assert!(child.try_wait().unwrap().is_none(), "the child ended");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let report = std::fs::read_to_string(report).unwrap();
+    let words: Vec<&str> = report.split(' ').collect();
+    for pid in &words[..2] {
+        while alive(pid) {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+    for left_behind in &words[2..] {
+        std::fs::remove_dir_all(left_behind).unwrap();
+    }
+}
+
+/// A process that is neither gone nor a zombie waiting for somebody to collect it.
+fn alive(pid: &str) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.rsplit(')').next().unwrap().starts_with(" Z"))
+}

@@ -74,7 +74,7 @@ impl Desk {
         let orders = orders.join(", ");
         let discount = match self.rng.u32(..3) {
             0 => "NULL".into(),
-            _ => money(self.rng.i64(..10_000)),
+            _ => money(self.rng.i64(0..10_000)),
         };
         self.alone(format!("UPDATE tb_ord_dtl SET dc_amt = {discount} WHERE ord_no IN ({orders})")).await
     }

@@ -159,7 +159,7 @@ impl Desk {
             0 => format!("rcv_hp_no = {}", quote(&names::phone(&mut self.rng))),
             1 => format!("ord_tp = '{}'", pick(&mut self.rng, &["NORMAL", "RESERVE", "REGULAR"])),
             2 => format!("ord_st_cd = '{}'", pick(&mut self.rng, &["10", "60", "77", "80", "90 "])),
-            3 => format!("dlv_amt = {}", money(self.rng.i64(..5_000) * 100)),
+            3 => format!("dlv_amt = {}", money(self.rng.i64(0..5_000) * 100)),
             4 => format!("chnl_cd = '{}'", pick(&mut self.rng, &["TV", "tv", "WEB", "CTL", "MOB "])), // equal under the collation
             5 => "addr_seq = COALESCE(addr_seq, 0) % 3 + 1".into(),
             _ => format!("cncl_dt = '{}'", pick(&mut self.rng, &["", "20240301", "00000000", "20240231"])),
