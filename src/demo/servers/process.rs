@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// How much of a server's log goes into an error.
-const LOG_LINES: usize = 12;
+const LOG_LINES: usize = 30;
 
 /// A program with its folder; at most one process at a time.
 pub(super) struct ServerProcess {
@@ -83,6 +83,8 @@ impl ServerProcess {
         };
         // An own process group: Ctrl-C on the terminal is for us, and we end the servers in order.
         command.args(parts).process_group(0).current_dir(self.folder()).env("HOME", self.folder()).env("LC_ALL", "C");
+        // A MariaDB that starts removes every `#sql*` file in its temp folder, also those of its neighbours.
+        command.env("TMPDIR", self.folder());
         command
     }
 

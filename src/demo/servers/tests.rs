@@ -34,6 +34,13 @@ async fn mariadb_goes_down_and_comes_back() {
     goes_down_and_comes_back(server).await;
 }
 
+/// A MariaDB that starts removes all temporary tables in its temp folder: with a shared one, neighbours fail at random.
+#[tokio::test]
+async fn each_server_has_a_temp_folder_of_its_own() {
+    let server = MariaDb::start(ServerOptions::default()).await.unwrap();
+    assert_eq!(ask(&server.url(), "SELECT @@tmpdir").await, server.folder().display().to_string());
+}
+
 #[tokio::test]
 async fn two_mysql_servers_have_two_identities() {
     if !MySql::is_available() {

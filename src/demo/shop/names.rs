@@ -2,8 +2,11 @@
 
 use fastrand::Rng;
 
+/// A code and its name.
+type Code = (&'static str, &'static str);
+
 /// Code rows: group, name of the group, and its codes in order. Code `77` of several groups is used by data and missing here.
-pub(super) const CODES: &[(&str, &str, &[(&str, &str)])] = &[
+pub(super) const CODES: &[(&str, &str, &[Code])] = &[
     (
         "ORD_ST",
         "주문상태",
@@ -84,6 +87,12 @@ pub(super) fn option(rng: &mut Rng) -> &'static str {
 
 pub(super) fn vendor(rng: &mut Rng) -> String {
     format!("{} {}", pick(rng, VENDORS), rng.u32(1..99))
+}
+
+/// The first name of vendor `number`; all syllables appear even in the smallest shop.
+pub(super) fn first_vendor(number: u32) -> String {
+    let name = VENDORS.iter().cycle().nth(number as usize % VENDORS.len()).copied().unwrap_or_default();
+    format!("{name} {number}호점")
 }
 
 pub(super) fn address(rng: &mut Rng) -> String {

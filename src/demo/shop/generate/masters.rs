@@ -71,7 +71,7 @@ fn vendors(rng: &mut Rng, sizes: Sizes) -> Insert {
     let mut insert = Insert::into("tb_vendor");
     for number in 1..=sizes.vendors {
         let business = format!("{:010}", rng.u64(1_000_000_000..9_999_999_999));
-        insert.row().number(number).text(&names::vendor(rng)).text(&names::plain_person(rng)).text(&business).text("직매입");
+        insert.row().number(number).text(&names::first_vendor(number)).text(&names::plain_person(rng)).text(&business).text("직매입");
     }
     insert
 }

@@ -30,11 +30,13 @@ pub(super) struct Desk {
     pub customers: u32,
     pub items: u32,
     pub vendors: u32,
+    /// MySQL with enforced GTID consistency refuses transactions over both engines.
+    pub engines_mix: bool,
 }
 
 impl Desk {
     pub fn new(connection: Conn, rng: Rng) -> Self {
-        Self { connection, rng, recent: VecDeque::new(), next_order: 1, customers: 1, items: 1, vendors: 1 }
+        Self { connection, rng, recent: VecDeque::new(), next_order: 1, customers: 1, items: 1, vendors: 1, engines_mix: true }
     }
 
     /// Reads how large the shop is; false if it holds no order.
@@ -45,6 +47,9 @@ impl Desk {
         // Only a scan of the key: the running number is the end of the order number, whatever its day.
         let last = self.number("SELECT MAX(CAST(RIGHT(ord_no, 7) AS UNSIGNED)) FROM tb_ord_mst").await?;
         self.next_order = last.unwrap_or(0).saturating_add(1);
+        let enforced: Option<(String, String)> =
+            self.connection.query_first("SHOW GLOBAL VARIABLES LIKE 'enforce_gtid_consistency'").await?;
+        self.engines_mix = enforced.is_none_or(|(_, value)| value != "ON"); // MariaDB has no such variable
         self.run("SET SESSION innodb_lock_wait_timeout = 5").await?;
         Ok(last.is_some())
     }

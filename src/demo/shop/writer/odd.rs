@@ -25,12 +25,15 @@ impl Desk {
     pub async fn mixed_engines(&mut self) -> Done {
         let order = self.order().await?;
         let (customer, day) = (self.customer(), self.today());
+        let credit = format!(
+            "INSERT INTO tb_pnt_hist (cust_no, ord_no, pnt_tp, pnt_amt, reg_dt) VALUES ({customer}, {order}, 'SAVE', 7.5, '{day}')"
+        );
+        if !self.engines_mix {
+            return self.alone(credit).await;
+        }
         self.run("BEGIN").await?;
         self.run(format!("UPDATE tb_ord_mst SET dlv_amt = dlv_amt + 1 WHERE ord_no = {order}")).await?;
-        self.run(format!(
-            "INSERT INTO tb_pnt_hist (cust_no, ord_no, pnt_tp, pnt_amt, reg_dt) VALUES ({customer}, {order}, 'SAVE', 7.5, '{day}')"
-        ))
-        .await?;
+        self.run(credit).await?;
         self.run(format!("UPDATE tb_ord_dtl SET qty = qty + 1 WHERE ord_no = {order} AND ord_seq = 1")).await?;
         if once_in(&mut self.rng, 3) {
             self.run("ROLLBACK").await?;
