@@ -30,10 +30,19 @@ impl Port {
 
     fn try_reserve(number: u16) -> Option<Self> {
         let lock = std::env::temp_dir().join(format!("strangler-port-{number}.lock"));
-        let file = File::options().create(true).truncate(false).write(true).open(&lock).ok()?;
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&lock)
+            .ok()?;
         file.try_lock().ok()?;
         TcpListener::bind((Ipv4Addr::LOCALHOST, number)).ok()?;
-        Some(Self { number, lock, _locked: file })
+        Some(Self {
+            number,
+            lock,
+            _locked: file,
+        })
     }
 }
 

@@ -7,14 +7,14 @@ mod generate;
 mod load;
 mod names;
 mod schema;
-mod text;
 #[cfg(test)]
 mod tests;
+mod text;
 mod writer;
 
 pub use load::{LoadProgress, LoadReport, ShopOptions, load, load_with_progress};
 pub use schema::{ORDER_SERVICE_MAPPING, SCHEMA};
-pub use writer::{Writer, WriterCounts, WriterCounters};
+pub use writer::{Writer, WriterCounters, WriterCounts};
 
 /// Why the shop could not be loaded or written to.
 #[derive(Debug, thiserror::Error)]
@@ -37,7 +37,10 @@ pub enum ShopError {
 
 impl ShopError {
     fn database(attempted: impl Into<String>, cause: mysql_async::Error) -> Self {
-        Self::Database { attempted: attempted.into(), cause }
+        Self::Database {
+            attempted: attempted.into(),
+            cause,
+        }
     }
 }
 

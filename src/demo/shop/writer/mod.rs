@@ -115,10 +115,20 @@ impl Writer {
         let failed = |cause| ShopError::database("connect to write to the shop", cause);
         let connection = connect(&options).await.map_err(failed)?;
         let mut desk = Desk::new(connection, generate::chunk_rng(seed, 9, 0));
-        if !desk.look_around().await.map_err(|cause| ShopError::database("read the shop", cause))? {
-            return Err(ShopError::Empty(options.db_name().unwrap_or_default().into()));
+        if !desk
+            .look_around()
+            .await
+            .map_err(|cause| ShopError::database("read the shop", cause))?
+        {
+            return Err(ShopError::Empty(
+                options.db_name().unwrap_or_default().into(),
+            ));
         }
-        Ok(Self { options, desk, counters: Arc::default() })
+        Ok(Self {
+            options,
+            desk,
+            counters: Arc::default(),
+        })
     }
 
     /// What has been done so far, to be watched from elsewhere.
@@ -146,8 +156,13 @@ impl Writer {
     ///
     /// # Errors
     /// The server refused a transaction.
-    pub async fn run(&mut self, transactions_per_second: f64, mut stop: watch::Receiver<bool>) -> Result<(), ShopError> {
-        let pause = Duration::try_from_secs_f64(1.0 / transactions_per_second.clamp(0.001, 1e6)).unwrap_or(RETRY_PAUSE);
+    pub async fn run(
+        &mut self,
+        transactions_per_second: f64,
+        mut stop: watch::Receiver<bool>,
+    ) -> Result<(), ShopError> {
+        let pause = Duration::try_from_secs_f64(1.0 / transactions_per_second.clamp(0.001, 1e6))
+            .unwrap_or(RETRY_PAUSE);
         let mut ticks = tokio::time::interval(pause);
         // After an outage go on at the same pace; catching up would be a burst nobody asked for.
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -181,7 +196,12 @@ impl Writer {
                         return Ok(());
                     }
                 }
-                Err(error) => return Err(ShopError::database(format!("writer action {}", action_name(action)), error)),
+                Err(error) => {
+                    return Err(ShopError::database(
+                        format!("writer action {}", action_name(action)),
+                        error,
+                    ));
+                }
             }
         }
     }
@@ -199,7 +219,11 @@ impl Writer {
                 Err(error) if stop.is_none() && start.elapsed() > PATIENCE => {
                     return Err(ShopError::database("reconnect to the shop", error));
                 }
-                Err(_) if stop.is_some_and(|stop| *stop.borrow() || stop.has_changed().is_err()) => return Ok(false),
+                Err(_)
+                    if stop.is_some_and(|stop| *stop.borrow() || stop.has_changed().is_err()) =>
+                {
+                    return Ok(false);
+                }
                 Err(_) => tokio::time::sleep(RETRY_PAUSE).await,
             }
         }
@@ -267,7 +291,10 @@ fn is_collision(error: &Error) -> bool {
 /// The server is going down, is down, or cut the connection.
 fn is_outage(error: &Error) -> bool {
     match error {
-        Error::Server(server) => [1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, 1184, 1290, 1317, 1927, 3032, 4031].contains(&server.code),
+        Error::Server(server) => [
+            1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, 1184, 1290, 1317, 1927, 3032, 4031,
+        ]
+        .contains(&server.code),
         Error::Io(_) | Error::Driver(_) => true,
         _ => false,
     }
