@@ -73,6 +73,7 @@ $run "$loader" --library-path "$tree/usr/lib/x86_64-linux-gnu" "$tree/usr/sbin/m
   --lc-messages-dir="$tree/usr/share/mysql" --character-sets-dir="$tree/usr/share/mysql/charsets" \
   --plugin-dir="$tree/usr/lib/mysql/plugin" --datadir="$root/data" --initialize-insecure >&2
 rm -f "$root/data/auto.cnf" # each copy must draw its own server uuid
+chmod -R a+rX "$root/data"  # nothing in it is secret, and whoever runs tests copies it
 rm -rf "$work"
 : >"$root/complete"
 echo "$root"
