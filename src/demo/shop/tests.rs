@@ -205,3 +205,23 @@ async fn an_empty_database_is_not_a_shop() {
         Err(ShopError::Empty(_))
     ));
 }
+
+#[tokio::test]
+async fn two_writers_share_a_shop() {
+    let server = MariaDb::start(ServerOptions::default()).await.unwrap();
+    let url = server.url_of("homeshop");
+    let options = ShopOptions {
+        orders: 300,
+        ..ShopOptions::default()
+    };
+    load(&url, options).await.unwrap();
+    let mut one = Writer::connect(&url, 1).await.unwrap();
+    let mut two = Writer::connect(&url, 2).await.unwrap();
+    let (first, second) = tokio::join!(one.step(400), two.step(400));
+    first.unwrap();
+    second.unwrap();
+    for writer in [one, two] {
+        let counts = writer.counts();
+        assert!(counts.committed > 300, "{counts:?}");
+    }
+}

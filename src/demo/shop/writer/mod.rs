@@ -191,6 +191,7 @@ impl Writer {
                 }
                 Err(error) if is_collision(&error) => match self.desk.run("ROLLBACK").await {
                     Ok(()) => {
+                        self.desk.skip_numbers();
                         self.counters.count(action_name(action), Outcome::Collided);
                         return Ok(());
                     }
@@ -216,13 +217,14 @@ impl Writer {
     async fn reconnect(&mut self, stop: Option<&watch::Receiver<bool>>) -> Result<bool, ShopError> {
         let start = Instant::now();
         loop {
-            match connect(&self.options).await {
-                Ok(connection) => {
-                    self.desk.change_connection(connection);
+            match self.connect_again().await {
+                Ok(()) => {
                     self.counters.count_reconnect();
                     return Ok(true);
                 }
-                Err(error) if stop.is_none() && start.elapsed() > PATIENCE => {
+                Err(error)
+                    if !is_outage(&error) || (stop.is_none() && start.elapsed() > PATIENCE) =>
+                {
                     return Err(ShopError::database("reconnect to the shop", error));
                 }
                 Err(_)
@@ -233,6 +235,11 @@ impl Writer {
                 Err(_) => tokio::time::sleep(RETRY_PAUSE).await,
             }
         }
+    }
+
+    async fn connect_again(&mut self) -> Result<(), Error> {
+        let connection = connect(&self.options).await?;
+        self.desk.change_connection(connection).await
     }
 
     fn choose(&mut self) -> Action {
@@ -298,7 +305,7 @@ fn is_collision(error: &Error) -> bool {
 fn is_outage(error: &Error) -> bool {
     match error {
         Error::Server(server) => [
-            1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, 1184, 1290, 1317, 1927, 3032, 4031,
+            1040, 1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, 1184, 1317, 1927, 3032, 4031,
         ]
         .contains(&server.code),
         Error::Io(_) | Error::Driver(_) => true,
