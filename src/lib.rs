@@ -30,3 +30,6 @@ pub mod sql;
 pub mod source;
 pub mod state;
 pub mod target;
+
+// 4 flows: the only place where core meets edges
+pub mod migrate;

@@ -12,7 +12,7 @@ use super::run::{Engine, Owned};
 use crate::error::Result;
 use crate::source::Source;
 use crate::state::outbox::{self, Pending};
-use crate::state::{Durability, Store, meta};
+use crate::state::{Durability, meta};
 use crate::target::{Advance, Target};
 use crate::write::WriteBatch;
 
@@ -81,7 +81,8 @@ impl<S: Source, T: Target> Engine<S, T> {
         let batch = [(advance, tables.as_slice(), writes)];
         let [(advance, _, _)] = &batch;
         let mut retry = Retry::new(self.options.retry_for);
-        while let Err(error) = mapping.target_of(self).apply(&batch).await {
+        let target = self.target(mapping.id)?;
+        while let Err(error) = target.apply(&batch).await {
             retry.failed(error, &self.board).await?;
             if self.has_landed(mapping, advance).await? {
                 break;

@@ -20,7 +20,7 @@ use crate::schema::TableId;
 use crate::source::Source;
 use crate::state::meta::{self, ChunkRecord, Progress, Stage};
 use crate::state::spool::{SpoolReader, position_of};
-use crate::state::{Durability, Store};
+use crate::state::Durability;
 use crate::target::Target;
 
 /// Bytes of spooled changes replayed in one state batch.

@@ -173,11 +173,9 @@ impl Spooler {
     /// # Errors
     /// What ended the spool.
     pub async fn reached(&mut self, position: &Position) -> Result<()> {
-        let reached = self.synced.wait_for(|synced| synced.as_ref().is_some_and(|synced| synced.contains(position))).await;
-        match reached {
-            Ok(_) => Ok(()),
-            Err(_) => Err(self.failure().await),
-        }
+        let contains = |synced: &Option<Position>| synced.as_ref().is_some_and(|synced| synced.contains(position));
+        let reached = self.synced.wait_for(contains).await.is_ok();
+        if reached { Ok(()) } else { Err(self.failure().await) }
     }
 
     /// Whether the task has ended by itself, which is always a failure; answers it.

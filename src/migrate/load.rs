@@ -9,12 +9,13 @@ use serde::{Deserialize, Serialize};
 use super::backfill::blocking;
 use super::retry::Retry;
 use super::run::{Engine, Owned};
+use super::start::is_reconciling;
 use crate::derive::{self, Loaded};
 use crate::error::{Class, Error, Result};
 use crate::plan::NodeId;
 use crate::source::Source;
 use crate::state::meta::{self, Stage};
-use crate::state::{Durability, Store};
+use crate::state::Durability;
 use crate::target::{Advance, Checkpoint, Phase, Target};
 use crate::write::WriteBatch;
 
@@ -32,9 +33,14 @@ struct Cursor {
 impl<S: Source, T: Target> Engine<S, T> {
     /// Loads every mapping that is not live yet, then makes the engine's stage live.
     pub(super) async fn load(&self, owned: &mut [Owned]) -> Result<()> {
-        for mapping in owned.iter_mut().filter(|mapping| mapping.checkpoint.phase == Phase::Loading) {
-            self.load_mapping(mapping).await?;
-            self.go_live(mapping, WriteBatch::default()).await?;
+        for mapping in owned.iter_mut() {
+            if is_reconciling(&mapping.checkpoint) {
+                let difference = self.difference(mapping).await?;
+                self.go_live(mapping, difference).await?;
+            } else if mapping.checkpoint.phase == Phase::Loading {
+                self.load_mapping(mapping).await?;
+                self.go_live(mapping, WriteBatch::default()).await?;
+            }
         }
         let mut mutations = Vec::new();
         for mapping in owned.iter() {
@@ -65,7 +71,7 @@ impl<S: Source, T: Target> Engine<S, T> {
         while let (Some(slice), Some(node)) = (derived.take(), self.node(mapping, &cursor)?) {
             let next = self.behind(node, &cursor, slice.next.clone())?;
             let next_node = self.node(mapping, &next)?;
-            let anchors = slice.anchors as u64;
+            let anchors = slice.anchors;
             let copied = self.copy_slice(mapping, node, &next, slice);
             let (copied, following) = match next_node {
                 Some(next_node) => tokio::join!(copied, async { Some(self.derive_slice(next_node, next.clone()).await) }),
@@ -77,9 +83,10 @@ impl<S: Source, T: Target> Engine<S, T> {
             derived = following.transpose()?;
             cursor = next;
         }
+        let target = self.target(mapping.id)?;
         for node in &self.mapping(mapping.id)?.nodes {
             let table = &self.node_plan(*node)?.table;
-            self.retried(|| mapping.target_of(self).create_indexes(table)).await?;
+            self.retried(|| target.create_indexes(table)).await?;
         }
         Ok(())
     }
@@ -119,7 +126,7 @@ impl<S: Source, T: Target> Engine<S, T> {
         checkpoint.load_cursor =
             Some(serde_json::to_string(next).map_err(|error| Error::bug("a load cursor cannot be written as JSON").because(error))?);
         let advance = Advance { expected_sequence: mapping.checkpoint.sequence, next: checkpoint };
-        let target = mapping.target_of(self);
+        let target = self.target(mapping.id)?;
         let mut retry = Retry::new(self.options.retry_for);
         loop {
             let Err(error) = target.load(table, slice.rows.clone(), &advance).await else { break };
@@ -134,7 +141,8 @@ impl<S: Source, T: Target> Engine<S, T> {
 
     /// Whether the target already holds the checkpoint of an advance whose answer was lost.
     pub(super) async fn has_landed(&self, mapping: &Owned, advance: &Advance) -> Result<bool> {
-        let found = self.retried(|| mapping.target_of(self).checkpoint(&mapping.name)).await?;
+        let target = self.target(mapping.id)?;
+        let found = self.retried(|| target.checkpoint(&mapping.name)).await?;
         let found = found.ok_or_else(|| super::start::checkpoint_lost(&mapping.name))?;
         if found.owner_epoch != advance.next.owner_epoch || found.state_id != advance.next.state_id {
             return Err(super::start::fenced_out(&mapping.name));

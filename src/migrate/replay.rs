@@ -21,7 +21,7 @@ use crate::source::Source;
 use crate::state::meta::{self, Progress, Stage};
 use crate::state::outbox::{self, Entry, Mark};
 use crate::state::spool::{SpoolReader, position_of};
-use crate::state::{Durability, Store};
+use crate::state::Durability;
 use crate::target::Target;
 
 /// The source transactions of one step.

@@ -52,8 +52,7 @@ pub fn decide(found: &Found) -> Result<Decision> {
         .with_hint("use `--rebuild` to take them over with a new snapshot")),
         (_, Some(checkpoint)) if checkpoint.state_id == found.state_id => {
             // A reconciling run that was interrupted before its one difference goes on reconciling.
-            let reconciling = checkpoint.phase == Phase::Loading && checkpoint.load_cursor.as_deref() == Some(RECONCILING);
-            Ok(if reconciling { Decision::Reconcile } else { Decision::Continue })
+            Ok(if is_reconciling(checkpoint) { Decision::Reconcile } else { Decision::Continue })
         }
         (StartMode::Rebuild, Some(_)) | (StartMode::Rebuild | StartMode::Adopt, None) if fresh => Ok(Decision::Reconcile),
         (_, Some(_)) => Err(other_state(found.mapping)),
@@ -71,6 +70,12 @@ pub fn decide(found: &Found) -> Result<Decision> {
 
 /// The load cursor of a mapping whose tables become right by one difference.
 pub const RECONCILING: &str = "\"reconciling\"";
+
+/// Whether a checkpoint row waits for its one difference.
+#[must_use]
+pub fn is_reconciling(checkpoint: &Checkpoint) -> bool {
+    checkpoint.load_cursor.as_deref() == Some(RECONCILING)
+}
 
 /// The checkpoint row belongs to another state folder.
 #[must_use]
@@ -176,7 +181,7 @@ impl<S: Source, T: Target> Engine<S, T> {
                 owner_epoch,
                 frontier: current.map_or_else(Default::default, |current| current.frontier.clone()),
                 source_committed_at_us: current.map_or(0, |current| current.source_committed_at_us),
-                phase: Phase::Loading,
+                phase: current.map_or(Phase::Loading, |current| current.phase),
                 load_cursor: Some(RECONCILING.to_owned()),
                 pending_sweeps: 0,
                 quarantined: 0,

@@ -41,6 +41,13 @@ impl Touched {
         Self(Mutex::new(Inner { last: HashMap::new(), floor }))
     }
 
+    /// Forgets everything: nothing is known about sequences up to `floor`.
+    pub fn restart(&self, floor: u64) {
+        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.last.clear();
+        inner.floor = floor;
+    }
+
     /// Remembers that the keys are written by outbox entry `sequence`.
     pub fn note(&self, node: NodeId, sequence: u64, keys: impl Iterator<Item = u128>) {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
