@@ -12,3 +12,28 @@
 mod arrangements;
 
 pub use arrangements::{Arrangements, Mutation, Space};
+
+use crate::value::Row;
+use crate::write::WriteBatch;
+
+/// What one epoch changes.
+#[derive(Debug, Clone, Default)]
+pub struct Step {
+    /// Base, index and emitted entries, to be committed with the outbox entries in one batch.
+    pub mutations: Vec<Mutation>,
+    /// What each mapping's target receives; index = [`crate::plan::MappingId`]. A mapping without writes has an empty batch.
+    pub writes: Vec<WriteBatch>,
+    /// How many anchors were derived.
+    pub derived: u64,
+}
+
+/// A part of a first load of one branch.
+#[derive(Debug, Clone, Default)]
+pub struct Loaded {
+    /// Whole rows in output column order.
+    pub rows: Vec<Row>,
+    /// The emitted fingerprints of those rows.
+    pub mutations: Vec<Mutation>,
+    /// The cursor to go on from; `None`: the branch is done.
+    pub next: Option<Vec<u8>>,
+}
