@@ -7,6 +7,7 @@
 mod arithmetic;
 mod bits;
 pub mod case_map;
+mod case_tables;
 mod choice;
 pub mod coerce;
 mod date_arithmetic;
