@@ -26,6 +26,8 @@ pub use date_parts::Part;
 pub use date_resolve::{date_add, extract, timestamp_diff};
 pub use search::like_matches;
 
+pub(crate) use arithmetic::quotient;
+
 use crate::error::{Class, Error, Result};
 use crate::sql::query::{Expr, Span};
 use crate::sql::types::{Refusal, Repertoire, TypeContext};
