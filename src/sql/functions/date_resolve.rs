@@ -181,7 +181,8 @@ fn format(arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Result
 ///
 /// # Errors
 /// For strings and TIME values as base, units of several parts, and fractions of seconds.
-pub fn date_add(base: Expr, amount: Expr, unit: &str, subtract: bool, span: Span) -> Result<Expr, Refusal> {
+pub fn date_add(base: Expr, amount: Expr, unit: &str, subtract: bool, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
+    let base = if base.data_type == DataType::Null { to_date(base, span.clone(), context)? } else { base };
     let Some(unit) = Unit::parse(unit) else {
         return Err(Refusal::new(format!("INTERVAL with the unit {unit} is not carried"), "use a unit of one part, such as DAY or HOUR"));
     };

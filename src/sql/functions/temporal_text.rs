@@ -4,7 +4,6 @@
 //! from version to version (repeated separators, zone offsets, fractions of more than six digits) have no value.
 
 use crate::error::Result;
-use crate::schema::DataType;
 use crate::sql::functions::{Function, TemporalRules, coerce, mismatch, no_value};
 use crate::sql::query::Expr;
 use crate::value::{Date, DateTime, Time, Value};
@@ -282,9 +281,4 @@ fn from_text(expr: &Expr, value: &Value, rules: TemporalRules) -> Result<Option<
         Reading::Unsure => Err(no_value(expr, "a string is read as a date in a form that servers read differently")
             .with_hint("use STR_TO_DATE with the form that is meant")),
     }
-}
-
-/// Digits after the second of an expression's type.
-pub(super) fn fraction_of(data_type: &DataType) -> u8 {
-    crate::sql::types::temporal_fraction(data_type)
 }
