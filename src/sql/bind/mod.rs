@@ -22,6 +22,8 @@ mod scope;
 mod select;
 mod subquery;
 mod tree;
+#[cfg(test)]
+mod tests;
 mod typing;
 
 use super::parse::{Modes, Parsed, Tokens};

@@ -120,7 +120,7 @@ impl Binder<'_> {
 
     /// The LIMIT of a subquery: 1 for a scalar, anything but 0 for EXISTS, which it does not change.
     fn limit(&mut self, clause: &LimitClause, query: &Query, purpose: Purpose) -> Bound<Option<u64>> {
-        let (LimitClause::LimitOffset { limit: Some(limit), offset: None, limit_by }) = clause else {
+        let LimitClause::LimitOffset { limit: Some(limit), offset: None, limit_by } = clause else {
             let span = self.range(query);
             return Err(self.refuse(span, "OFFSET is not supported in a mapping", "select the row by a condition, or write LIMIT 1"));
         };
