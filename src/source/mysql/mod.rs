@@ -1,9 +1,14 @@
 //! MySQL and MariaDB.
 
+mod alter;
 pub mod charset;
 mod charset_tables;
-pub mod ddl;
+mod control;
+mod ddl;
 pub mod decode;
+mod group;
+mod statement;
 pub mod stream;
-pub mod transaction;
+mod tokens;
+mod transaction;
 pub mod zone;
