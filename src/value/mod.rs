@@ -7,19 +7,26 @@
 //! Two encodings live here: [`row`] (compact, canonical: equal values give equal bytes) and [`key`] (memcomparable, by the
 //! source's collation, so that what the source calls equal has equal bytes).
 
+use std::hash::{Hash, Hasher};
+
 pub mod collation;
+mod collation_bytes;
 pub mod decimal;
 pub mod key;
 pub mod row;
 pub mod temporal;
+mod varint;
 
 pub use collation::Collation;
 pub use decimal::Decimal;
-pub use key::{Key, KeyKind};
+pub use key::{Key, KeyKind, encode_key};
 pub use temporal::{Date, DateTime, Time};
 
 /// One value of one column, or of one expression.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// Equality and hash are structural: floats by their bits, decimals with their scale. What SQL calls equal is
+/// [`KeyKind::compare`].
+#[derive(Debug, Clone)]
 pub enum Value {
     /// SQL NULL.
     Null,
@@ -61,5 +68,77 @@ impl Value {
     #[must_use]
     pub fn text(text: impl Into<Box<str>>) -> Self {
         Self::Text(text.into())
+    }
+
+    /// The name of the variant, for messages; never the value itself.
+    #[must_use]
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(_) => "boolean",
+            Self::Int(_) => "integer",
+            Self::UInt(_) => "unsigned integer",
+            Self::Decimal(_) => "decimal",
+            Self::Float(_) => "float",
+            Self::Double(_) => "double",
+            Self::Text(_) => "text",
+            Self::Bytes(_) => "bytes",
+            Self::Date(_) => "date",
+            Self::DateTime(_) => "date-time",
+            Self::Time(_) => "time",
+        }
+    }
+
+    /// Its approximate size in memory in bytes, for bounds.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        let heap = match self {
+            Self::Text(text) => text.len(),
+            Self::Bytes(bytes) => bytes.len(),
+            _ => 0,
+        };
+        size_of::<Self>() + heap
+    }
+}
+
+impl PartialEq for Value {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Null, Self::Null) => true,
+            (Self::Bool(left), Self::Bool(right)) => left == right,
+            (Self::Int(left), Self::Int(right)) => left == right,
+            (Self::UInt(left), Self::UInt(right)) => left == right,
+            (Self::Decimal(left), Self::Decimal(right)) => left == right,
+            (Self::Float(left), Self::Float(right)) => left.to_bits() == right.to_bits(),
+            (Self::Double(left), Self::Double(right)) => left.to_bits() == right.to_bits(),
+            (Self::Text(left), Self::Text(right)) => left == right,
+            (Self::Bytes(left), Self::Bytes(right)) => left == right,
+            (Self::Date(left), Self::Date(right)) => left == right,
+            (Self::DateTime(left), Self::DateTime(right)) => left == right,
+            (Self::Time(left), Self::Time(right)) => left == right,
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Value {}
+
+impl Hash for Value {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        std::mem::discriminant(self).hash(state);
+        match self {
+            Self::Null => {}
+            Self::Bool(truth) => truth.hash(state),
+            Self::Int(number) => number.hash(state),
+            Self::UInt(number) => number.hash(state),
+            Self::Decimal(decimal) => decimal.hash(state),
+            Self::Float(number) => number.to_bits().hash(state),
+            Self::Double(number) => number.to_bits().hash(state),
+            Self::Text(text) => text.hash(state),
+            Self::Bytes(bytes) => bytes.hash(state),
+            Self::Date(date) => date.hash(state),
+            Self::DateTime(at) => at.hash(state),
+            Self::Time(time) => time.hash(state),
+        }
     }
 }

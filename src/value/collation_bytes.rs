@@ -1,0 +1,182 @@
+//! A collation as bytes, so that a catalogue can be stored.
+//!
+//! In: a [`Collation`]. Out: a few kilobytes (runs of characters whose ranks rise together are one entry), as bytes or, in
+//! formats for people such as JSON, as hexadecimal text. What is read back compares and encodes exactly as what was written.
+
+use serde::de::{Deserialize, Deserializer, Visitor};
+use serde::ser::{Serialize, Serializer};
+
+use super::collation::{Collation, Definition, Order, SEQUENCE, Weights};
+use super::varint::{Reader, push_varint};
+
+const VERSION: u8 = 1;
+
+impl Serialize for Collation {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let bytes = to_bytes(self);
+        if serializer.is_human_readable() {
+            return serializer.serialize_str(&bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+        }
+        serializer.serialize_bytes(&bytes)
+    }
+}
+
+impl<'de> Deserialize<'de> for Collation {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            return deserializer.deserialize_str(CollationVisitor);
+        }
+        deserializer.deserialize_byte_buf(CollationVisitor)
+    }
+}
+
+struct CollationVisitor;
+
+impl Visitor<'_> for CollationVisitor {
+    type Value = Collation;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a stored collation")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Collation, E> {
+        let pairs = text.as_bytes().chunks(2).map(|pair| {
+            let [high, low] = pair else { return None };
+            let digit = |byte: &u8| char::from(*byte).to_digit(16);
+            u8::try_from(digit(high)? * 16 + digit(low)?).ok()
+        });
+        let bytes: Option<Vec<u8>> = pairs.collect();
+        self.visit_bytes(&bytes.ok_or_else(|| E::custom("a stored collation is not hexadecimal text"))?)
+    }
+
+    fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Collation, E> {
+        from_bytes(bytes).ok_or_else(|| E::custom("a stored collation is damaged or of another version"))
+    }
+}
+
+fn to_bytes(collation: &Collation) -> Vec<u8> {
+    let definition = collation.definition();
+    let mut out = vec![VERSION, u8::from(definition.pad_space)];
+    for text in [&definition.name, &definition.charset] {
+        push_varint(text.len() as u128, &mut out);
+        out.extend_from_slice(text.as_bytes());
+    }
+    match &definition.order {
+        Order::CodePoint => out.push(0),
+        Order::Weighted(weights) => {
+            out.push(1);
+            write_weights(weights, &mut out);
+        }
+    }
+    out
+}
+
+fn from_bytes(bytes: &[u8]) -> Option<Collation> {
+    let mut reader = Reader::new(bytes);
+    if reader.byte()? != VERSION {
+        return None;
+    }
+    let pad_space = flag(&mut reader)?;
+    let name = std::str::from_utf8(reader.block()?).ok()?.to_owned();
+    let charset = std::str::from_utf8(reader.block()?).ok()?.to_owned();
+    let order = if flag(&mut reader)? { Order::Weighted(read_weights(&mut reader)?) } else { Order::CodePoint };
+    reader.is_empty().then(|| Collation::from_definition(Definition { name, charset, pad_space, order }))
+}
+
+fn flag(reader: &mut Reader<'_>) -> Option<bool> {
+    match reader.byte()? {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
+    }
+}
+
+/// Characters that follow each other and whose entries stay the same (`step` 0) or rise by one (`step` 1).
+struct Run {
+    first: u32,
+    entry: u32,
+    step: u32,
+    length: u32,
+}
+
+fn runs(weights: &Weights) -> Vec<Run> {
+    let low = (0_u32..).zip(weights.low.iter().copied()).filter(|(_, entry)| *entry != 0);
+    let mut runs: Vec<Run> = Vec::new();
+    for (character, entry) in low.chain(weights.high.iter().map(|(character, entry)| (*character, *entry))) {
+        if let Some(run) = runs.last_mut()
+            && run.first + run.length == character
+        {
+            if run.length == 1 && (entry == run.entry || entry == run.entry + 1) {
+                run.step = entry - run.entry;
+            }
+            if entry == run.entry + run.step * run.length {
+                run.length += 1;
+                continue;
+            }
+        }
+        runs.push(Run { first: character, entry, step: 0, length: 1 });
+    }
+    runs
+}
+
+fn write_weights(weights: &Weights, out: &mut Vec<u8>) {
+    let mut push = |number: u32| push_varint(u128::from(number), out);
+    push(weights.rank_end);
+    push(weights.supplementary);
+    let runs = runs(weights);
+    push(runs.len() as u32);
+    let mut next = 0;
+    for run in &runs {
+        push(run.first - next);
+        push(run.entry);
+        push(run.length << 1 | run.step);
+        next = run.first + run.length;
+    }
+    push(weights.sequences.len() as u32);
+    for sequence in &weights.sequences {
+        push(sequence.len() as u32);
+        sequence.iter().for_each(|rank| push(*rank));
+    }
+}
+
+fn read_weights(reader: &mut Reader<'_>) -> Option<Weights> {
+    let mut weights = Weights { rank_end: number(reader)?, supplementary: number(reader)?, ..Weights::default() };
+    let mut next = 0_u32;
+    for _ in 0..number(reader)? {
+        let first = next.checked_add(number(reader)?)?;
+        let entry = number(reader)?;
+        let length_and_step = number(reader)?;
+        let (length, step) = (length_and_step >> 1, length_and_step & 1);
+        next = first.checked_add(length).filter(|next| *next <= u32::from(char::MAX) + 1)?;
+        for offset in 0..length {
+            let (character, entry) = (first + offset, entry.checked_add(step * offset)?);
+            if character > 0xffff {
+                weights.high.insert(character, entry);
+            } else {
+                weights.low.resize(character as usize, 0);
+                weights.low.push(entry);
+            }
+        }
+    }
+    for _ in 0..number(reader)? {
+        let sequence: Option<Box<[u32]>> = (0..number(reader)?).map(|_| number(reader)).collect();
+        weights.sequences.push(sequence?);
+    }
+    is_sound(&weights).then_some(weights)
+}
+
+fn number(reader: &mut Reader<'_>) -> Option<u32> {
+    u32::try_from(reader.varint()?).ok()
+}
+
+/// Every entry points to a rank or a sequence that exists.
+fn is_sound(weights: &Weights) -> bool {
+    let sound = |entry: u32| {
+        if entry & SEQUENCE == 0 { entry <= weights.rank_end } else { ((entry - SEQUENCE) as usize) < weights.sequences.len() }
+    };
+    let ranks = weights.sequences.iter().flat_map(|sequence| sequence.iter());
+    weights.rank_end < SEQUENCE
+        && sound(weights.supplementary)
+        && weights.low.iter().chain(weights.high.values()).all(|entry| sound(*entry))
+        && ranks.into_iter().all(|rank| *rank < weights.rank_end)
+}
