@@ -59,7 +59,11 @@ pub(super) async fn findings(connection: &mut Connection<Reads>, options: &Postg
 
 impl Report<'_> {
     fn add(&mut self, severity: Severity, check: &'static str, object: String, message: String, remedy: String) {
-        self.findings.push(Finding { severity, check, object, message, remedy });
+        let finding = Finding { severity, check, object, message, remedy };
+        // Several tables of one schema say the same about it.
+        if !self.findings.contains(&finding) {
+            self.findings.push(finding);
+        }
     }
 
     fn lacks(&mut self, object: String, message: String, remedy: String) {

@@ -71,16 +71,26 @@ async fn rows_a_second() {
             report(&format!("{phase}, batches of {size}"), size * rounds, started.elapsed());
         }
     }
-    let mut waits: Vec<Duration> = Vec::new();
-    for _ in 0..500 {
-        let advance = next(&current);
-        let started = Instant::now();
-        bench.target.apply(&[(advance.clone(), tables, WriteBatch::default())]).await.unwrap();
-        waits.push(started.elapsed());
-        current = advance.next;
+    latency(&bench, &bench.target, &table, &mut current, "a commit on disk").await;
+    bench.run(&format!("ALTER DATABASE {} SET synchronous_commit = off", bench.options.database)).await;
+    latency(&bench, &bench.other_engine(), &table, &mut current, "synchronous_commit off").await;
+}
+
+async fn latency(bench: &Bench, target: &PostgresTarget, table: &TargetTable, current: &mut Checkpoint, setting: &str) {
+    bench.run("CHECKPOINT").await;
+    for (what, rows) in [("checkpoint alone", 0), ("one row", 1), ("ten rows", 10)] {
+        let mut waits: Vec<Duration> = Vec::new();
+        for round in 0..500 {
+            let advance = next(current);
+            let writes = [(advance.clone(), std::slice::from_ref(table), batch(0, vec![], (0..rows).map(|row| wide_row(round * 10 + row)).collect()))];
+            let started = Instant::now();
+            target.apply(&writes).await.unwrap();
+            waits.push(started.elapsed());
+            *current = advance.next;
+        }
+        waits.sort_unstable();
+        println!("{what}, {setting}: p50 {:?}, p99 {:?}", waits[250], waits[495]);
     }
-    waits.sort_unstable();
-    println!("checkpoint alone: p50 {:?}, p99 {:?}", waits[250], waits[495]);
 }
 
 fn report(what: &str, rows: i64, elapsed: Duration) {
