@@ -27,6 +27,9 @@ const STEPS_MAX: usize = 64;
 /// From here on COPY into a temporary table is faster than arrays.
 const STAGED_ROWS_MIN: usize = 5_000;
 
+/// Deferrable constraints of the target are checked at COMMIT, whatever order the rows come in.
+const BEGIN: &str = "BEGIN; SET CONSTRAINTS ALL DEFERRED";
+
 /// How a transaction ended short of an error.
 #[derive(Debug)]
 pub(super) enum Outcome {
@@ -106,7 +109,7 @@ impl<'a> Transaction<'a> {
         let connection = &*self.connection;
         let mut requests: Vec<Request<'_, Result<u64>>> = Vec::with_capacity(steps.len() + 1);
         if !std::mem::replace(&mut self.begun, true) {
-            requests.push(Box::pin(async { connection.answer(connection.client.batch_execute("BEGIN"), "cannot begin").await.map(|()| 1) }));
+            requests.push(Box::pin(async { connection.answer(connection.client.batch_execute(BEGIN), "cannot begin").await.map(|()| 1) }));
         } else if steps.is_empty() {
             return Ok(None);
         }
@@ -135,7 +138,7 @@ impl<'a> Transaction<'a> {
 
     async fn abandon(&mut self, advance: &Advance) -> Result<Error> {
         self.connection.roll_back("cannot roll back").await?;
-        Ok(checkpoint::mismatch(self.connection, &advance.next, advance.expected_sequence).await)
+        checkpoint::mismatch(self.connection, advance).await
     }
 
     async fn commit(mut self) -> Result<Outcome> {

@@ -48,7 +48,7 @@ pub(super) async fn advance_alone(connection: &mut Connection<Writes>, advance: 
     let attempt = attempt("advance", &advance.next.mapping);
     match change(connection, ADVANCE, &advance_parameters(advance)?, &attempt).await? {
         1 => Ok(()),
-        _ => Err(mismatch(connection, &advance.next, advance.expected_sequence).await),
+        _ => Err(mismatch(connection, advance).await?),
     }
 }
 
@@ -101,25 +101,23 @@ pub(super) async fn forget(connection: &mut Connection<Writes>, mapping: &str) -
 }
 
 /// Why the row does not match. Our own row further ahead means that a COMMIT whose answer was lost did take place.
-pub(super) async fn mismatch(connection: &mut Connection<Writes>, wanted: &Checkpoint, expected_sequence: u64) -> Error {
+pub(super) async fn mismatch(connection: &mut Connection<Writes>, advance: &Advance) -> Result<Error> {
+    let (wanted, expected) = (&advance.next, advance.expected_sequence);
     let mapping = &wanted.mapping;
-    let row = match find(connection, mapping).await {
-        Ok(row) => row,
-        Err(error) => return error.context(format!("the checkpoint of mapping {mapping} does not match, and reading it failed")),
-    };
+    let row = find(connection, mapping).await?;
     if let Some((found, _)) = &row
         && (&found.state_id, found.owner_epoch) == (&wanted.state_id, wanted.owner_epoch)
-        && found.sequence > expected_sequence
+        && found.sequence > expected
     {
-        return Error::new(Class::Retry, format!("mapping {mapping} is at sequence {} already, expected {expected_sequence}", found.sequence));
+        return Ok(Error::new(Class::Retry, format!("mapping {mapping} is at sequence {} already, expected {expected}", found.sequence)));
     }
     let message = format!(
-        "the checkpoint of mapping {mapping} is not that of this engine (state {}, owner epoch {}, sequence {expected_sequence}): {}",
+        "the checkpoint of mapping {mapping} is not that of this engine (state {}, owner epoch {}, sequence {expected}): {}",
         wanted.state_id,
         wanted.owner_epoch,
         described(row)
     );
-    Error::new(Class::Locked, message).with_hint("another engine has taken the mapping over, or the target was restored; stop one of them")
+    Ok(Error::new(Class::Locked, message).with_hint("another engine has taken the mapping over, or the target was restored; stop one of them"))
 }
 
 async fn holder(connection: &mut Connection<Writes>, mapping: &str) -> Result<String> {

@@ -134,7 +134,7 @@ impl Role for Reads {
 pub(super) struct Connection<R: Role> {
     /// The protocol client.
     pub(super) client: Client,
-    /// What is known of target tables, by their quoted names; read once per connection.
+    /// Whether a target table, by its quoted name, has another unique constraint than its key; read once per connection.
     pub(super) uniqueness: HashMap<String, bool>,
     statements: HashMap<String, Statement>,
     driver: JoinHandle<()>,
@@ -291,6 +291,11 @@ impl<R: Role> Pool<R> {
             None => Connection::open(options).await?,
         };
         Ok(Lease { connection, pool: self, _permit: permit })
+    }
+
+    /// Closes the idle connections, and with them what they remember of the target's tables.
+    pub(super) fn forget(&self) {
+        self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
     }
 
     fn pop(&self) -> Option<Connection<R>> {

@@ -30,7 +30,7 @@ pub use connect::{Address, PostgresOptions, Secret, Tls};
 
 use connect::{Lease, Pool, Reads, Role, Writes};
 
-use crate::error::Result;
+use crate::error::{Class, Result};
 use crate::schema::TargetTable;
 use crate::source::Finding;
 use crate::target::{Advance, Checkpoint, TableState, Target};
@@ -149,8 +149,18 @@ impl Target for PostgresTarget {
             let result = checkpoint::advance_alone(&mut lease.connection, advance).await;
             return settle(lease, result);
         }
+        let remembers = !lease.connection.uniqueness.is_empty();
         let result = apply::apply(&mut lease.connection, writes).await;
-        settle_outcome(lease, result)
+        match settle_outcome(lease, result) {
+            // What the connection remembered of the tables may be outdated: a unique index was added, a column altered.
+            Err(error) if error.class() == Class::Person && remembers => {
+                self.writes.forget();
+                let mut fresh = self.writing().await?;
+                let result = apply::apply(&mut fresh.connection, writes).await;
+                settle_outcome(fresh, result)
+            }
+            settled => settled,
+        }
     }
 
     async fn read_keys(&self, mapping: &str, table: &TargetTable, keys: &[Row]) -> Result<(Option<Checkpoint>, Vec<Row>)> {
