@@ -12,7 +12,7 @@ use super::calendar::{self, DAY_US};
 use super::{numeric, types};
 use crate::error::{Class, Error, Result};
 use crate::schema::{TargetColumn, TargetTable, TargetType};
-use crate::value::{DateTime, Value};
+use crate::value::{DateTime, Decimal, Value};
 
 /// Microseconds from 1970-01-01 to 2000-01-01, where PostgreSQL counts from.
 pub(super) const UNIX_TO_EPOCH_US: i64 = 946_684_800_000_000;
@@ -220,20 +220,27 @@ fn integer(value: &Value) -> Result<i128, Misfit> {
 }
 
 fn numeric_bytes(declared: Option<(u16, u16)>, value: &Value, out: &mut Vec<u8>) -> Result<(), Misfit> {
-    let (unscaled, scale) = match value {
-        Value::Decimal(decimal) => (decimal.unscaled(), decimal.scale()),
-        Value::Int(number) => ((*number).into(), 0),
-        Value::UInt(number) => ((*number).into(), 0),
+    let converted;
+    let decimal = match value {
+        Value::Decimal(decimal) => decimal,
+        Value::Int(number) => {
+            converted = Decimal::from_i64(*number);
+            &converted
+        }
+        Value::UInt(number) => {
+            converted = Decimal::from_u64(*number);
+            &converted
+        }
         _ => return Err(Misfit::Kind),
     };
     // The server would round to the declared scale; only zeros may go.
     if let Some((_, kept)) = declared
-        && scale > kept
-        && unscaled.clone() % num_bigint::BigInt::from(10).pow(u32::from(scale - kept)) != num_bigint::BigInt::ZERO
+        && decimal.scale() > kept
+        && decimal.compare(&decimal.truncate(kept)).is_ne()
     {
         return Err(Misfit::Range);
     }
-    numeric::encode(&unscaled, scale, out).ok_or(Misfit::Range)
+    numeric::encode(decimal, out).ok_or(Misfit::Range)
 }
 
 fn moment_us(moment: DateTime, fraction: u8) -> Result<i64, Misfit> {

@@ -3,7 +3,7 @@
 //! [`encode`] and [`decode`] are exact in both directions, the scale included. What has no [`Decimal`] (NaN and the infinities) or is not
 //! well formed does not decode.
 
-use num_bigint::{BigInt, Sign};
+use num_bigint::BigInt;
 
 use crate::value::Decimal;
 
@@ -13,30 +13,26 @@ const SCALE_MAX: u16 = 16_383;
 /// Below it, a magnitude times 1,000 still fits 128 bits.
 const NARROW_MAX: u128 = 100_000_000_000_000_000_000_000_000_000_000_000;
 
-/// Appends the binary form of `unscaled / 10^scale`; `None` if PostgreSQL cannot hold it.
-pub(super) fn encode(unscaled: &BigInt, scale: u16, out: &mut Vec<u8>) -> Option<()> {
+/// Appends the binary form; `None` if PostgreSQL cannot hold the decimal.
+pub(super) fn encode(decimal: &Decimal, out: &mut Vec<u8>) -> Option<()> {
+    let scale = decimal.scale();
     if scale > SCALE_MAX {
         return None;
     }
     let fraction_groups = scale.div_ceil(4);
     let padding = fraction_groups * 4 - scale;
-    let mut groups = match u128::try_from(unscaled.magnitude()) {
-        Ok(magnitude) if magnitude < NARROW_MAX => groups_narrow(magnitude, padding),
-        _ => groups_wide(&unscaled.magnitude().to_string(), padding)?,
+    let mut groups = match decimal.small() {
+        Some(unscaled) if unscaled.unsigned_abs() < NARROW_MAX => groups_narrow(unscaled.unsigned_abs(), padding),
+        _ => groups_wide(&decimal.unscaled().magnitude().to_string(), padding)?,
     };
     // `groups` runs from the least significant group; zeros at both ends are not stored.
     while groups.last() == Some(&0) {
         groups.pop();
     }
-    let weight = i32::try_from(groups.len()).ok()? - i32::from(fraction_groups) - 1;
+    let weight = if groups.is_empty() { 0 } else { i32::try_from(groups.len()).ok()? - i32::from(fraction_groups) - 1 };
     let trailing = groups.iter().take_while(|group| **group == 0).count();
-    let stored = groups.len() - trailing;
-    let (sign, weight) = match unscaled.sign() {
-        Sign::NoSign => (0, 0),
-        Sign::Plus => (0, weight),
-        Sign::Minus => (NEGATIVE, weight),
-    };
-    out.extend_from_slice(&i16::try_from(stored).ok()?.to_be_bytes());
+    let sign = if decimal.is_negative() { NEGATIVE } else { 0 };
+    out.extend_from_slice(&i16::try_from(groups.len() - trailing).ok()?.to_be_bytes());
     out.extend_from_slice(&i16::try_from(weight).ok()?.to_be_bytes());
     out.extend_from_slice(&sign.to_be_bytes());
     out.extend_from_slice(&scale.to_be_bytes());
@@ -78,15 +74,18 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Decimal> {
     }
     // The last stored group stands for 10000^(weight - stored + 1); shift it to units of 10^-scale.
     let shift = (weight - i64::try_from(stored).ok()? + 1) * 4 + i64::from(scale);
+    if let (true, Ok(power)) = (stored <= 5, u32::try_from(shift))
+        && power <= 16
+    {
+        let magnitude = groups.iter().fold(0_i128, |sum, group| sum * 10_000 + i128::from(*group)) * 10_i128.pow(power);
+        return Some(Decimal::from_small(if negative { -magnitude } else { magnitude }, scale));
+    }
     let magnitude = if stored == 0 { BigInt::ZERO } else { shifted(&groups, shift)? };
     Some(Decimal::from_unscaled(if negative { -magnitude } else { magnitude }, scale))
 }
 
+/// The integer of the groups, times 10^`shift`; digits that a negative shift drops must be zeros.
 fn shifted(groups: &[u16], shift: i64) -> Option<BigInt> {
-    if let (true, Ok(power)) = (groups.len() <= 5, u32::try_from(shift)) && power <= 16 {
-        let joined = groups.iter().fold(0_u128, |sum, group| sum * 10_000 + u128::from(*group));
-        return Some(BigInt::from(joined * 10_u128.pow(power)));
-    }
     let mut digits: String = groups.iter().map(|group| format!("{group:04}")).collect();
     if let Ok(zeros) = usize::try_from(shift) {
         digits.extend(std::iter::repeat_n('0', zeros));
@@ -110,10 +109,10 @@ mod tests {
         let long = "9".repeat(65);
         for unscaled in ["0", "1", "-1", "9999", "10000", "123456789", "-100000000", "99999999999999999999999999999999999999", long.as_str()] {
             for scale in [0, 1, 2, 3, 4, 5, 8, 30, 37, 200] {
-                let value: BigInt = unscaled.parse().unwrap();
+                let value = Decimal::from_unscaled(unscaled.parse().unwrap(), scale);
                 let mut bytes = Vec::new();
-                encode(&value, scale, &mut bytes).unwrap();
-                assert_eq!(decode(&bytes).unwrap(), Decimal::from_unscaled(value, scale), "{unscaled} scale {scale}");
+                encode(&value, &mut bytes).unwrap();
+                assert_eq!(decode(&bytes).unwrap(), value, "{unscaled} scale {scale}");
             }
         }
     }
@@ -122,7 +121,7 @@ mod tests {
     fn bytes_are_those_of_the_server() {
         // select numeric_send(12345.678::numeric)
         let mut bytes = Vec::new();
-        encode(&BigInt::from(12_345_678), 3, &mut bytes).unwrap();
+        encode(&Decimal::from_small(12_345_678, 3), &mut bytes).unwrap();
         assert_eq!(bytes, [0, 3, 0, 1, 0, 0, 0, 3, 0, 1, 0x09, 0x29, 0x1a, 0x7c]);
     }
 
