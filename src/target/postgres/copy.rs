@@ -29,7 +29,7 @@ pub(super) async fn rows<V: Borrow<Value>>(
     rows: &[impl AsRef<[V]>],
     attempt: &str,
 ) -> Result<()> {
-    let statement = connection.answer(connection.client.prepare(copy_text), attempt).await?;
+    let statement = connection.statement(copy_text, attempt).await?;
     let mut sink = pin!(connection.answer(connection.client.copy_in::<_, Bytes>(&statement), attempt).await?);
     let mut buffer = HEADER.to_vec();
     for row in rows {

@@ -4,6 +4,7 @@
 //! never the value. Whether NULL is allowed is left to the server, which knows the column.
 
 use std::error::Error as StdError;
+use std::fmt;
 
 use bytes::{BufMut, BytesMut};
 use tokio_postgres::types::{Format, IsNull, ToSql, Type};
@@ -31,7 +32,7 @@ enum Misfit {
 }
 
 /// A statement parameter, already in binary form.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) enum Parameter {
     /// NULL.
     Null,
@@ -42,7 +43,7 @@ pub(super) enum Parameter {
 }
 
 /// An array under construction, one element per row.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Array {
     element: Type,
     count: i32,
@@ -108,6 +109,17 @@ impl Parameter {
             Self::Null => 0,
             Self::Scalar(bytes) => bytes.len(),
             Self::Array(array) => array.byte_count(),
+        }
+    }
+}
+
+/// The driver logs parameters at debug level; row values must not be in any log.
+impl fmt::Debug for Parameter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("NULL"),
+            Self::Scalar(bytes) => write!(f, "{} bytes", bytes.len()),
+            Self::Array(array) => write!(f, "{} elements", array.count),
         }
     }
 }
@@ -254,4 +266,14 @@ fn moment_us(moment: DateTime, fraction: u8) -> Result<i64, Misfit> {
 /// Whether a time has no more than `fraction` digits after the second.
 fn whole(time_us: i64, fraction: u8) -> bool {
     time_us % 10_i64.pow(u32::from(6_u8.saturating_sub(fraction))) == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_drivers_debug_log_gets_no_values() {
+        assert_eq!(format!("{:?}", [Parameter::text("canary"), Parameter::Null]), "[6 bytes, NULL]");
+    }
 }

@@ -104,7 +104,12 @@ fn of_driver(error: tokio_postgres::Error, attempt: &str) -> Error {
         return Error::new(class, format!("{attempt}: {message}"));
     };
     let Some(io) = source.downcast_ref::<std::io::Error>() else {
-        return Error::new(if closed { Class::Unreachable } else { Class::Person }, format!("{attempt}: {message}")).because(source);
+        let class = match message.contains("TLS") {
+            true => Class::Preflight,
+            false if closed => Class::Unreachable,
+            false => Class::Person,
+        };
+        return Error::new(class, format!("{attempt}: {message}")).because(source);
     };
     let distrusted = io.get_ref().is_some_and(|inner| matches!(inner.downcast_ref(), Some(rustls::Error::InvalidCertificate(_))));
     if distrusted {

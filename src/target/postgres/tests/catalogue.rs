@@ -161,7 +161,8 @@ async fn unix_sockets_and_tls_are_ways_in() {
     server.run("postgres", "SELECT pg_reload_conf()").await;
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     options.address = Address::Tcp { host: "localhost".into(), port: server.port() };
-    assert!(PostgresTarget::new(options).checkpoint("m").await.is_err());
+    let error = PostgresTarget::new(options).checkpoint("m").await.unwrap_err();
+    assert_eq!(error.class(), Class::Preflight, "{error:?}");
 }
 
 /// A certificate for `localhost`, by its own authority; `None`, loudly, without the openssl tool.

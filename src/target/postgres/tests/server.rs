@@ -68,17 +68,25 @@ impl Server {
         Some(server)
     }
 
-    /// Starts the server again after [`Server::kill`].
+    /// Starts the server, also again after [`Server::kill`].
     pub(super) fn launch(&self) {
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.folder.path().join("log")).unwrap();
-        let mut postgres = self.command("postgres");
-        let child = postgres.arg("-D").arg(self.data()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
-        *self.process.lock().unwrap() = Some(child);
         let deadline = Instant::now() + Duration::from_secs(60);
+        self.spawn();
         while !self.answers() {
             assert!(Instant::now() < deadline, "the server did not start: {}", self.log());
             std::thread::sleep(Duration::from_millis(30));
+            // It refuses to start while children of a killed one still hold the shared memory.
+            let ended = self.process.lock().unwrap().as_mut().is_none_or(|child| child.try_wait().unwrap().is_some());
+            if ended {
+                self.spawn();
+            }
         }
+    }
+
+    fn spawn(&self) {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.folder.path().join("log")).unwrap();
+        let child = self.command("postgres").arg("-D").arg(self.data()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        *self.process.lock().unwrap() = Some(child);
     }
 
     /// SIGKILL to the server's main process; its children notice and end.
@@ -87,10 +95,6 @@ impl Server {
             child.kill().unwrap();
             child.wait().unwrap();
         }
-        // A new server refuses to start while old children hold the shared memory.
-        let pid_file = self.data().join("postmaster.pid");
-        let _ = std::fs::remove_file(pid_file);
-        std::thread::sleep(Duration::from_millis(300));
     }
 
     /// What the server wrote to its log.
