@@ -30,3 +30,6 @@ pub mod sql;
 pub mod source;
 pub mod state;
 pub mod target;
+
+// 5 shell
+pub mod demo;
