@@ -31,5 +31,8 @@ pub mod source;
 pub mod state;
 pub mod target;
 
+// 4 flows: the only place where core meets edges
+pub mod migrate;
+
 // 5 shell
 pub mod demo;
