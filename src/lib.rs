@@ -33,3 +33,5 @@ pub mod target;
 
 // 4 flows: the only place where core meets edges
 pub mod migrate;
+pub mod review;
+pub mod verify;
