@@ -33,6 +33,8 @@ pub mod target;
 
 // 4 flows: the only place where core meets edges
 pub mod migrate;
+pub mod review;
+pub mod verify;
 
 // 5 shell
 pub mod demo;
