@@ -34,3 +34,7 @@ pub mod target;
 
 // 4 flows: the only place where core meets edges
 pub mod migrate;
+
+// 5 shell
+pub mod config;
+pub mod demo;
