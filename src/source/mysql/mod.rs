@@ -9,6 +9,8 @@ mod charset_tables;
 mod collation;
 mod column_type;
 pub mod connect;
+pub mod ddl;
+pub mod decode;
 mod driver_value;
 mod failure;
 mod history;
@@ -20,6 +22,7 @@ mod select;
 mod session;
 mod snapshot;
 pub mod stream;
+pub mod transaction;
 pub mod zone;
 #[cfg(test)]
 mod tests;
