@@ -23,6 +23,7 @@ pub mod write;
 
 // 2 core: synchronous, deterministic, no I/O
 pub mod derive;
+pub mod mapping;
 pub mod plan;
 pub mod sql;
 
