@@ -1,8 +1,14 @@
 //! The state on local disk: arrangements, emitted fingerprints, outbox, spool and metadata.
 //!
-//! [`Store`] is the narrow face that the flows see; `fjall.rs` is the implementation, `memory.rs` the one for tests. A batch is
+//! [`Store`] is the narrow face that the flows see; [`disk`] is the implementation, [`memory`] the one for tests. A batch is
 //! atomic over all keyspaces; after a batch with [`Durability::Synced`] it and every batch before it survive a power loss.
 
+#[cfg(test)]
+pub mod conformance;
+pub mod codec;
+pub mod disk;
+pub mod memory;
+pub mod meta;
 pub mod spool;
 
 use crate::derive::{Arrangements, Mutation, Space};

@@ -4,13 +4,13 @@
 //! Out: [`Collation::compare`] as the source compares, and [`Collation::sort_key`], whose bytes are equal where the source
 //! says equal, order as `compare` orders, and end by themselves, so that keys can be put one after the other.
 //!
-//! A weight is cut into units (as long as the weight of the blank, where that is two bytes or more; else one unit per
-//! character) and every unit becomes its rank among all units, so that common characters take one byte in a key.
+//! A weight is cut into units (letters, so to speak; one for most characters) and every unit becomes its rank among all
+//! units, so that common characters take one byte in a key.
 //! PAD SPACE: strings compare as if followed by endless blanks; control characters below the blank are right, too. Characters
 //! that depend on their neighbours (contractions) and collations of several levels cannot be expressed here.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A collation by name with the weights the source itself gave. A clone is one reference count.
@@ -213,10 +213,10 @@ enum Found<'a> {
 
 impl Weights {
     fn new(weights: BTreeMap<char, Vec<u8>>, supplementary: Option<Vec<u8>>) -> Self {
-        let unit_length = weights.get(&' ').or(supplementary.as_ref()).map_or(0, Vec::len);
+        let cutter = Cutter::new(&weights, supplementary.as_ref());
         let mut rank_of: BTreeMap<&[u8], u32> = BTreeMap::new();
         for weight in weights.values().chain(&supplementary) {
-            for unit in units(weight, unit_length) {
+            for unit in cutter.units(weight) {
                 rank_of.insert(unit, 0);
             }
         }
@@ -228,7 +228,7 @@ impl Weights {
         let mut table = Self { rank_end, ..Self::default() };
         let mut known = BTreeMap::new();
         let mut entry_of = |weight: &[u8], sequences: &mut Vec<Box<[u32]>>| {
-            let ranks: Box<[u32]> = units(weight, unit_length).filter_map(|unit| rank_of.get(unit).copied()).collect();
+            let ranks: Box<[u32]> = cutter.units(weight).filter_map(|unit| rank_of.get(unit).copied()).collect();
             if let [rank] = *ranks {
                 return rank + 1;
             }
@@ -265,11 +265,32 @@ impl Weights {
     }
 }
 
-/// The units of a weight: pieces of `unit_length` bytes where that fits, else the weight as one. Units of one byte are not
-/// cut, because legacy charsets of mixed length have the blank's byte inside of longer weights.
-fn units(weight: &[u8], unit_length: usize) -> impl Iterator<Item = &[u8]> {
-    let length = if unit_length >= 2 && weight.len().is_multiple_of(unit_length) { unit_length } else { weight.len().max(1) };
-    weight.chunks(length)
+/// Where weights are cut into units.
+struct Cutter {
+    /// The length of the blank's weight.
+    length: usize,
+    /// Single bytes that are the whole weight of some character.
+    single: BTreeSet<u8>,
+}
+
+impl Cutter {
+    fn new(weights: &BTreeMap<char, Vec<u8>>, supplementary: Option<&Vec<u8>>) -> Self {
+        let length = weights.get(&' ').or(supplementary).map_or(0, Vec::len);
+        let single = weights.values().filter_map(|weight| if let [byte] = weight.as_slice() { Some(*byte) } else { None });
+        Self { length, single: single.collect() }
+    }
+
+    /// Pieces as long as the blank's weight where that fits, else the weight as one. Where the blank takes one byte, a longer
+    /// weight is either an expansion (ß as two letters in `latin1_german2_ci`: every byte is some character's weight) or one
+    /// wide character, whose second byte may be that of a blank and must not be taken for one.
+    fn units<'a>(&self, weight: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+        let fits = match self.length {
+            0 => false,
+            1 => weight.iter().all(|byte| self.single.contains(byte)),
+            length => weight.len().is_multiple_of(length),
+        };
+        weight.chunks(if fits { self.length } else { weight.len().max(1) })
+    }
 }
 
 /// Appends a number so that bytes order as numbers do and no code is the beginning of another: one byte below 192, then two,
@@ -280,8 +301,8 @@ fn push_code(number: u32, out: &mut Vec<u8>) {
     const THREE: u32 = TWO + 0x2 * 0x1_0000;
     let (lead, length) = match number {
         0..ONE => return out.push(number as u8),
-        ONE..TWO => (0xc0_0000_u32 << 8 | (number - ONE) << 16, 2),
-        TWO..THREE => (0xfc_0000_u32 << 8 | (number - TWO) << 8, 3),
+        ONE..TWO => (0xc000_0000_u32 + ((number - ONE) << 16), 2),
+        TWO..THREE => (0xfc00_0000_u32 + ((number - TWO) << 8), 3),
         _ => (0xfe00_0000_u32 + (number - THREE), 4),
     };
     out.extend(lead.to_be_bytes().iter().take(length));

@@ -1,19 +1,22 @@
 //! A collation as bytes, so that a catalogue can be stored.
 //!
-//! In: a [`Collation`]. Out: a few kilobytes (runs of characters whose ranks rise together are one entry), as bytes or, in
-//! formats for people such as JSON, as hexadecimal text. What is read back compares and encodes exactly as what was written.
+//! In: a [`Collation`]. Out: some kilobytes (runs of characters whose ranks rise together are one entry, sequences are
+//! differences, and the whole is compressed), as bytes or, in formats for people such as JSON, as hexadecimal text. What is
+//! read back compares and encodes exactly as what was written.
 
 use serde::de::{Deserialize, Deserializer, Visitor};
 use serde::ser::{Serialize, Serializer};
 
 use super::collation::{Collation, Definition, Order, SEQUENCE, Weights};
-use super::varint::{Reader, push_varint};
+use super::varint::{Reader, push_varint, unzigzag, zigzag};
 
 const VERSION: u8 = 1;
+/// More than any collation of 1,114,112 characters needs; what claims to be larger is damaged.
+const BYTES_MAX: usize = 32 << 20;
 
 impl Serialize for Collation {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let bytes = to_bytes(self);
+        let bytes = zstd::bulk::compress(&to_bytes(self), 3).map_err(serde::ser::Error::custom)?;
         if serializer.is_human_readable() {
             return serializer.serialize_str(&bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
         }
@@ -50,7 +53,8 @@ impl Visitor<'_> for CollationVisitor {
     }
 
     fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Collation, E> {
-        from_bytes(bytes).ok_or_else(|| E::custom("a stored collation is damaged or of another version"))
+        let plain = zstd::bulk::decompress(bytes, BYTES_MAX).ok();
+        plain.and_then(|plain| from_bytes(&plain)).ok_or_else(|| E::custom("a stored collation is damaged or of another version"))
     }
 }
 
@@ -119,23 +123,31 @@ fn runs(weights: &Weights) -> Vec<Run> {
     runs
 }
 
+fn push(out: &mut Vec<u8>, number: u32) {
+    push_varint(u128::from(number), out);
+}
+
 fn write_weights(weights: &Weights, out: &mut Vec<u8>) {
-    let mut push = |number: u32| push_varint(u128::from(number), out);
-    push(weights.rank_end);
-    push(weights.supplementary);
+    push(out, weights.rank_end);
+    push(out, weights.supplementary);
     let runs = runs(weights);
-    push(runs.len() as u32);
+    push(out, runs.len() as u32);
     let mut next = 0;
     for run in &runs {
-        push(run.first - next);
-        push(run.entry);
-        push(run.length << 1 | run.step);
+        push(out, run.first - next);
+        push(out, run.entry);
+        push(out, (run.length << 1) | run.step);
         next = run.first + run.length;
     }
-    push(weights.sequences.len() as u32);
+    push(out, weights.sequences.len() as u32);
+    let mut before: &[u32] = &[];
     for sequence in &weights.sequences {
-        push(sequence.len() as u32);
-        sequence.iter().for_each(|rank| push(*rank));
+        push(out, sequence.len() as u32);
+        for (index, rank) in sequence.iter().enumerate() {
+            let near = before.get(index).copied().unwrap_or(0);
+            push_varint(zigzag(i128::from(*rank) - i128::from(near)), out);
+        }
+        before = sequence;
     }
 }
 
@@ -159,7 +171,12 @@ fn read_weights(reader: &mut Reader<'_>) -> Option<Weights> {
         }
     }
     for _ in 0..number(reader)? {
-        let sequence: Option<Box<[u32]>> = (0..number(reader)?).map(|_| number(reader)).collect();
+        let before = weights.sequences.last();
+        let ranks = (0..number(reader)? as usize).map(|index| {
+            let near = before.and_then(|before| before.get(index)).copied().unwrap_or(0);
+            u32::try_from(i128::from(near).checked_add(unzigzag(reader.varint()?))?).ok()
+        });
+        let sequence: Option<Box<[u32]>> = ranks.collect();
         weights.sequences.push(sequence?);
     }
     is_sound(&weights).then_some(weights)

@@ -230,7 +230,7 @@ fn ordered_bits(number: f64) -> u64 {
         number
     };
     let bits = canonical.to_bits();
-    if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
+    if bits >> 63 == 1 { !bits } else { bits | (1 << 63) }
 }
 
 /// Zero bytes are escaped as 00 FF; 00 01 ends the part.

@@ -15,6 +15,8 @@ pub mod decimal;
 pub mod key;
 pub mod row;
 pub mod temporal;
+#[cfg(test)]
+mod tests;
 mod varint;
 
 pub use collation::Collation;

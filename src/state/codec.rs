@@ -1,0 +1,316 @@
+//! Bytes of what the state keeps besides rows: transactions in the spool, writes in the outbox, chunk ranges.
+//!
+//! Every record is read to its last byte; anything else is damage and says so. Integers are little-endian, lists carry their
+//! length, rows are the canonical row encoding.
+
+use crate::change::{Change, Image, KeyRange, Operation, SchemaChange, SourceEvent, Transaction};
+use crate::error::{Class, Error, Result};
+use crate::schema::TableId;
+use crate::value::{Row, row};
+use crate::write::{TableWrites, WriteBatch};
+
+fn damaged() -> Error {
+    Error::new(Class::Local, "the state is damaged: a record does not decode")
+}
+
+/// Appends to a record.
+#[derive(Default)]
+struct Writer(Vec<u8>);
+
+impl Writer {
+    fn byte(&mut self, byte: u8) {
+        self.0.push(byte);
+    }
+    fn u32(&mut self, number: u32) {
+        self.0.extend_from_slice(&number.to_le_bytes());
+    }
+    fn u64(&mut self, number: u64) {
+        self.0.extend_from_slice(&number.to_le_bytes());
+    }
+    fn length(&mut self, length: usize) {
+        self.u64(length as u64);
+    }
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.length(bytes.len());
+        self.0.extend_from_slice(bytes);
+    }
+    fn row(&mut self, values: &Row) {
+        let mut encoded = Vec::new();
+        row::encode(values, &mut encoded);
+        self.bytes(&encoded);
+    }
+    fn optional_row(&mut self, values: Option<&Row>) {
+        self.byte(u8::from(values.is_some()));
+        if let Some(values) = values {
+            self.row(values);
+        }
+    }
+    fn json<T: serde::Serialize>(&mut self, record: &T) -> Result<()> {
+        self.bytes(&serde_json::to_vec(record).map_err(|error| Error::bug("a record cannot be written as JSON").because(error))?);
+        Ok(())
+    }
+}
+
+/// Takes from a record.
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, length: usize) -> Result<&'a [u8]> {
+        let (head, tail) = self.0.split_at_checked(length).ok_or_else(damaged)?;
+        self.0 = tail;
+        Ok(head)
+    }
+    fn byte(&mut self) -> Result<u8> {
+        self.take(1)?.first().copied().ok_or_else(damaged)
+    }
+    fn u32(&mut self) -> Result<u32> {
+        Ok(u32::from_le_bytes(self.take(4)?.try_into().map_err(|_| damaged())?))
+    }
+    fn u64(&mut self) -> Result<u64> {
+        Ok(u64::from_le_bytes(self.take(8)?.try_into().map_err(|_| damaged())?))
+    }
+    fn length(&mut self) -> Result<usize> {
+        let length = usize::try_from(self.u64()?).map_err(|_| damaged())?;
+        // Every counted element takes at least a byte, so a larger count is damage, not a reason to allocate.
+        if length > self.0.len() { Err(damaged()) } else { Ok(length) }
+    }
+    fn bytes(&mut self) -> Result<&'a [u8]> {
+        let length = self.length()?;
+        self.take(length)
+    }
+    fn row(&mut self) -> Result<Row> {
+        row::decode(self.bytes()?)
+    }
+    fn optional_row(&mut self) -> Result<Option<Row>> {
+        match self.byte()? {
+            0 => Ok(None),
+            1 => self.row().map(Some),
+            _ => Err(damaged()),
+        }
+    }
+    fn rows(&mut self) -> Result<Vec<Row>> {
+        let length = self.length()?;
+        (0..length).map(|_| self.row()).collect()
+    }
+    fn json<T: serde::de::DeserializeOwned>(&mut self) -> Result<T> {
+        serde_json::from_slice(self.bytes()?).map_err(|error| damaged().because(error))
+    }
+    fn end(self) -> Result<()> {
+        if self.0.is_empty() { Ok(()) } else { Err(damaged()) }
+    }
+}
+
+/// The record of a source event.
+///
+/// # Errors
+/// Never in practice (`Bug`).
+pub fn encode_event(event: &SourceEvent) -> Result<Vec<u8>> {
+    let mut out = Writer::default();
+    match event {
+        SourceEvent::Transaction(transaction) => {
+            out.byte(0);
+            out.json(&transaction.position)?;
+            out.u64(transaction.committed_at_us.cast_unsigned());
+            out.length(transaction.bytes);
+            out.length(transaction.changes.len());
+            for change in &transaction.changes {
+                write_change(&mut out, change);
+            }
+        }
+        SourceEvent::SchemaChange(change) => {
+            out.byte(1);
+            out.json(change)?;
+        }
+        SourceEvent::Heartbeat { position } => {
+            out.byte(2);
+            out.json(position)?;
+        }
+    }
+    Ok(out.0)
+}
+
+/// The event of a record.
+///
+/// # Errors
+/// `Local` if the record is damaged.
+pub fn decode_event(bytes: &[u8]) -> Result<SourceEvent> {
+    let mut from = Reader(bytes);
+    let event = match from.byte()? {
+        0 => {
+            let position = from.json()?;
+            let committed_at_us = from.u64()?.cast_signed();
+            let bytes = usize::try_from(from.u64()?).map_err(|_| damaged())?;
+            let length = from.length()?;
+            let changes = (0..length).map(|_| read_change(&mut from)).collect::<Result<_>>()?;
+            SourceEvent::Transaction(Transaction { position, committed_at_us, changes, bytes })
+        }
+        1 => SourceEvent::SchemaChange(from.json::<SchemaChange>()?),
+        2 => SourceEvent::Heartbeat { position: from.json()? },
+        _ => return Err(damaged()),
+    };
+    from.end()?;
+    Ok(event)
+}
+
+fn write_change(out: &mut Writer, change: &Change) {
+    out.u32(change.table.0);
+    match &change.operation {
+        Operation::Insert { new } => {
+            out.byte(0);
+            write_image(out, new);
+        }
+        Operation::Update { old, new } => {
+            out.byte(1);
+            write_image(out, old);
+            write_image(out, new);
+        }
+        Operation::Delete { old } => {
+            out.byte(2);
+            write_image(out, old);
+        }
+        Operation::Truncate => out.byte(3),
+    }
+}
+
+fn read_change(from: &mut Reader) -> Result<Change> {
+    let table = TableId(from.u32()?);
+    let operation = match from.byte()? {
+        0 => Operation::Insert { new: read_image(from)? },
+        1 => Operation::Update { old: read_image(from)?, new: read_image(from)? },
+        2 => Operation::Delete { old: read_image(from)? },
+        3 => Operation::Truncate,
+        _ => return Err(damaged()),
+    };
+    Ok(Change { table, operation })
+}
+
+fn write_image(out: &mut Writer, image: &Image) {
+    match image {
+        Image::Full(values) => {
+            out.byte(0);
+            out.row(values);
+        }
+        Image::Partial(values) => {
+            out.byte(1);
+            out.length(values.len());
+            for value in values {
+                out.optional_row(value.clone().map(|value| Row::from([value])).as_ref());
+            }
+        }
+    }
+}
+
+fn read_image(from: &mut Reader) -> Result<Image> {
+    match from.byte()? {
+        0 => Ok(Image::Full(from.row()?)),
+        1 => {
+            let length = from.length()?;
+            let values = (0..length).map(|_| match from.optional_row()? {
+                None => Ok(None),
+                Some(row) => row.into_iter().next().map(Some).ok_or_else(damaged),
+            });
+            Ok(Image::Partial(values.collect::<Result<_>>()?))
+        }
+        _ => Err(damaged()),
+    }
+}
+
+/// The record of a write batch.
+#[must_use]
+pub fn encode_writes(batch: &WriteBatch) -> Vec<u8> {
+    let mut out = Writer::default();
+    out.length(batch.tables.len());
+    for writes in &batch.tables {
+        out.u32(writes.table);
+        for rows in [&writes.deletes, &writes.upserts] {
+            out.length(rows.len());
+            rows.iter().for_each(|row| out.row(row));
+        }
+    }
+    out.0
+}
+
+/// The write batch of a record.
+///
+/// # Errors
+/// `Local` if the record is damaged.
+pub fn decode_writes(bytes: &[u8]) -> Result<WriteBatch> {
+    let mut from = Reader(bytes);
+    let length = from.length()?;
+    let tables = (0..length)
+        .map(|_| Ok(TableWrites { table: from.u32()?, deletes: from.rows()?, upserts: from.rows()? }))
+        .collect::<Result<_>>()?;
+    from.end()?;
+    Ok(WriteBatch { tables })
+}
+
+/// The record of a table's ranges.
+#[must_use]
+pub fn encode_ranges(ranges: &[KeyRange]) -> Vec<u8> {
+    let mut out = Writer::default();
+    out.length(ranges.len());
+    for range in ranges {
+        out.optional_row(range.after.as_ref());
+        out.optional_row(range.up_to.as_ref());
+    }
+    out.0
+}
+
+/// The ranges of a record.
+///
+/// # Errors
+/// `Local` if the record is damaged.
+pub fn decode_ranges(bytes: &[u8]) -> Result<Vec<KeyRange>> {
+    let mut from = Reader(bytes);
+    let length = from.length()?;
+    let ranges =
+        (0..length).map(|_| Ok(KeyRange { after: from.optional_row()?, up_to: from.optional_row()? })).collect::<Result<_>>()?;
+    from.end()?;
+    Ok(ranges)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::position::{BinlogPosition, Position};
+    use crate::value::Value;
+
+    fn row(number: i64) -> Row {
+        Row::from([Value::Int(number), Value::text("한글"), Value::Null])
+    }
+
+    fn position() -> Position {
+        Position::Binlog(BinlogPosition { server: "s".into(), file: "binlog.000001".into(), offset: 5_000_000_000, gtid: "0-1-2".into() })
+    }
+
+    #[test]
+    fn events_round_trip_and_damage_is_seen() {
+        let changes = vec![
+            Change { table: TableId(3), operation: Operation::Insert { new: Image::Full(row(1)) } },
+            Change {
+                table: TableId(4),
+                operation: Operation::Update { old: Image::Partial(Box::new([Some(Value::Int(1)), None])), new: Image::Full(row(2)) },
+            },
+            Change { table: TableId(5), operation: Operation::Delete { old: Image::Full(row(3)) } },
+            Change { table: TableId(6), operation: Operation::Truncate },
+        ];
+        let transaction = SourceEvent::Transaction(Transaction { position: position(), committed_at_us: -5, changes, bytes: 100 });
+        let schema_change =
+            SourceEvent::SchemaChange(SchemaChange { position: position(), tables: vec![], description: "drops a.b".into() });
+        for event in [transaction, schema_change, SourceEvent::Heartbeat { position: position() }] {
+            let bytes = encode_event(&event).unwrap();
+            assert_eq!(decode_event(&bytes).unwrap(), event);
+            for cut in 0..bytes.len() {
+                assert!(decode_event(&bytes[..cut]).is_err(), "a record cut at {cut} must not decode");
+            }
+        }
+    }
+
+    #[test]
+    fn writes_and_ranges_round_trip() {
+        let batch = WriteBatch { tables: vec![TableWrites { table: 1, deletes: vec![row(1)], upserts: vec![row(2), row(3)] }] };
+        assert_eq!(decode_writes(&encode_writes(&batch)).unwrap(), batch);
+        let ranges = vec![KeyRange { after: None, up_to: Some(row(9)) }, KeyRange { after: Some(row(9)), up_to: None }];
+        assert_eq!(decode_ranges(&encode_ranges(&ranges)).unwrap(), ranges);
+    }
+}

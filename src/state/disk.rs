@@ -1,0 +1,213 @@
+//! The state store on `fjall`: one LSM database in the state folder, five trees, one journal.
+//!
+//! A [`Space`] is a four-byte prefix inside the tree of its kind, so that memory does not grow with the number of legacy tables and
+//! indexes. A batch goes through the one journal: after a crash it is there whole or not at all, and a synced batch brings every
+//! batch before it. The database is locked by the process that opened it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+
+use super::{Durability, Store};
+use crate::derive::{Arrangements, Mutation, Space};
+use crate::error::{Class, Error, Result};
+
+/// How much memory the store may use.
+#[derive(Debug, Clone, Copy)]
+pub struct DiskOptions {
+    /// Block cache in bytes.
+    pub cache_bytes: u64,
+    /// Size in bytes at which a tree's write buffer is flushed; there are five trees, each with up to three buffers.
+    pub write_buffer_bytes: u64,
+}
+
+impl DiskOptions {
+    /// The store's share of a memory budget: a quarter for the cache, a sixteenth per write buffer kind.
+    #[must_use]
+    pub fn within(memory_bytes: u64) -> Self {
+        Self {
+            cache_bytes: (memory_bytes / 4).max(8 << 20),
+            write_buffer_bytes: (memory_bytes / 48).clamp(2 << 20, 32 << 20),
+        }
+    }
+}
+
+/// The state store of a running engine.
+pub struct DiskStore {
+    database: Database,
+    base: Keyspace,
+    index: Keyspace,
+    emitted: Keyspace,
+    outbox: Keyspace,
+    meta: Keyspace,
+}
+
+impl DiskStore {
+    /// Opens or creates the store in `folder`.
+    ///
+    /// # Errors
+    /// `Locked` if another process has it open; `Local` if the disk fails or the content is damaged.
+    pub fn open(folder: &Path, options: DiskOptions) -> Result<Self> {
+        let database = Database::builder(folder)
+            .cache_size(options.cache_bytes)
+            .worker_threads(2)
+            .max_journaling_size(128 << 20)
+            .open()
+            .map_err(|error| failed("opening the state", error))?;
+        let tree = |name: &str| {
+            database
+                .keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(options.write_buffer_bytes))
+                .map_err(|error| failed("opening the state", error))
+        };
+        let (base, index, emitted, outbox, meta) = (tree("base")?, tree("index")?, tree("emitted")?, tree("outbox")?, tree("meta")?);
+        Ok(Self { database, base, index, emitted, outbox, meta })
+    }
+
+    /// The tree of a space and the space's prefix in it.
+    fn place(&self, space: Space) -> (&Keyspace, [u8; 4]) {
+        match space {
+            Space::Base(table) => (&self.base, table.0.to_be_bytes()),
+            Space::Index(index) => (&self.index, index.0.to_be_bytes()),
+            Space::Emitted(node) => (&self.emitted, node.0.to_be_bytes()),
+            Space::Outbox(mapping) => (&self.outbox, mapping.0.to_be_bytes()),
+            Space::Meta => (&self.meta, [0; 4]),
+        }
+    }
+}
+
+fn joined(prefix: [u8; 4], key: &[u8]) -> Vec<u8> {
+    let mut joined = Vec::with_capacity(4 + key.len());
+    joined.extend_from_slice(&prefix);
+    joined.extend_from_slice(key);
+    joined
+}
+
+fn failed(what: &str, error: fjall::Error) -> Error {
+    match error {
+        fjall::Error::Locked => Error::new(Class::Locked, format!("{what}: another process has it open"))
+            .with_hint("one engine at a time may use a state folder; stop the other one"),
+        error => Error::new(Class::Local, format!("{what} failed"))
+            .with_hint("check the disk of the state folder (space, health); the state is intact up to the last checkpoint")
+            .because(error),
+    }
+}
+
+impl Arrangements for DiskStore {
+    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        let (tree, prefix) = self.place(space);
+        let value = tree.get(joined(prefix, key)).map_err(|error| failed("reading the state", error))?;
+        Ok(value.map(|value| value.to_vec()))
+    }
+
+    fn scan(
+        &self,
+        space: Space,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool>,
+    ) -> Result<()> {
+        let (tree, space_prefix) = self.place(space);
+        let bound = joined(space_prefix, prefix);
+        let entries = match after {
+            None => tree.prefix(&bound),
+            Some(after) => {
+                // The least key behind `after` is `after` with a zero byte.
+                let mut start = joined(space_prefix, after);
+                start.push(0);
+                tree.range(start.max(bound.clone())..)
+            }
+        };
+        for entry in entries {
+            let (key, value) = entry.into_inner().map_err(|error| failed("reading the state", error))?;
+            if !key.starts_with(&bound) {
+                return Ok(());
+            }
+            let Some(own_key) = key.get(4..) else {
+                return Err(Error::new(Class::Local, "the state is damaged: a key is shorter than its prefix"));
+            };
+            if !visit(own_key, &value)? {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Store for DiskStore {
+    fn commit(&self, mutations: Vec<Mutation>, durability: Durability) -> Result<()> {
+        // fjall gives every item of a batch the same sequence number, so a key may occur only once.
+        let mut last: BTreeMap<(Space, Vec<u8>), Option<Vec<u8>>> = BTreeMap::new();
+        for mutation in mutations {
+            last.insert((mutation.space, mutation.key), mutation.value);
+        }
+        let mode = match durability {
+            Durability::Buffered => PersistMode::Buffer,
+            Durability::Synced => PersistMode::SyncData,
+        };
+        let mut batch = self.database.batch().durability(Some(mode));
+        for ((space, key), value) in last {
+            let (tree, prefix) = self.place(space);
+            match value {
+                Some(value) => batch.insert(tree, joined(prefix, &key), value),
+                None => batch.remove(tree, joined(prefix, &key)),
+            }
+        }
+        batch.commit().map_err(|error| failed("writing the state", error))
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.database.persist(PersistMode::SyncAll).map_err(|error| failed("writing the state", error))
+    }
+
+    fn clear(&self, space: Space) -> Result<()> {
+        // In slices: one batch over a whole arrangement would not fit in memory.
+        loop {
+            let mut slice = Vec::new();
+            self.scan(space, &[], None, &mut |key, _| {
+                slice.push(Mutation { space, key: key.to_vec(), value: None });
+                Ok(slice.len() < 10_000)
+            })?;
+            if slice.is_empty() {
+                return Ok(());
+            }
+            self.commit(slice, Durability::Buffered)?;
+        }
+    }
+
+    fn disk_bytes(&self) -> u64 {
+        [&self.base, &self.index, &self.emitted, &self.outbox, &self.meta].iter().map(|tree| tree.disk_space()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::state::conformance;
+
+    #[test]
+    fn the_disk_store_keeps_the_contract() {
+        let folder = tempfile::tempdir().unwrap();
+        conformance::check(&DiskStore::open(folder.path(), DiskOptions::within(64 << 20)).unwrap());
+    }
+
+    #[test]
+    fn a_second_opener_is_locked_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let _first = DiskStore::open(folder.path(), DiskOptions::within(64 << 20)).unwrap();
+        let second = DiskStore::open(folder.path(), DiskOptions::within(64 << 20));
+        assert_eq!(second.err().unwrap().class(), Class::Locked);
+    }
+
+    #[test]
+    fn a_batch_survives_a_reopen_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |key: &[u8]| Mutation { space: Space::Meta, key: key.to_vec(), value: Some(b"x".to_vec()) };
+        {
+            let store = DiskStore::open(folder.path(), DiskOptions::within(64 << 20)).unwrap();
+            store.commit(vec![put(b"a"), put(b"b")], Durability::Synced).unwrap();
+        }
+        let store = DiskStore::open(folder.path(), DiskOptions::within(64 << 20)).unwrap();
+        assert!(store.get(Space::Meta, b"a").unwrap().is_some() && store.get(Space::Meta, b"b").unwrap().is_some());
+    }
+}
