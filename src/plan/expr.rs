@@ -253,3 +253,8 @@ pub(crate) fn with_alias(expr: &Expr, to: AliasId) -> Expr {
     });
     moved
 }
+
+/// Whether an expression refers to no column at all.
+pub(crate) fn is_constant(expr: &Expr) -> bool {
+    is_plain(expr) && free_aliases(expr).is_empty()
+}

@@ -21,8 +21,9 @@ pub(crate) fn own_kind(data_type: &DataType, catalog: &SourceCatalog) -> Option<
     }
 }
 
-/// Whether values equal by `rule` are always equal by `own`: then a key that is unique by `own` is unique by `rule`.
-pub(crate) fn at_least_as_fine(rule: &KeyKind, own: &KeyKind) -> bool {
-    rule == own
-        || matches!((rule, own), (KeyKind::Decimal, KeyKind::Integer) | (KeyKind::DateTime, KeyKind::Date))
+/// Whether two kinds call the same values equal, wherever both apply: then a key that is unique by one is unique by the other, and
+/// a group of one is never split by the other.
+pub(crate) fn agree(left: &KeyKind, right: &KeyKind) -> bool {
+    use KeyKind::{Date, DateTime, Decimal, Integer};
+    left == right || matches!((left, right), (Decimal, Integer) | (Integer, Decimal) | (DateTime, Date) | (Date, DateTime))
 }

@@ -3,8 +3,23 @@
 //! In: bound queries of every mapping and the source catalogue. Out: a [`Plan`], plain data that `derive` interprets. The plan is
 //! a pure function of its inputs; [`Plan::fingerprint`] changes when anything that gives state its meaning changes.
 
+mod access;
+mod anchor;
+mod builder;
+mod dependence;
+mod expr;
+mod grouping;
+mod indexes;
 mod input;
+mod kinds;
+mod layout;
+pub mod output;
+mod print;
+mod proof;
+mod scopes;
+mod walks;
 
+pub use builder::Builder;
 pub use input::{ColumnOptions, MappingInput, PlanFinding, TableInput};
 
 use std::collections::BTreeMap;
@@ -143,6 +158,13 @@ pub struct SelectAccess {
     pub steps: Vec<AccessStep>,
     /// Conjuncts of WHERE and of inner joins that need none of the relations: over outer aliases and constants only.
     pub guards: Vec<Expr>,
+    /// Per group expression, how its values are told apart.
+    pub group_kinds: Vec<KeyKind>,
+    /// Group expressions that an output shows: their values must be the same bytes in a whole group, because the source would show any
+    /// of them.
+    pub shown_groups: Vec<usize>,
+    /// Per output, how DISTINCT tells its values apart; empty without DISTINCT.
+    pub distinct_kinds: Vec<KeyKind>,
 }
 
 /// Binds one relation of FROM.

@@ -1,4 +1,49 @@
 //! The mapping's SQL: parsed, bound to the source's catalogue, evaluated with the source's semantics.
 
+pub mod aggregate;
+mod bind;
+mod diagnostic;
+pub mod evaluate;
 pub mod functions;
+mod parse;
 pub mod query;
+pub mod types;
+
+use std::ops::ControlFlow;
+
+use crate::schema::{Flavor, SourceCatalog};
+use parse::Modes;
+use query::{Diagnostic, Query};
+
+/// The tables that a mapping's SELECT names, as (schema if written, table), each once, in the order of the text. Only the syntax
+/// is read, so that the catalogue can be asked for exactly these tables.
+///
+/// # Errors
+/// If the text is not one SELECT in the dialect of `flavor`.
+pub fn referenced_tables(sql: &str, flavor: Flavor) -> Result<Vec<(Option<String>, String)>, Vec<Diagnostic>> {
+    // One grammar serves both: where the two servers differ, typing asks the catalogue.
+    let (Flavor::MySql | Flavor::MariaDb) = flavor;
+    let parsed = parse::parse(sql, Modes::default())?;
+    let mut tables: Vec<(Option<String>, String)> = Vec::new();
+    let _: ControlFlow<()> = sqlparser::ast::visit_relations(&*parsed.query, |name| {
+        let mut parts = name.0.iter().rev().filter_map(|part| part.as_ident()).map(|ident| ident.value.clone());
+        if let Some(table) = parts.next() {
+            let table = (parts.next(), table);
+            if !tables.contains(&table) {
+                tables.push(table);
+            }
+        }
+        ControlFlow::Continue(())
+    });
+    Ok(tables)
+}
+
+/// Binds a mapping's SELECT to the catalogue: names, types and comparison rules as the connected server has them.
+///
+/// # Errors
+/// Every finding that could be made at once, with byte ranges in `sql`, in the order of the text.
+pub fn bind(sql: &str, catalog: &SourceCatalog) -> Result<Query, Vec<Diagnostic>> {
+    let modes = Modes::of(&catalog.session.sql_mode);
+    let parsed = parse::parse(sql, modes)?;
+    bind::bind(&parsed, modes, catalog)
+}

@@ -1,0 +1,289 @@
+//! Expressions: one arm per form of the grammar. What has no arm of its own is refused by name.
+
+use sqlparser::ast::{self, BinaryOperator, CaseWhen, UnaryOperator};
+
+use super::logic::Position;
+use super::scope::{Clause, ColumnName};
+use super::typing::{collected, either, is_null, negated, not};
+use super::{Binder, Bound, refusal};
+use crate::sql::query::{CompareOperator, Expr, ExprKind, Span};
+use crate::sql::types;
+
+impl Binder<'_> {
+    /// Binds an expression whose value is used.
+    pub(super) fn expr(&mut self, expr: &ast::Expr) -> Bound<Expr> {
+        self.expr_in(expr, Position::Value)
+    }
+
+    /// Binds expressions side by side, reporting the findings of all.
+    pub(super) fn exprs<'e>(&mut self, exprs: impl IntoIterator<Item = &'e ast::Expr>) -> Bound<Vec<Expr>> {
+        let bound = exprs.into_iter().map(|expr| self.expr(expr)).collect();
+        collected(bound)
+    }
+
+    // size: one arm per syntax form
+    pub(super) fn expr_in(&mut self, expr: &ast::Expr, position: Position) -> Bound<Expr> {
+        self.check_grouping(expr)?;
+        let span = self.span(expr);
+        match expr {
+            ast::Expr::Identifier(ident) => self.identifier(ident, span),
+            ast::Expr::CompoundIdentifier(parts) => self.compound(parts, span),
+            ast::Expr::Nested(inner) => self.expr_in(inner, position).map(|inner| Expr { span, ..inner }),
+            ast::Expr::Value(value) => self.value(value, span),
+            ast::Expr::TypedString(typed) => self.typed_string(typed, span),
+            ast::Expr::BinaryOp { left, op, right } => self.binary(left, op, right, span, position),
+            ast::Expr::UnaryOp { op, expr } => self.unary(op, expr, span, position),
+            ast::Expr::IsNull(inner) => self.null_test(inner, false, span),
+            ast::Expr::IsNotNull(inner) => self.null_test(inner, true, span),
+            ast::Expr::IsUnknown(inner) => self.truth_test(inner, None, false, span),
+            ast::Expr::IsNotUnknown(inner) => self.truth_test(inner, None, true, span),
+            ast::Expr::IsTrue(inner) => self.truth_test(inner, Some(true), false, span),
+            ast::Expr::IsNotTrue(inner) => self.truth_test(inner, Some(true), true, span),
+            ast::Expr::IsFalse(inner) => self.truth_test(inner, Some(false), false, span),
+            ast::Expr::IsNotFalse(inner) => self.truth_test(inner, Some(false), true, span),
+            ast::Expr::InList { expr, list, negated } => self.in_list(expr, list, *negated, span),
+            ast::Expr::InSubquery { expr, subquery, negated } => self.in_subquery(expr, subquery, *negated, span, position),
+            ast::Expr::Between { expr, negated, low, high } => self.between(expr, low, high, *negated, span),
+            ast::Expr::Like { negated, any, expr, pattern, escape_char } => {
+                if *any {
+                    return Err(self.refuse(span, "LIKE ANY is not supported", "write one LIKE per pattern"));
+                }
+                self.like(expr, pattern, escape_char.as_deref(), *negated, span)
+            }
+            ast::Expr::Case { case_token: _, end_token: _, operand, conditions, else_result } => {
+                self.case(operand.as_deref(), conditions, else_result.as_deref(), span)
+            }
+            ast::Expr::Exists { subquery, negated } => {
+                let exists = self.exists(subquery, span.clone())?;
+                Ok(super::typing::negated(*negated, exists, span))
+            }
+            ast::Expr::Subquery(query) => self.scalar_subquery(query, span),
+            ast::Expr::Function(function) => self.function(function, span),
+            ast::Expr::Cast { kind, expr, data_type, format } => self.cast_call(kind, expr, data_type, format.as_ref(), span),
+            ast::Expr::Convert { is_try, expr, data_type, charset, target_before_value, styles } => {
+                if *is_try || *target_before_value || !styles.is_empty() {
+                    return Err(self.refuse(span, "this form of CONVERT is not supported", "write CAST(expression AS type)"));
+                }
+                self.convert_call(expr, data_type.as_ref(), charset.as_ref(), span)
+            }
+            ast::Expr::Extract { field, syntax: _, expr } => self.extract(field, expr, span),
+            ast::Expr::Ceil { expr, field } => self.ceil_or_floor("CEIL", expr, field, span),
+            ast::Expr::Floor { expr, field } => self.ceil_or_floor("FLOOR", expr, field, span),
+            ast::Expr::Position { expr, r#in } => {
+                let arguments = self.exprs([&**expr, &**r#in])?;
+                self.resolve("LOCATE", arguments, span)
+            }
+            ast::Expr::Substring { expr, substring_from, substring_for, special: _, shorthand: _ } => {
+                let written = [Some(expr), substring_from.as_ref(), substring_for.as_ref()];
+                let arguments = self.exprs(written.into_iter().flatten().map(|argument| &**argument))?;
+                self.resolve("SUBSTRING", arguments, span)
+            }
+            ast::Expr::Trim { expr, trim_where, trim_what, trim_characters } => {
+                if trim_characters.is_some() {
+                    return Err(self.refuse(span, "this form of TRIM is not supported", "write TRIM(BOTH 'x' FROM expression)"));
+                }
+                self.trim(expr, trim_where.as_ref(), trim_what.as_deref(), span)
+            }
+            ast::Expr::Collate { expr, collation } => {
+                let inner = self.expr(expr)?;
+                let name = collation.to_string();
+                let collated = types::collate(inner, &name.replace('`', ""), span.clone(), &self.context);
+                self.typed(collated, &span)
+            }
+            ast::Expr::Interval(_) => Err(self.refuse(
+                span,
+                "INTERVAL can only be added to a date or subtracted from one",
+                "write DATE_ADD(date, INTERVAL n unit)",
+            )),
+            other => {
+                let (message, help) = refusal::form(other);
+                Err(self.refuse(span, message, help))
+            }
+        }
+    }
+
+    fn identifier(&mut self, ident: &ast::Ident, span: Span) -> Bound<Expr> {
+        self.check_name(ident, &span)?;
+        if let Some(found) = self.named_output(ident, &span)? {
+            return Ok(found);
+        }
+        self.column(ColumnName { schema: None, table: None, column: ident }, &span)
+    }
+
+    fn compound(&mut self, parts: &[ast::Ident], span: Span) -> Bound<Expr> {
+        for part in parts {
+            self.check_name(part, &span)?;
+        }
+        let name = match parts {
+            [table, column] => ColumnName { schema: None, table: Some(table), column },
+            [schema, table, column] => ColumnName { schema: Some(schema), table: Some(table), column },
+            _ => return Err(self.refuse(span, "a column is named as column, table.column or schema.table.column", "shorten the name")),
+        };
+        self.column(name, &span)
+    }
+
+    /// Refuses variables, and strings where the server wants a name.
+    fn check_name(&mut self, ident: &ast::Ident, span: &Span) -> Bound<()> {
+        if ident.quote_style.is_none() && ident.value.starts_with('@') {
+            return Err(self.refuse(
+                span.clone(),
+                format!("{} is a variable: its value belongs to a session, not to a row", ident.value),
+                "write the value itself",
+            ));
+        }
+        let string = ident.quote_style == Some('\'') || (ident.quote_style == Some('"') && !self.modes.ansi_quotes);
+        if string {
+            return Err(self.refuse(span.clone(), "a string stands where a name is meant", "quote names with backticks"));
+        }
+        Ok(())
+    }
+
+    fn binary(&mut self, left: &ast::Expr, op: &BinaryOperator, right: &ast::Expr, span: Span, position: Position) -> Bound<Expr> {
+        if let Some(operator) = comparison(op) {
+            return self.comparison(operator, left, right, span);
+        }
+        match op {
+            BinaryOperator::And => self.connective(left, right, span, position, super::typing::both),
+            BinaryOperator::Or => self.connective(left, right, span, position, either),
+            BinaryOperator::StringConcat if self.modes.pipes_as_concat => {
+                let arguments = self.exprs([left, right])?;
+                self.resolve("CONCAT", arguments, span)
+            }
+            BinaryOperator::StringConcat => {
+                Err(self.refuse(span, "|| means OR under this sql_mode", "write OR, or CONCAT(a, b) for text"))
+            }
+            BinaryOperator::Plus | BinaryOperator::Minus => self.sum(left, *op == BinaryOperator::Minus, right, span),
+            _ => {
+                let Some(name) = arithmetic(op) else {
+                    return Err(self.refuse(
+                        span,
+                        format!("the operator {op} is not supported"),
+                        "write it with comparisons, AND, OR, NOT and arithmetic",
+                    ));
+                };
+                let arguments = self.exprs([left, right])?;
+                self.resolve(name, arguments, span)
+            }
+        }
+    }
+
+    /// `+` and `-`, also with an INTERVAL on one side.
+    fn sum(&mut self, left: &ast::Expr, minus: bool, right: &ast::Expr, span: Span) -> Bound<Expr> {
+        
+        match (left, right) {
+            (date, ast::Expr::Interval(interval)) => self.date_arithmetic(minus, date, interval, span),
+            (ast::Expr::Interval(interval), date) if !minus => self.date_arithmetic(minus, date, interval, span),
+            _ => {
+                let arguments = self.exprs([left, right])?;
+                self.resolve(if minus { "-" } else { "+" }, arguments, span)
+            }
+        }
+    }
+
+    fn unary(&mut self, op: &UnaryOperator, operand: &ast::Expr, span: Span, position: Position) -> Bound<Expr> {
+        match op {
+            UnaryOperator::Not => {
+                if self.modes.high_not_precedence && !matches!(operand, ast::Expr::Nested(_)) {
+                    return Err(self.refuse(span, "NOT binds tightly under sql_mode HIGH_NOT_PRECEDENCE", "put its operand in parentheses"));
+                }
+                let operand = self.expr_in(operand, position.under_not())?;
+                let operand = self.truth(operand)?;
+                Ok(not(operand, span))
+            }
+            UnaryOperator::Minus => match self.negative_number(operand, &span) {
+                Some(literal) => literal,
+                None => {
+                    let operand = self.expr(operand)?;
+                    self.resolve("NEG", vec![operand], span)
+                }
+            },
+            UnaryOperator::BitwiseNot => {
+                let operand = self.expr(operand)?;
+                self.resolve("~", vec![operand], span)
+            }
+            UnaryOperator::Plus => self.expr(operand).map(|operand| Expr { span, ..operand }),
+            UnaryOperator::BangNot => Err(self.refuse(span, "the operator ! is not supported", "write NOT (..)")),
+            other => {
+                let message = format!("the operator {other} is not supported");
+                Err(self.refuse(span, message, "write it with comparisons, AND, OR, NOT and arithmetic"))
+            }
+        }
+    }
+
+    fn null_test(&mut self, inner: &ast::Expr, is_not: bool, span: Span) -> Bound<Expr> {
+        let inner = self.expr(inner)?;
+        self.check_zero_date_test(&inner, &span)?;
+        Ok(negated(is_not, is_null(inner, span.clone()), span))
+    }
+
+    /// In conditions the server lets `IS NULL` on a NOT NULL date match zero dates as well.
+    fn check_zero_date_test(&mut self, inner: &Expr, span: &Span) -> Bound<()> {
+        let conditional = matches!(self.frame()?.clause, Clause::On | Clause::Where | Clause::Having);
+        let date = matches!(inner.data_type, crate::schema::DataType::Date | crate::schema::DataType::DateTime { .. });
+        let ExprKind::Column { alias, column } = inner.kind else { return Ok(()) };
+        let table = self.aliases.get(alias.0).and_then(|definition| definition.table);
+        let declared = table.and_then(|table| self.catalog.tables.get(table.0 as usize)).and_then(|table| table.columns.get(column));
+        if conditional && date && declared.is_some_and(|column| !column.nullable) {
+            return Err(self.refuse(
+                span.clone(),
+                "IS NULL on a NOT NULL date also finds 0000-00-00 on this server",
+                "compare with '0000-00-00', or test another column of that table",
+            ));
+        }
+        Ok(())
+    }
+
+    fn case(&mut self, operand: Option<&ast::Expr>, conditions: &[CaseWhen], otherwise: Option<&ast::Expr>, span: Span) -> Bound<Expr> {
+        let operand = operand.map(|operand| self.expr(operand)).transpose()?;
+        let mut tests = Vec::new();
+        let mut results = Vec::new();
+        for CaseWhen { condition, result } in conditions {
+            tests.push(match &operand {
+                Some(operand) => self.when_equal(operand.clone(), condition),
+                None => self.condition(condition),
+            });
+            results.push(self.expr(result));
+        }
+        results.extend(otherwise.map(|otherwise| self.expr(otherwise)));
+        let (tests, results) = (collected(tests)?, collected(results)?);
+        let nullable = otherwise.is_none() || results.iter().any(|result| result.nullable);
+        let (mut results, data_type) = self.unify(results, &span)?;
+        let otherwise = if otherwise.is_some() { results.pop().map(Box::new) } else { None };
+        let branches = tests.into_iter().zip(results).collect();
+        Ok(Expr { kind: ExprKind::Case { branches, otherwise }, data_type, nullable, span })
+    }
+
+    fn when_equal(&mut self, operand: Expr, when: &ast::Expr) -> Bound<Expr> {
+        let when = self.expr(when)?;
+        let span = when.span.clone();
+        self.compare(CompareOperator::Equal, operand, when, span)
+    }
+}
+
+fn comparison(op: &BinaryOperator) -> Option<CompareOperator> {
+    Some(match op {
+        BinaryOperator::Eq => CompareOperator::Equal,
+        BinaryOperator::NotEq => CompareOperator::NotEqual,
+        BinaryOperator::Lt => CompareOperator::Less,
+        BinaryOperator::LtEq => CompareOperator::LessOrEqual,
+        BinaryOperator::Gt => CompareOperator::Greater,
+        BinaryOperator::GtEq => CompareOperator::GreaterOrEqual,
+        BinaryOperator::Spaceship => CompareOperator::NullSafeEqual,
+        _ => return None,
+    })
+}
+
+fn arithmetic(op: &BinaryOperator) -> Option<&'static str> {
+    Some(match op {
+        BinaryOperator::Multiply => "*",
+        BinaryOperator::Divide => "/",
+        BinaryOperator::MyIntegerDivide => "DIV",
+        BinaryOperator::Modulo => "%",
+        BinaryOperator::BitwiseAnd => "&",
+        BinaryOperator::BitwiseOr => "|",
+        BinaryOperator::BitwiseXor => "^",
+        BinaryOperator::PGBitwiseShiftLeft => "<<",
+        BinaryOperator::PGBitwiseShiftRight => ">>",
+        _ => return None,
+    })
+}

@@ -1,0 +1,153 @@
+//! One type for several results: CASE, COALESCE, IF, IFNULL, UNION ALL.
+
+use crate::schema::DataType;
+use crate::sql::functions::Function;
+use crate::sql::query::{Expr, ExprKind};
+use crate::sql::types::numeric::{NumericClass, is_unsettled};
+use crate::sql::types::{
+    BIGINT, Refusal, TypeContext, aggregate_text, decimal_type, is_temporal, is_text, node, numeric, rules, text_length, to_bytes,
+    to_double, to_text, type_name,
+};
+
+/// Converts result expressions to their common type and says which it is.
+///
+/// # Errors
+/// Where the source's common type or a conversion to it is not carried exactly.
+pub fn unify(results: Vec<Expr>, context: &TypeContext<'_>) -> Result<(Vec<Expr>, DataType), Refusal> {
+    let present: Vec<&Expr> = results.iter().filter(|result| result.data_type != DataType::Null).collect();
+    let Some(first) = present.first() else { return Ok((results, DataType::Null)) };
+    let first_type = first.data_type.clone();
+    let every = |test: fn(&DataType) -> bool| present.iter().all(|result| test(&result.data_type));
+    if matches!(first_type, DataType::Json | DataType::Unsupported { .. }) {
+        return Err(mixed(&first_type, &first_type));
+    }
+    if every(is_temporal) {
+        return unify_temporal(results, context);
+    }
+    if present.iter().all(|result| numeric(result).is_some()) {
+        return unify_numbers(results, context);
+    }
+    if present.iter().all(|result| result.data_type == first_type) {
+        let (converted, data_type) = if is_text(&first_type) { unify_text(results, context)? } else { (results, first_type) };
+        return Ok((converted, data_type));
+    }
+    if present.iter().any(|result| matches!(result.data_type, DataType::Bytes { .. })) {
+        return unify_bytes(results, context);
+    }
+    unify_text(results, context)
+}
+
+fn mixed(left: &DataType, right: &DataType) -> Refusal {
+    Refusal::new(
+        format!("{} and {} are mixed in one result", type_name(left), type_name(right)),
+        "bring them to one type with CAST",
+    )
+}
+
+fn unify_numbers(results: Vec<Expr>, context: &TypeContext<'_>) -> Result<(Vec<Expr>, DataType), Refusal> {
+    let traits: Vec<_> = results.iter().filter(|result| result.data_type != DataType::Null).filter_map(numeric).collect();
+    let class = traits.iter().map(|one| one.class).max().unwrap_or(NumericClass::Integer);
+    let data_type = match class {
+        NumericClass::Integer => integer_type(&results, context),
+        NumericClass::Decimal => {
+            let scale = traits.iter().map(|one| one.scale).max().unwrap_or(0);
+            let integral = traits.iter().map(super::Numeric::integral).max().unwrap_or(0);
+            let unsigned = traits.iter().all(|one| one.unsigned);
+            if integral + scale > 65 {
+                return Err(Refusal::new("the common decimal type has more than 65 digits", "cast the results to one DECIMAL"));
+            }
+            decimal_type(integral + scale, scale, unsigned)
+        }
+        NumericClass::Double => DataType::Double,
+    };
+    let converted = results.into_iter().map(|result| {
+        if result.data_type == data_type || result.data_type == DataType::Null || is_unsettled(&result) {
+            return Ok(result);
+        }
+        if data_type == DataType::Double {
+            return to_double(result);
+        }
+        let (nullable, span) = (result.nullable, result.span.clone());
+        Ok(node(ExprKind::Cast(Box::new(result)), data_type.clone(), nullable, span))
+    });
+    Ok((converted.collect::<Result<_, _>>()?, data_type))
+}
+
+/// The common type of integers. Signed and unsigned together are a DECIMAL on MariaDB, and on MySQL where 64 bits do not do.
+fn integer_type(results: &[Expr], context: &TypeContext<'_>) -> DataType {
+    let present = || results.iter().filter(|result| result.data_type != DataType::Null);
+    let width = |expr: &Expr| match &expr.data_type {
+        DataType::Integer { bits, .. } => *bits,
+        DataType::Year => 16,
+        _ => 64,
+    };
+    let is_unsigned = |expr: &Expr| !matches!(expr.data_type, DataType::Integer { unsigned: false, .. });
+    let bits = present().map(width).max().unwrap_or(64);
+    if present().all(is_unsigned) {
+        return if present().all(|expr| expr.data_type == DataType::Year) { DataType::Year } else { DataType::Integer { bits, unsigned: true } };
+    }
+    if !present().any(is_unsigned) {
+        return DataType::Integer { bits, unsigned: false };
+    }
+    let digits = present().filter_map(numeric).map(|traits| traits.precision).max().unwrap_or(20);
+    let wide = present().any(|expr| is_unsigned(expr) && width(expr) == 64);
+    if context.is_mariadb() || wide { decimal_type(digits, 0, false) } else { BIGINT }
+}
+
+/// Digits after the second of a date or time type; 0 for anything else.
+#[must_use]
+pub fn temporal_fraction(data_type: &DataType) -> u8 {
+    match data_type {
+        DataType::DateTime { fraction } | DataType::Timestamp { fraction } | DataType::Time { fraction } => *fraction,
+        _ => 0,
+    }
+}
+
+fn unify_temporal(results: Vec<Expr>, context: &TypeContext<'_>) -> Result<(Vec<Expr>, DataType), Refusal> {
+    let present = || results.iter().map(|result| &result.data_type).filter(|data_type| **data_type != DataType::Null);
+    let fraction = present().map(temporal_fraction).max().unwrap_or(0);
+    let times = present().filter(|data_type| matches!(data_type, DataType::Time { .. })).count();
+    let data_type = if times > 0 {
+        if times < present().count() {
+            return Err(Refusal::new("a TIME and a date are mixed in one result, which depends on today", "bring them to one type"));
+        }
+        DataType::Time { fraction }
+    } else if present().all(|data_type| *data_type == DataType::Date) {
+        DataType::Date
+    } else if present().all(|data_type| matches!(data_type, DataType::Timestamp { .. })) {
+        DataType::Timestamp { fraction }
+    } else {
+        DataType::DateTime { fraction }
+    };
+    let rules = rules(context)?;
+    let converted = results.into_iter().map(|result| match (&result.data_type, &data_type) {
+        (DataType::Date, DataType::DateTime { .. }) => {
+            let (nullable, span) = (result.nullable, result.span.clone());
+            let function = Function::ToDateTime { fraction, rules: rules.lenient() };
+            node(ExprKind::Call { function, arguments: vec![result] }, data_type.clone(), nullable, span)
+        }
+        _ => result,
+    });
+    Ok((converted.collect(), data_type))
+}
+
+fn unify_bytes(results: Vec<Expr>, context: &TypeContext<'_>) -> Result<(Vec<Expr>, DataType), Refusal> {
+    let converted = results
+        .into_iter()
+        .map(|result| if result.data_type == DataType::Null { Ok(result) } else { to_bytes(to_text(result, context)?) })
+        .collect::<Result<Vec<_>, _>>()?;
+    let length = converted.iter().map(text_length).try_fold(0, |longest: u32, one| Some(longest.max(one?)));
+    Ok((converted, DataType::Bytes { length, fixed: false }))
+}
+
+fn unify_text(results: Vec<Expr>, context: &TypeContext<'_>) -> Result<(Vec<Expr>, DataType), Refusal> {
+    let converted = results
+        .into_iter()
+        .map(|result| if result.data_type == DataType::Null { Ok(result) } else { to_text(result, context) })
+        .collect::<Result<Vec<_>, _>>()?;
+    let parts: Vec<&Expr> = converted.iter().filter(|result| result.data_type != DataType::Null).collect();
+    let traits = aggregate_text(&parts, context)?;
+    let length = parts.iter().map(|part| text_length(part)).try_fold(0, |longest: u32, one| Some(longest.max(one?)));
+    let data_type = DataType::Text { length, fixed: false, charset: traits.charset, collation: traits.collation };
+    Ok((converted, data_type))
+}
