@@ -23,10 +23,7 @@ async fn moves(pair: &Pair, test: &str, orders: u32, transactions: u64) {
     writer.step(transactions / 2).await.unwrap();
     project.until_live(&mut engine).await;
     // verify compares while both sides move: what moves under it is not a difference.
-    let ((), verified) = tokio::join!(
-        async { writer.step(transactions).await.unwrap() },
-        project.strangler(&["verify"]),
-    );
+    let ((), verified) = tokio::join!(async { writer.step(transactions).await.unwrap() }, project.strangler(&["verify"]),);
     verified.expect(0);
     writer.step(transactions / 2).await.unwrap();
     assert_eq!(engine.interrupt().await, Some(130), "{}", engine.log());

@@ -30,7 +30,12 @@ type Rows = BTreeMap<Vec<Cell>, Vec<Cell>>;
 /// Compares every table of every mapping of the project; the number of rows that are equal.
 pub async fn check(project: &Project) -> usize {
     let (rows, differences) = compare(project).await;
-    assert!(differences.is_empty(), "{} differences, the first:\n{}", differences.len(), differences[..differences.len().min(20)].join("\n"));
+    assert!(
+        differences.is_empty(),
+        "{} differences, the first:\n{}",
+        differences.len(),
+        differences[..differences.len().min(20)].join("\n")
+    );
     rows
 }
 

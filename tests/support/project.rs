@@ -126,6 +126,18 @@ impl Project {
         client
     }
 
+    /// The same, waiting for a server that is restarting.
+    pub async fn target_client_patient(&self) -> tokio_postgres::Client {
+        for _ in 0..600 {
+            if let Ok((client, connection)) = self.target.connect(tokio_postgres::NoTls).await {
+                tokio::spawn(connection);
+                return client;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("the service database is gone");
+    }
+
     /// Runs SQL on the service database, as the superuser.
     pub async fn service(&self, sql: &str) {
         self.target_client().await.batch_execute(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));

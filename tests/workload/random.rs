@@ -143,7 +143,8 @@ fn edit_dates(rng: &mut Rng) -> String {
 }
 
 fn code(rng: &mut Rng) -> String {
-    let (group, code) = if rng.bool() { ("GRD", rng.choice(["A", "b", "C"])) } else { ("ST", rng.choice(["10", "20", "x1", "99"])) };
+    let (group, code) =
+        if rng.bool() { ("GRD", rng.choice(["A", "b", "C"])) } else { ("ST", rng.choice(["10", "20", "x1", "99"])) };
     let code = code.unwrap_or("A");
     match rng.u32(0..4) {
         0 => format!("DELETE FROM w_code WHERE grp = '{group}' AND cd = '{code}'"),
@@ -183,7 +184,10 @@ fn many_rows(rng: &mut Rng) -> String {
     match rng.u32(0..4) {
         0 => format!("UPDATE w_line SET qty = qty + 1 WHERE ord_no BETWEEN {from} AND {}", from + 40),
         1 => format!("DELETE FROM w_line WHERE ord_no BETWEEN {from} AND {} AND seq = 2", from + 25),
-        2 => format!("INSERT IGNORE INTO w_line SELECT ord_no, 3, 'I3', 1, 1.25 FROM w_ord WHERE ord_no BETWEEN {from} AND {}", from + 25),
+        2 => format!(
+            "INSERT IGNORE INTO w_line SELECT ord_no, 3, 'I3', 1, 1.25 FROM w_ord WHERE ord_no BETWEEN {from} AND {}",
+            from + 25
+        ),
         _ => format!("UPDATE w_ord SET cust_no = 5 WHERE ord_no BETWEEN {from} AND {}", from + 30),
     }
 }
