@@ -12,3 +12,6 @@ pub mod stream;
 mod tokens;
 mod transaction;
 pub mod zone;
+
+#[cfg(test)]
+mod live_tests;
