@@ -37,13 +37,14 @@ struct Bench {
     schema: String,
     layouts: Vec<TableLayout>,
     schemas: Vec<TableSchema>,
+    bytes_max: usize,
 }
 
 impl Bench {
     async fn new(flavor: Flavor, schema: &str) -> Option<Self> {
         let server = Server::get(flavor)?;
         let conn = server.database(schema).await;
-        Some(Self { server, conn, schema: schema.into(), layouts: vec![], schemas: vec![] })
+        Some(Self { server, conn, schema: schema.into(), layouts: vec![], schemas: vec![], bytes_max: 256 << 20 })
     }
 
     async fn run(&mut self, statements: &[&str]) {
@@ -126,7 +127,7 @@ impl Bench {
             zone: SessionZone::parse("+09:00").unwrap(),
             layouts: self.layouts.clone().into(),
             catalog: &catalog,
-            transaction_bytes_max: 256 << 20,
+            transaction_bytes_max: self.bytes_max,
         };
         BinlogStream::open(self.server.connect().await, request).await
     }

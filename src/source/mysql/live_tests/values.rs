@@ -74,7 +74,8 @@ async fn round_trip(flavor: Flavor, schema: &str, sql_type: &str, data_type: Dat
     }
     for (kind, images) in images.iter().enumerate() {
         let got: Vec<Option<String>> = images.iter().map(|image| shown(&full(image)[1], &data_type)).collect();
-        assert_eq!(got, expected, "{sql_type}, image {kind}");
+        let different: Vec<_> = got.iter().zip(&expected).filter(|(got, expected)| got != expected).collect();
+        assert!(different.is_empty(), "{sql_type}, image {kind}: {:.2000}", format!("{different:?}"));
         for (index, image) in images.iter().enumerate() {
             assert_eq!(full(image)[2], Value::text(index.to_string()), "the column after {sql_type}");
         }
@@ -184,6 +185,7 @@ async fn f74_json_prints_as_the_server_does() {
         "'[0,-1,32767,-32768,65535,65536,-2147483648,4294967295,4294967296,-9223372036854775808,18446744073709551615]'",
         "'[0.0,-0.0,1.0,0.1,1e15,123456789012345.6,1234567890123456.7,1e16,1e-14,1.5e-15,1e-15,1e100,2.2250738585072014e-308]'",
         "'[1e14,1e17,123456789012345680000,0.00001234,12345.678901234567,5e-324,1.7976931348623157e308,100000000000000000]'",
+        "'[1234567890123456.0, 1234567890123450.0, 12345678901234568.0, 1.5e15, 1.5e16, 123456789012345.0, 1.23e-16, 1.2345678901234567e-14]'",
         "JSON_ARRAY(CAST(1.50 AS DECIMAL(10,2)), CAST(-99999999999999999999.123456789 AS DECIMAL(40,9)))",
         "JSON_OBJECT('d', DATE'2024-05-06', 't', TIME'-12:34:56.789', 'x', TIMESTAMP'2024-05-06 01:02:03.000456')",
         "JSON_ARRAY(TIME'838:59:59', TIMESTAMP'9999-12-31 23:59:59')",
