@@ -90,7 +90,10 @@ fn container(body: &[u8], large: bool, object: bool, depth: usize, out: &mut Str
         if object {
             let start = offset(&mut keys, width)?;
             let length = usize::from(keys.u16()?);
-            let key = start.checked_add(length).and_then(|end| body.get(start..end)).ok_or_else(|| malformed("a JSON key ends early"))?;
+            let key = start
+                .checked_add(length)
+                .and_then(|end| body.get(start..end))
+                .ok_or_else(|| malformed("a JSON key ends early"))?;
             quote(utf8(key)?, out);
             out.push_str(": ");
         }

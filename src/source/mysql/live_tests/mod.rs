@@ -19,7 +19,8 @@ use crate::change::{Change, Image, Operation, SchemaChange, SourceEvent, Transac
 use crate::error::Error;
 use crate::position::{BinlogPosition, Position};
 use crate::schema::{
-    Column, DataType, Flavor, Generated, SessionSettings, SourceCatalog, StoredColumn, TableId, TableLayout, TableName, TableSchema, UniqueKey,
+    Column, DataType, Flavor, Generated, SessionSettings, SourceCatalog, StoredColumn, TableId, TableLayout, TableName,
+    TableSchema, UniqueKey,
 };
 use crate::source::SourceStream;
 use crate::value::Value;
@@ -42,9 +43,12 @@ struct Bench {
 
 impl Bench {
     async fn new(flavor: Flavor, schema: &str) -> Option<Self> {
-        let server = Server::get(flavor)?;
+        Some(Self::on(Server::get(flavor)?, schema).await)
+    }
+
+    async fn on(server: Arc<Server>, schema: &str) -> Self {
         let conn = server.database(schema).await;
-        Some(Self { server, conn, schema: schema.into(), layouts: vec![], schemas: vec![], bytes_max: 256 << 20 })
+        Self { server, conn, schema: schema.into(), layouts: vec![], schemas: vec![], bytes_max: 256 << 20 }
     }
 
     async fn run(&mut self, statements: &[&str]) {
@@ -74,7 +78,11 @@ impl Bench {
         self.layouts.push(TableLayout {
             id: TableId(u32::try_from(self.layouts.len()).unwrap()),
             name: name.clone(),
-            columns: columns.iter().enumerate().map(|(ordinal, column)| StoredColumn { ordinal, column: column.clone() }).collect(),
+            columns: columns
+                .iter()
+                .enumerate()
+                .map(|(ordinal, column)| StoredColumn { ordinal, column: column.clone() })
+                .collect(),
             identity: Some(vec![0]),
             transactional,
             source_column_count: column_count,
@@ -189,7 +197,7 @@ fn transactions(events: Vec<SourceEvent>) -> Vec<Transaction> {
 
 fn schema_changes(events: &[SourceEvent]) -> Vec<&SchemaChange> {
     let only = |event| match event {
-        &SourceEvent::SchemaChange(ref change) => Some(change),
+        SourceEvent::SchemaChange(change) => Some(change),
         _ => None,
     };
     events.iter().filter_map(only).collect()

@@ -32,15 +32,19 @@ impl Server {
         if let Some(server) = slot.upgrade() {
             return Some(server);
         }
-        let started = if flavor == Flavor::MariaDb { mariadb() } else { mysql() };
-        let Some(server) = started else {
-            assert!(std::env::var_os("STRANGLER_REQUIRE_DB").is_none(), "no {flavor:?} server on this machine");
-            eprintln!("SKIPPED: no {flavor:?} server on this machine");
-            return None;
-        };
-        let server = Arc::new(server);
+        let server = Arc::new(Self::fresh(flavor)?);
         *slot = Arc::downgrade(&server);
         Some(server)
+    }
+
+    /// A server of its own; `None` if the machine has none.
+    pub fn fresh(flavor: Flavor) -> Option<Self> {
+        let started = if flavor == Flavor::MariaDb { mariadb() } else { mysql() };
+        if started.is_none() {
+            assert!(std::env::var_os("STRANGLER_REQUIRE_DB").is_none(), "no {flavor:?} server on this machine");
+            eprintln!("SKIPPED: no {flavor:?} server on this machine");
+        }
+        started
     }
 
     /// A new connection as root.
@@ -92,7 +96,12 @@ fn common(command: &mut Command, folder: &Path) {
         .arg(format!("--pid-file={}", folder.join("pid").display()))
         .arg(format!("--log-bin={}", data.join("binlog").display()))
         .args(["--bind-address=127.0.0.1", &format!("--port={}", free_port()), "--server-id=1", "--binlog-row-metadata=FULL"])
-        .args(["--innodb-flush-log-at-trx-commit=2", "--sync-binlog=0", "--max-allowed-packet=64M", "--character-set-server=utf8mb4"])
+        .args([
+            "--innodb-flush-log-at-trx-commit=2",
+            "--sync-binlog=0",
+            "--max-allowed-packet=64M",
+            "--character-set-server=utf8mb4",
+        ])
         .args(["--innodb-buffer-pool-size=32M"])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -129,7 +138,8 @@ fn mysql() -> Option<Server> {
         let mut command = Command::new(tree.join("usr/lib64/ld-linux-x86-64.so.2"));
         command.arg("--library-path").arg(tree.join("usr/lib/x86_64-linux-gnu")).arg(tree.join("usr/sbin/mysqld"));
         command.arg("--no-defaults");
-        for (option, path) in [("basedir", "usr"), ("lc-messages-dir", "usr/share/mysql"), ("plugin-dir", "usr/lib/mysql/plugin")] {
+        for (option, path) in [("basedir", "usr"), ("lc-messages-dir", "usr/share/mysql"), ("plugin-dir", "usr/lib/mysql/plugin")]
+        {
             command.arg(format!("--{option}={}", tree.join(path).display()));
         }
         command.arg(format!("--character-sets-dir={}", tree.join("usr/share/mysql/charsets").display()));
@@ -138,7 +148,13 @@ fn mysql() -> Option<Server> {
     };
     let installed = command().args(["--initialize-insecure", "--skip-log-bin"]).status();
     installed.ok().filter(std::process::ExitStatus::success)?;
-    let options = ["--secure-file-priv=NULL", "--mysqlx=OFF", "--performance-schema=OFF", "--gtid-mode=ON", "--enforce-gtid-consistency=ON"];
+    let options = [
+        "--secure-file-priv=NULL",
+        "--mysqlx=OFF",
+        "--performance-schema=OFF",
+        "--gtid-mode=ON",
+        "--enforce-gtid-consistency=ON",
+    ];
     let process = command().args(options).spawn().ok()?;
     Some(Server { process, folder, flavor: Flavor::MySql })
 }
