@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::schema::DataType;
 use crate::sql::functions::{Function, coerce, mismatch, no_value, take};
 use crate::sql::query::{Expr, ExprKind, Span};
-use crate::sql::types::numeric::NumericClass;
+use crate::sql::types::NumericClass;
 use crate::sql::types::{
     BIGINT, Numeric, Refusal, TypeContext, constant, decimal_type, is_temporal, node, numeric, to_decimal, to_double, type_name,
 };

@@ -172,7 +172,7 @@ fn to_decimal(value: &Value, precision: u16, scale: u16, unsigned: bool) -> Resu
     let _ = unsigned;
     let rounded = rescale(&decimal, scale);
     if rounded.digits() > u32::from(precision) && rounded.unscaled().magnitude() >= BigInt::from(10).pow(u32::from(precision)).magnitude() {
-        let largest = BigInt::from(10).pow(u32::from(precision)) - 1;
+        let largest: BigInt = BigInt::from(10).pow(u32::from(precision)) - 1;
         return Ok(Value::Decimal(Decimal::from_unscaled(if rounded.is_negative() { -largest } else { largest }, scale)));
     }
     Ok(Value::Decimal(rounded))

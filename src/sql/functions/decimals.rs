@@ -4,7 +4,7 @@ use crate::error::Result;
 use crate::schema::DataType;
 use crate::sql::functions::{Function, arity, coerce, mismatch, no_value};
 use crate::sql::query::{Expr, ExprKind, Span};
-use crate::sql::types::numeric::NumericClass;
+use crate::sql::types::NumericClass;
 use crate::sql::types::{BIGINT, BOOLEAN, Numeric, Refusal, TypeContext, constant, decimal_type, node, numeric};
 use crate::value::{Decimal, Value};
 

@@ -7,6 +7,7 @@
 mod arithmetic;
 mod bits;
 pub mod case_map;
+mod case_tables;
 mod choice;
 pub mod coerce;
 mod date_arithmetic;
@@ -24,6 +25,8 @@ pub use date_arithmetic::Unit;
 pub use date_parts::Part;
 pub use date_resolve::{date_add, extract, timestamp_diff};
 pub use search::like_matches;
+
+pub(crate) use arithmetic::quotient;
 
 use crate::error::{Class, Error, Result};
 use crate::sql::query::{Expr, Span};

@@ -1,0 +1,321 @@
+//! Aggregates: COUNT, SUM, AVG, MIN, MAX and GROUP_CONCAT, with the source's result types and exact values.
+//!
+//! An [`Accumulator`] takes the rows of one group in any order; its result does not depend on that order. Where the source's
+//! own answer would depend on it (equal strings of different letters, a GROUP_CONCAT without a total order), there is no value.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use crate::error::{Class, Error, Result};
+use crate::schema::DataType;
+use crate::sql::functions::coerce;
+use crate::sql::query::{Aggregate, AggregateFunction, Expr, OrderItem, Span};
+use crate::sql::types::{
+    BIGINT, NumericClass, Refusal, TypeContext, aggregate_text, alike, decimal_type, is_text, is_unsettled, numeric, settle, to_text,
+    type_name,
+};
+use crate::value::key::encode_key;
+use crate::value::{Decimal, Key, Value};
+
+/// Types an aggregate call; `name` in upper case, no arguments for `COUNT(*)`.
+///
+/// # Errors
+/// For unknown aggregates and arguments whose result is not carried exactly.
+pub fn resolve(
+    name: &str,
+    distinct: bool,
+    arguments: Vec<Expr>,
+    order_by: Vec<(Expr, bool)>,
+    separator: Option<String>,
+    span: Span,
+    context: &TypeContext<'_>,
+) -> Result<Aggregate, Refusal> {
+    if name == "GROUP_CONCAT" {
+        return group_concat(distinct, arguments, order_by, separator, span, context);
+    }
+    let takes = if name == "COUNT" { arguments.len() <= 1 || distinct } else { arguments.len() == 1 };
+    if !takes || !order_by.is_empty() || separator.is_some() {
+        return Err(Refusal::new(format!("{name} takes one argument"), ""));
+    }
+    let (function, data_type, arguments) = match name {
+        "COUNT" => (AggregateFunction::Count, BIGINT, arguments),
+        "SUM" | "AVG" => {
+            let data_type = number_type(name, &arguments, context)?;
+            (if name == "SUM" { AggregateFunction::Sum } else { AggregateFunction::Avg }, data_type, arguments)
+        }
+        "MIN" | "MAX" => {
+            let arguments = arguments.into_iter().map(|argument| comparable(argument, context)).collect::<Result<Vec<_>, _>>()?;
+            let data_type = arguments.first().map_or(DataType::Null, |argument| argument.data_type.clone());
+            (if name == "MIN" { AggregateFunction::Min } else { AggregateFunction::Max }, data_type, arguments)
+        }
+        _ => return Err(Refusal::new(format!("the aggregate {name} is not carried"), "use COUNT, SUM, AVG, MIN, MAX or GROUP_CONCAT")),
+    };
+    let rules = if distinct || matches!(function, AggregateFunction::Min | AggregateFunction::Max) {
+        rules_of(&arguments, context)?
+    } else {
+        Vec::new()
+    };
+    Ok(Aggregate { function, distinct, arguments, rules, order_by: Vec::new(), data_type, span })
+}
+
+fn rules_of(arguments: &[Expr], context: &TypeContext<'_>) -> Result<Vec<crate::value::KeyKind>, Refusal> {
+    let mut rules = Vec::with_capacity(arguments.len());
+    for argument in arguments {
+        rules.push(alike(vec![argument.clone()], context)?.1);
+    }
+    Ok(rules)
+}
+
+fn comparable(argument: Expr, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
+    match &argument.data_type {
+        data_type if is_text(data_type) => to_text(argument, context),
+        DataType::Decimal { .. } => Ok(settle(argument)),
+        _ => Ok(argument),
+    }
+}
+
+/// SUM has 22 more digits than its argument, AVG `div_precision_increment` more after the point.
+fn number_type(name: &str, arguments: &[Expr], context: &TypeContext<'_>) -> Result<DataType, Refusal> {
+    let Some(argument) = arguments.first() else { return Err(Refusal::new(format!("{name} takes one argument"), "")) };
+    let own = match numeric(argument) {
+        Some(own) if own.class != NumericClass::Double => own,
+        _ => {
+            return Err(Refusal::new(
+                format!("{name} of {} depends on the order of the rows", type_name(&argument.data_type)),
+                "convert the argument with CAST(.. AS DECIMAL(p,s))",
+            ));
+        }
+    };
+    if is_unsettled(argument) {
+        return Err(Refusal::new(
+            format!("{name} of a quotient depends on how the source groups"),
+            "round each quotient with CAST(.. AS DECIMAL(p,s))",
+        ));
+    }
+    if name == "SUM" {
+        return Ok(decimal_type(own.precision + 22, own.scale, false));
+    }
+    let increment = u16::try_from(context.catalog.session.div_precision_increment.min(30)).unwrap_or(30);
+    if own.scale + increment > 30 {
+        return Err(Refusal::new("an average with more than 30 digits after the point", "cast the argument to a smaller scale"));
+    }
+    Ok(decimal_type(own.precision + increment, own.scale + increment, false))
+}
+
+fn group_concat(
+    distinct: bool,
+    arguments: Vec<Expr>,
+    order_by: Vec<(Expr, bool)>,
+    separator: Option<String>,
+    span: Span,
+    context: &TypeContext<'_>,
+) -> Result<Aggregate, Refusal> {
+    if arguments.is_empty() {
+        return Err(Refusal::new("GROUP_CONCAT takes at least one argument", ""));
+    }
+    let rules = if distinct { rules_of(&arguments, context)? } else { Vec::new() };
+    let arguments = arguments.into_iter().map(|argument| to_text(argument, context)).collect::<Result<Vec<_>, _>>()?;
+    let traits = aggregate_text(&arguments.iter().collect::<Vec<_>>(), context)?;
+    if traits.charset == "binary" {
+        return Err(Refusal::new("GROUP_CONCAT of binary strings", "use HEX"));
+    }
+    if distinct && arguments.len() > 1 {
+        return Err(Refusal::new("GROUP_CONCAT(DISTINCT ..) of several arguments", "CONCAT them into one"));
+    }
+    let rules = if distinct { rules_of(&arguments, context)? } else { rules };
+    let mut items = Vec::with_capacity(order_by.len());
+    for (expr, descending) in order_by {
+        let (mut operands, rule) = alike(vec![comparable(expr, context)?], context)?;
+        let Some(expr) = operands.pop() else { continue };
+        items.push(OrderItem { expr, rule, descending });
+    }
+    let function = AggregateFunction::GroupConcat {
+        separator: separator.unwrap_or_else(|| ",".to_owned()),
+        bytes_max: context.catalog.session.group_concat_max_len,
+    };
+    let data_type = DataType::Text { length: None, fixed: false, charset: traits.charset, collation: traits.collation };
+    Ok(Aggregate { function, distinct, arguments, rules, order_by: items, data_type, span })
+}
+
+/// Collects the rows of one group.
+#[derive(Debug)]
+pub struct Accumulator<'a> {
+    aggregate: &'a Aggregate,
+    count: i64,
+    sum: Option<Decimal>,
+    best: Option<Value>,
+    is_ambiguous: bool,
+    seen: BTreeMap<Key, Vec<Value>>,
+    lines: Vec<(Vec<Value>, String)>,
+}
+
+impl<'a> Accumulator<'a> {
+    /// An empty group.
+    #[must_use]
+    pub fn new(aggregate: &'a Aggregate) -> Self {
+        Self { aggregate, count: 0, sum: None, best: None, is_ambiguous: false, seen: BTreeMap::new(), lines: Vec::new() }
+    }
+
+    /// Adds one row: the values of the aggregate's arguments and of its ORDER BY.
+    ///
+    /// # Errors
+    /// [`Class::Bug`] if the values are not of the argument types.
+    pub fn add(&mut self, arguments: Vec<Value>, order: Vec<Value>) -> Result<()> {
+        if arguments.iter().any(Value::is_null) {
+            return Ok(());
+        }
+        if self.aggregate.distinct && !self.is_new(&arguments)? {
+            return Ok(());
+        }
+        self.count += 1;
+        match &self.aggregate.function {
+            AggregateFunction::Count => Ok(()),
+            AggregateFunction::Sum | AggregateFunction::Avg => {
+                let Some(value) = arguments.first() else { return Ok(()) };
+                let value = coerce::decimal(value)?;
+                self.sum = Some(match self.sum.take() {
+                    Some(sum) => sum.add(&value),
+                    None => value,
+                });
+                Ok(())
+            }
+            AggregateFunction::Min => self.keep_best(arguments, Ordering::Less),
+            AggregateFunction::Max => self.keep_best(arguments, Ordering::Greater),
+            AggregateFunction::GroupConcat { .. } => {
+                let parts: Vec<&str> = arguments.iter().map(coerce::text).collect::<Result<_>>()?;
+                self.lines.push((order, parts.concat()));
+                Ok(())
+            }
+        }
+    }
+
+    fn is_new(&mut self, arguments: &[Value]) -> Result<bool> {
+        let key = encode_key(&self.aggregate.rules, arguments)?;
+        if let Some(known) = self.seen.get(&key) {
+            // A second spelling of the same value: which of them a GROUP_CONCAT shows depends on the order of the rows.
+            self.is_ambiguous |= known != arguments;
+            return Ok(false);
+        }
+        self.seen.insert(key, arguments.to_vec());
+        Ok(true)
+    }
+
+    fn keep_best(&mut self, arguments: Vec<Value>, wanted: Ordering) -> Result<()> {
+        let (Some(value), Some(rule)) = (arguments.into_iter().next(), self.aggregate.rules.first()) else { return Ok(()) };
+        let Some(best) = &self.best else {
+            self.best = Some(value);
+            return Ok(());
+        };
+        match rule.compare(&value, best)? {
+            Some(order) if order == wanted => {
+                self.best = Some(value);
+                self.is_ambiguous = false;
+            }
+            Some(Ordering::Equal) if value != *best => self.is_ambiguous = true,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The group's result.
+    ///
+    /// # Errors
+    /// [`Class::Person`] where the source's result would depend on the order of the rows or is out of range.
+    pub fn finish(self) -> Result<Value> {
+        match &self.aggregate.function {
+            AggregateFunction::Count => Ok(Value::Int(self.count)),
+            AggregateFunction::Sum => Ok(self.sum.map_or(Value::Null, Value::Decimal)),
+            AggregateFunction::Avg => {
+                let Some(sum) = self.sum else { return Ok(Value::Null) };
+                let scale = match &self.aggregate.data_type {
+                    DataType::Decimal { scale, .. } => *scale,
+                    _ => return Err(Error::bug("AVG was bound to another type than DECIMAL")),
+                };
+                let increment = u32::from(scale.saturating_sub(sum.scale()));
+                let quotient = crate::sql::functions::quotient(&sum, &Decimal::from_i64(self.count), increment);
+                Ok(quotient.map_or(Value::Null, Value::Decimal))
+            }
+            AggregateFunction::Min | AggregateFunction::Max => {
+                if self.is_ambiguous {
+                    return Err(self.undetermined("equal strings that are written differently"));
+                }
+                Ok(self.best.unwrap_or(Value::Null))
+            }
+            AggregateFunction::GroupConcat { .. } => self.finish_concat(),
+        }
+    }
+
+    fn undetermined(&self, what: &str) -> Error {
+        let span = &self.aggregate.span;
+        Error::new(
+            Class::Person,
+            format!("the aggregate at bytes {}..{} of the mapping's SELECT meets {what}", span.start, span.end),
+        )
+        .with_hint("the source's own answer depends on the order in which it reads the rows: make it a total order")
+    }
+
+    fn finish_concat(mut self) -> Result<Value> {
+        let AggregateFunction::GroupConcat { separator, bytes_max } = &self.aggregate.function else {
+            return Err(Error::bug("GROUP_CONCAT was finished as another aggregate"));
+        };
+        if self.is_ambiguous {
+            return Err(self.undetermined("equal strings that are written differently"));
+        }
+        let mut failure = None;
+        let mut has_tie = false;
+        let items = &self.aggregate.order_by;
+        let mut lines = std::mem::take(&mut self.lines);
+        lines.sort_by(|(left, one), (right, two)| match order(items, left, right) {
+            Ok(Ordering::Equal) => {
+                has_tie |= one != two;
+                Ordering::Equal
+            }
+            Ok(order) => order,
+            Err(error) => {
+                failure = Some(error);
+                Ordering::Equal
+            }
+        });
+        if let Some(error) = failure {
+            return Err(error);
+        }
+        if has_tie {
+            return Err(self.undetermined("rows whose order is not determined"));
+        }
+        if lines.is_empty() {
+            return Ok(Value::Null);
+        }
+        let texts: Vec<String> = lines.into_iter().map(|(_, text)| text).collect();
+        self.cut(texts.join(separator), *bytes_max).map(Value::text)
+    }
+
+    /// Cuts at `group_concat_max_len` bytes, at the end of a whole character, as the source does.
+    fn cut(&self, mut text: String, bytes_max: u64) -> Result<String> {
+        let limit = usize::try_from(bytes_max).unwrap_or(usize::MAX);
+        if text.len() <= limit {
+            return Ok(text);
+        }
+        let is_utf8 = matches!(&self.aggregate.data_type, DataType::Text { charset, .. } if charset.starts_with("utf8"));
+        if !is_utf8 {
+            return Err(self.undetermined("a result longer than group_concat_max_len in a charset other than utf8"));
+        }
+        let end = (0..=limit).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+        text.truncate(end);
+        Ok(text)
+    }
+}
+
+/// How two rows order; NULL comes first.
+fn order(items: &[OrderItem], left: &[Value], right: &[Value]) -> Result<Ordering> {
+    for ((item, left), right) in items.iter().zip(left).zip(right) {
+        let order = match item.rule.compare(left, right)? {
+            Some(order) => order,
+            None => right.is_null().cmp(&left.is_null()),
+        };
+        let order = if item.descending { order.reverse() } else { order };
+        if order != Ordering::Equal {
+            return Ok(order);
+        }
+    }
+    Ok(Ordering::Equal)
+}
