@@ -148,7 +148,7 @@ fn executed_comment(span: Span) -> Diagnostic {
 }
 
 /// Rewrites the tokens that sqlparser's MySQL dialect reads differently from the server: names in double quotes under
-/// ANSI_QUOTES, and the infix operator MOD.
+/// ANSI_QUOTES, the infix operator MOD, and `&&`, which binds as AND does.
 fn adapt(raw: Vec<TokenWithSpan>, lines: &Lines<'_>, modes: Modes) -> Vec<TokenWithSpan> {
     let solid = |token: &&TokenWithSpan| !matches!(token.token, Token::Whitespace(_));
     let infix: Vec<bool> = raw
@@ -164,6 +164,9 @@ fn adapt(raw: Vec<TokenWithSpan>, lines: &Lines<'_>, modes: Modes) -> Vec<TokenW
         .zip(infix)
         .map(|(token, infix)| match token.token {
             Token::Word(_) if infix => TokenWithSpan::new(Token::Mod, token.span),
+            Token::Overlap => {
+                TokenWithSpan::new(Token::Word(Word { value: "AND".to_owned(), quote_style: None, keyword: Keyword::AND }), token.span)
+            }
             Token::DoubleQuotedString(_) if modes.ansi_quotes => {
                 let text = lines.text().get(range(&token, lines)).unwrap_or("");
                 let name = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text).replace("\"\"", "\"");

@@ -1,6 +1,7 @@
 //! The catalogue of the example shop, read from its own DDL, and the SELECTs of its mapping.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use sqlparser::ast::{self, ColumnOption, Statement, TableConstraint};
 use sqlparser::dialect::MySqlDialect;
@@ -16,6 +17,13 @@ fn example(path: &str) -> String {
 
 /// The shop under a session with `sql_mode`.
 pub(super) fn shop(sql_mode: &str) -> SourceCatalog {
+    static PLAIN: LazyLock<SourceCatalog> = LazyLock::new(read);
+    let mut shop = PLAIN.clone();
+    shop.session.sql_mode = sql_mode.to_owned();
+    shop
+}
+
+fn read() -> SourceCatalog {
     let collations = ["utf8mb4_general_ci", "euckr_korean_ci", "utf8mb4_bin", "latin1_swedish_ci"];
     let collation = |name: &str| (name.to_owned(), Collation::binary(name, name.split_once('_').unwrap().0, true));
     let mut tables: Vec<TableSchema> = statements().iter().map(table).collect();
@@ -27,7 +35,7 @@ pub(super) fn shop(sql_mode: &str) -> SourceCatalog {
         tables,
         collations: collations.into_iter().map(collation).collect::<BTreeMap<_, _>>(),
         session: SessionSettings {
-            sql_mode: sql_mode.to_owned(),
+            sql_mode: String::new(),
             time_zone: "+09:00".to_owned(),
             div_precision_increment: 4,
             group_concat_max_len: 1024,
