@@ -117,7 +117,13 @@ impl Binder<'_> {
         let name = match parts {
             [table, column] => ColumnName { schema: None, table: Some(table), column },
             [schema, table, column] => ColumnName { schema: Some(schema), table: Some(table), column },
-            _ => return Err(self.refuse(span, "a column is named as column, table.column or schema.table.column", "shorten the name")),
+            _ => {
+                return Err(self.refuse(
+                    span,
+                    "a column is named as column, table.column or schema.table.column",
+                    "shorten the name",
+                ));
+            }
         };
         self.column(name, &span)
     }
@@ -138,7 +144,14 @@ impl Binder<'_> {
         Ok(())
     }
 
-    fn binary(&mut self, left: &ast::Expr, op: &BinaryOperator, right: &ast::Expr, span: Span, position: Position) -> Bound<Expr> {
+    fn binary(
+        &mut self,
+        left: &ast::Expr,
+        op: &BinaryOperator,
+        right: &ast::Expr,
+        span: Span,
+        position: Position,
+    ) -> Bound<Expr> {
         if let Some(operator) = comparison(op) {
             return self.comparison(operator, left, right, span);
         }
@@ -169,7 +182,6 @@ impl Binder<'_> {
 
     /// `+` and `-`, also with an INTERVAL on one side.
     fn sum(&mut self, left: &ast::Expr, minus: bool, right: &ast::Expr, span: Span) -> Bound<Expr> {
-        
         match (left, right) {
             (date, ast::Expr::Interval(interval)) => self.date_arithmetic(minus, date, interval, span),
             (ast::Expr::Interval(interval), date) if !minus => self.date_arithmetic(minus, date, interval, span),
@@ -184,7 +196,11 @@ impl Binder<'_> {
         match op {
             UnaryOperator::Not => {
                 if self.modes.high_not_precedence && !matches!(operand, ast::Expr::Nested(_)) {
-                    return Err(self.refuse(span, "NOT binds tightly under sql_mode HIGH_NOT_PRECEDENCE", "put its operand in parentheses"));
+                    return Err(self.refuse(
+                        span,
+                        "NOT binds tightly under sql_mode HIGH_NOT_PRECEDENCE",
+                        "put its operand in parentheses",
+                    ));
                 }
                 let operand = self.expr_in(operand, position.under_not())?;
                 let operand = self.truth(operand)?;
@@ -221,8 +237,8 @@ impl Binder<'_> {
         let conditional = matches!(self.frame()?.clause, Clause::On | Clause::Where | Clause::Having);
         let date = matches!(inner.data_type, crate::schema::DataType::Date | crate::schema::DataType::DateTime { .. });
         let ExprKind::Column { alias, column } = inner.kind else { return Ok(()) };
-        let table = self.aliases.get(alias.0).and_then(|definition| definition.table);
-        let declared = table.and_then(|table| self.catalog.tables.get(table.0 as usize)).and_then(|table| table.columns.get(column));
+        let visible = self.frames.iter().flat_map(|frame| &frame.visible).find(|visible| visible.alias == alias);
+        let declared = visible.and_then(|visible| visible.columns.get(column));
         if conditional && date && declared.is_some_and(|column| !column.nullable) {
             return Err(self.refuse(
                 span.clone(),
@@ -233,7 +249,13 @@ impl Binder<'_> {
         Ok(())
     }
 
-    fn case(&mut self, operand: Option<&ast::Expr>, conditions: &[CaseWhen], otherwise: Option<&ast::Expr>, span: Span) -> Bound<Expr> {
+    fn case(
+        &mut self,
+        operand: Option<&ast::Expr>,
+        conditions: &[CaseWhen],
+        otherwise: Option<&ast::Expr>,
+        span: Span,
+    ) -> Bound<Expr> {
         let operand = operand.map(|operand| self.expr(operand)).transpose()?;
         let mut tests = Vec::new();
         let mut results = Vec::new();

@@ -65,10 +65,13 @@ pub(super) fn example_selects() -> Vec<String> {
 }
 
 fn statements() -> Vec<ast::CreateTable> {
-    let created = Parser::parse_sql(&MySqlDialect {}, &example("schema.sql")).unwrap().into_iter().filter_map(|statement| match statement {
-        Statement::CreateTable(create) => Some(create),
-        _ => None,
-    });
+    let created =
+        Parser::parse_sql(&MySqlDialect {}, &example("schema.sql")).unwrap().into_iter().filter_map(
+            |statement| match statement {
+                Statement::CreateTable(create) => Some(create),
+                _ => None,
+            },
+        );
     created.collect()
 }
 
@@ -80,12 +83,18 @@ fn table(create: &ast::CreateTable) -> TableSchema {
     let mut unique_keys = Vec::new();
     for constraint in &create.constraints {
         let ordinals = |parts: &[ast::IndexColumn]| -> Vec<usize> {
-            let ordinal = |part: &ast::IndexColumn| columns.iter().position(|column| part.to_string().trim_matches('`') == column.name).unwrap();
+            let ordinal = |part: &ast::IndexColumn| {
+                columns.iter().position(|column| part.to_string().trim_matches('`') == column.name).unwrap()
+            };
             parts.iter().map(ordinal).collect()
         };
         match constraint {
-            TableConstraint::PrimaryKey(key) => primary_key = Some(UniqueKey { name: "PRIMARY".to_owned(), columns: ordinals(&key.columns) }),
-            TableConstraint::Unique(key) => unique_keys.push(UniqueKey { name: "unique".to_owned(), columns: ordinals(&key.columns) }),
+            TableConstraint::PrimaryKey(key) => {
+                primary_key = Some(UniqueKey { name: "PRIMARY".to_owned(), columns: ordinals(&key.columns) })
+            }
+            TableConstraint::Unique(key) => {
+                unique_keys.push(UniqueKey { name: "unique".to_owned(), columns: ordinals(&key.columns) })
+            }
             _ => {}
         }
     }
@@ -119,7 +128,12 @@ fn data_type(native: &str, parsed: &ast::DataType, euckr: bool) -> DataType {
     let (word, rest) = native.split_once(['(', ' ']).unwrap_or((native, ""));
     let numbers: Vec<u32> = rest.split([')', ',', ' ']).filter_map(|part| part.parse().ok()).collect();
     let unsigned = native.contains("unsigned");
-    let text = |length: Option<u32>, fixed| DataType::Text { length, fixed, charset: charset.to_owned(), collation: collation.to_owned() };
+    let text = |length: Option<u32>, fixed| DataType::Text {
+        length,
+        fixed,
+        charset: charset.to_owned(),
+        collation: collation.to_owned(),
+    };
     let integer = |bits| DataType::Integer { bits, unsigned };
     match word {
         "tinyint" => integer(8),

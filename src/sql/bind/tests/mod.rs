@@ -102,7 +102,10 @@ fn referenced_tables_are_found_at_every_depth_once() {
     let sql = "SELECT a.x, (SELECT MAX(`h`.`y`) FROM `erp`.`tb_ord_hist` h) AS m FROM tb_ord_mst a JOIN (SELECT p.k FROM tb_pay p) q \
                ON q.k = a.k WHERE EXISTS (SELECT 1 FROM tb_pay z) UNION ALL SELECT 1, 2 FROM tb_ord_mst";
     let tables = referenced_tables(sql, Flavor::MariaDb).unwrap();
-    let mut names: Vec<String> = tables.iter().map(|(schema, table)| schema.as_ref().map_or(table.clone(), |schema| format!("{schema}.{table}"))).collect();
+    let mut names: Vec<String> = tables
+        .iter()
+        .map(|(schema, table)| schema.as_ref().map_or(table.clone(), |schema| format!("{schema}.{table}")))
+        .collect();
     names.sort();
     assert_eq!(names, ["erp.tb_ord_hist", "tb_ord_mst", "tb_pay"]);
 }

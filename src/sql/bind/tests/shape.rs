@@ -7,7 +7,9 @@ pub(super) fn query(query: &Query) -> String {
     let mut lines: Vec<String> = query
         .columns
         .iter()
-        .map(|column| format!("{}: {}{}", column.name, data_type(&column.data_type), if column.nullable { "" } else { " not null" }))
+        .map(|column| {
+            format!("{}: {}{}", column.name, data_type(&column.data_type), if column.nullable { "" } else { " not null" })
+        })
         .collect();
     lines.extend(query.branches.iter().map(|branch| format!("from {}", select(branch, &branch.select))));
     lines.join("\n")
