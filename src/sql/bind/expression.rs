@@ -5,7 +5,7 @@ use sqlparser::ast::{self, BinaryOperator, CaseWhen, UnaryOperator};
 use super::logic::Position;
 use super::scope::{Clause, ColumnName};
 use super::typing::{collected, either, is_null, negated, not};
-use super::{Binder, Bound, refusal};
+use super::{Binder, Bound, refusal, tree};
 use crate::sql::query::{CompareOperator, Expr, ExprKind, Span};
 use crate::sql::types;
 
@@ -107,7 +107,8 @@ impl Binder<'_> {
         if let Some(found) = self.named_output(ident, &span)? {
             return Ok(found);
         }
-        self.column(ColumnName { schema: None, table: None, column: ident }, &span)
+        let column = self.column(ColumnName { schema: None, table: None, column: ident }, &span)?;
+        self.seen_by_having(column)
     }
 
     fn compound(&mut self, parts: &[ast::Ident], span: Span) -> Bound<Expr> {
@@ -125,7 +126,23 @@ impl Binder<'_> {
                 ));
             }
         };
-        self.column(name, &span)
+        let column = self.column(name, &span)?;
+        self.seen_by_having(column)
+    }
+
+    /// HAVING sees group keys, outputs and aggregates, not the other columns of FROM.
+    fn seen_by_having(&mut self, column: Expr) -> Bound<Expr> {
+        let frame = self.frame()?;
+        let bare = frame.clause == Clause::Having && !frame.in_aggregate;
+        let known = frame.group_keys.iter().chain(frame.items.iter().map(|item| &item.expr)).any(|seen| tree::same(seen, &column));
+        if bare && !known && self.is_own(&column) {
+            return Err(self.refuse(
+                column.span,
+                "HAVING sees only group keys, outputs and aggregates",
+                "move this condition to WHERE, or add the column to the outputs",
+            ));
+        }
+        Ok(column)
     }
 
     /// Refuses variables, and strings where the server wants a name.
@@ -228,11 +245,13 @@ impl Binder<'_> {
 
     fn null_test(&mut self, inner: &ast::Expr, is_not: bool, span: Span) -> Bound<Expr> {
         let inner = self.expr(inner)?;
-        self.check_zero_date_test(&inner, &span)?;
+        if !is_not {
+            self.check_zero_date_test(&inner, &span)?;
+        }
         Ok(negated(is_not, is_null(inner, span.clone()), span))
     }
 
-    /// In conditions the server lets `IS NULL` on a NOT NULL date match zero dates as well.
+    /// In conditions the server lets `IS NULL` (not `IS NOT NULL`) on a NOT NULL date match zero dates as well.
     fn check_zero_date_test(&mut self, inner: &Expr, span: &Span) -> Bound<()> {
         let conditional = matches!(self.frame()?.clause, Clause::On | Clause::Where | Clause::Having);
         let date = matches!(inner.data_type, crate::schema::DataType::Date | crate::schema::DataType::DateTime { .. });
