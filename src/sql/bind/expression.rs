@@ -134,7 +134,8 @@ impl Binder<'_> {
     fn seen_by_having(&mut self, column: Expr) -> Bound<Expr> {
         let frame = self.frame()?;
         let bare = frame.clause == Clause::Having && !frame.in_aggregate;
-        let known = frame.group_keys.iter().chain(frame.items.iter().map(|item| &item.expr)).any(|seen| tree::same(seen, &column));
+        let known =
+            frame.group_keys.iter().chain(frame.items.iter().map(|item| &item.expr)).any(|seen| tree::same(seen, &column));
         if bare && !known && self.is_own(&column) {
             return Err(self.refuse(
                 column.span,

@@ -29,7 +29,7 @@ fn select(branch: &Branch, select: &Select) -> String {
             format!("{join}{}{relation}{on}", branch.aliases[item.alias.0].name)
         })
         .collect();
-    let mut text = from.join(", ");
+    let mut text = if from.is_empty() { "nothing".to_owned() } else { from.join(", ") };
     if let Some(filter) = &select.filter {
         text.push_str(&format!(" where {}", expr(branch, filter)));
     }
