@@ -196,7 +196,8 @@ fn double_call(function: &Function, expr: &Expr, left: &Value, right: &Value) ->
         Function::Add => left + right,
         Function::Subtract => left - right,
         Function::Multiply => left * right,
-        Function::Negate => -left,
+        // The source has no negative zero.
+        Function::Negate => 0.0 - left,
         _ if right == 0.0 => return Ok(Value::Null),
         Function::Divide { .. } => left / right,
         _ => left % right,

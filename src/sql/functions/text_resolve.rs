@@ -253,9 +253,10 @@ fn replace(arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Resul
     let arguments = texts(vec![text, from, to], context)?;
     let lengths: Option<Vec<u32>> = arguments.iter().map(text_length).collect();
     let length = match lengths.as_deref() {
-        Some([own, from, to]) if to > from => {
-            let times = own / (*from).max(1);
-            Some(own.saturating_add(times.saturating_mul(if context.is_mariadb() { *to } else { to - from })))
+        Some([own, from, to]) if *from > 0 && to > from => {
+            let times = own / from;
+            let grown = if context.is_mariadb() { times.saturating_mul(*to) } else { own.saturating_add(times.saturating_mul(to - from)) };
+            Some(grown)
         }
         Some([own, ..]) => Some(*own),
         _ => None,
