@@ -119,6 +119,11 @@ impl Server {
         server
     }
 
+    /// The name that marks a line for this server alone.
+    pub fn name(&self) -> &'static str {
+        if self.flavor == Flavor::MariaDb { "mariadb" } else { "mysql" }
+    }
+
     fn execute(&self, sql: &str) {
         let mut connection = self.connection.borrow_mut();
         self.runtime.block_on(connection.query_drop(sql)).unwrap_or_else(|error| panic!("{sql}: {error}"));

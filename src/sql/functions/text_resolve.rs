@@ -265,7 +265,7 @@ fn replace(arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Resul
 }
 
 fn pad(name: &str, arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
-    arity(name, &arguments, 2..=3)?;
+    arity(name, &arguments, if context.is_mariadb() { 2..=3 } else { 3..=3 })?;
     let mut arguments = arguments.into_iter();
     let (Some(text), Some(length), padding) = (arguments.next(), arguments.next(), arguments.next()) else {
         return Err(Refusal::new(format!("{name} takes 2 or 3 arguments"), ""));
@@ -315,7 +315,7 @@ fn locate(arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Result
     if let Some(start) = start {
         parts.push(to_integer(start)?);
     }
-    number(Function::Locate { collation }, parts, span)
+    number(Function::Locate { collation, by_bytes: context.is_mariadb() }, parts, span)
 }
 
 fn find(name: &str, arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
