@@ -21,9 +21,9 @@ mod refusal;
 mod scope;
 mod select;
 mod subquery;
-mod tree;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod typing;
 
 use super::parse::{Modes, Parsed, Tokens};
@@ -63,6 +63,10 @@ struct BoundBranch {
 /// # Errors
 /// All findings, in the order of the text.
 pub(super) fn bind(parsed: &Parsed<'_>, modes: Modes, catalog: &SourceCatalog) -> Result<Query, Vec<Diagnostic>> {
+    if let Some(mode) = foreign_mode(&catalog.session.sql_mode) {
+        let finding = Diagnostic::new(parsed.tokens.first(), format!("sql_mode {mode} gives SQL another meaning"));
+        return Err(vec![finding.with_help("set session: sql_mode without it in the project file")]);
+    }
     let context = TypeContext { catalog };
     let mut binder =
         Binder { catalog, context, tokens: &parsed.tokens, modes, aliases: Vec::new(), frames: Vec::new(), findings: Vec::new() };
@@ -76,6 +80,11 @@ pub(super) fn bind(parsed: &Parsed<'_>, modes: Modes, catalog: &SourceCatalog) -
             Err(findings)
         }
     }
+}
+
+/// A mode under which functions and strings mean something else.
+fn foreign_mode(sql_mode: &str) -> Option<&str> {
+    sql_mode.split(',').map(str::trim).find(|mode| matches!(*mode, "ORACLE" | "EMPTY_STRING_IS_NULL"))
 }
 
 impl Binder<'_> {
