@@ -39,6 +39,7 @@ impl Server {
         let made = Command::new("mariadb-install-db")
             .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db", "--user=root"])
             .arg(format!("--datadir={}", data.display()))
+            .arg(format!("--tmpdir={}", folder.path().display()))
             .output()
             .ok()?;
         assert!(made.status.success(), "mariadb-install-db: {}", String::from_utf8_lossy(&made.stderr));
@@ -87,6 +88,7 @@ impl Server {
             .arg(format!("--socket={}", folder.path().join("s").display()))
             .arg(format!("--pid-file={}", folder.path().join("pid").display()))
             .arg(format!("--port={port}"))
+            .arg(format!("--tmpdir={}", folder.path().display()))
             .args(["--bind-address=127.0.0.1", "--user=root", "--performance-schema=OFF", "--character-set-server=utf8mb4"])
             .stdout(Stdio::null())
             .stderr(Stdio::null())

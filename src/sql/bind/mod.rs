@@ -134,9 +134,9 @@ impl Binder<'_> {
             let span = outputs.first().map_or(0..0, |output| output.span.clone());
             let (converted, data_type) = if branches.len() == 1 {
                 let data_type = outputs.first().map_or(crate::schema::DataType::Null, |output| output.data_type.clone());
-                (outputs, data_type)
+                (outputs.into_iter().map(super::types::settle).collect(), data_type)
             } else {
-                self.unify(outputs, &span)?
+                self.unify_columns(outputs, &span)?
             };
             for (branch, output) in branches.iter_mut().zip(converted) {
                 if let Some(slot) = branch.select.outputs.get_mut(index) {
