@@ -45,6 +45,8 @@ pub struct Loaded {
     pub rows: Vec<Row>,
     /// The emitted fingerprints of those rows.
     pub mutations: Vec<Mutation>,
+    /// How many anchors the slice covers, those without rows included.
+    pub anchors: u64,
     /// The cursor to go on from; `None`: the branch is done.
     pub next: Option<Vec<u8>>,
 }
