@@ -86,9 +86,9 @@ fn value(rng: &mut fastrand::Rng, table: &str, column: &Column) -> Value {
         (_, "mbr") => one(rng, &["kim", "Kim", "lee", "kim "]),
         (_, "kind") => one(rng, &["CARD", "CASH"]),
         (_, "nm" | "memo" | "ev") => Value::text(format!("n{}", rng.u8(..4))),
-        (_, "qty") => Value::Int(rng.i64(..9)),
+        (_, "qty") => Value::Int(rng.i64(0..9)),
         (_, "amt") => Value::Decimal(Decimal::from_small(rng.i128(-500..500), 2)),
-        (_, "at") => Value::Int(rng.i64(..3)),
+        (_, "at") => Value::Int(rng.i64(0..3)),
         _ => Value::Int(rng.i64(1..6)),
     }
 }
