@@ -9,7 +9,7 @@ mod charset_tables;
 mod collation;
 mod column_type;
 pub mod connect;
-pub mod ddl;
+mod ddl;
 pub mod decode;
 mod driver_value;
 mod failure;
@@ -22,7 +22,7 @@ mod select;
 mod session;
 mod snapshot;
 pub mod stream;
-pub mod transaction;
+mod transaction;
 pub mod zone;
 #[cfg(test)]
 mod tests;
