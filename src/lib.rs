@@ -34,7 +34,10 @@ pub mod target;
 
 // 4 flows: the only place where core meets edges
 pub mod migrate;
+pub mod review;
+pub mod verify;
 
 // 5 shell
+pub mod cli;
 pub mod config;
 pub mod demo;

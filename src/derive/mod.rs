@@ -10,8 +10,19 @@
 //! uses exactly those tuples.
 
 mod arrangements;
+mod emit;
+mod group;
+mod load;
+mod net;
+mod rows;
+mod step;
+mod stored;
+mod view;
+mod walk;
 
 pub use arrangements::{Arrangements, Mutation, Space};
+pub use load::load;
+pub use step::{ingest, replay, step};
 
 use crate::value::Row;
 use crate::write::WriteBatch;

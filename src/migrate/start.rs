@@ -190,7 +190,9 @@ impl<S: Source, T: Target> Engine<S, T> {
     }
 }
 
-fn altered(mapping: &str, differences: &[crate::target::TableDifference]) -> Error {
+/// A target table differs from its declaration.
+#[must_use]
+pub fn altered(mapping: &str, differences: &[crate::target::TableDifference]) -> Error {
     let list: Vec<String> = differences.iter().map(|difference| format!("{}: {}", difference.object, difference.message)).collect();
     Error::new(Class::Preflight, format!("a target table of mapping {mapping} is not as the mapping declares it: {}", list.join("; ")))
         .with_hint("change the table back, or adapt the mapping; `strangler plan` prints the expected definition")

@@ -13,7 +13,7 @@ use crate::value::Value;
 pub(crate) fn injective_core(expr: &Expr) -> &Expr {
     match &expr.kind {
         ExprKind::Cast(inner) if keeps_everything(&inner.data_type, &expr.data_type) => injective_core(inner),
-        ExprKind::Call { function, arguments } if is_concat(*function) => {
+        ExprKind::Call { function, arguments } if is_concat(function) => {
             let mut varying = arguments.iter().filter(|argument| !is_constant(argument));
             match (varying.next(), varying.next()) {
                 (Some(only), None) => injective_core(only),
@@ -24,8 +24,8 @@ pub(crate) fn injective_core(expr: &Expr) -> &Expr {
     }
 }
 
-fn is_concat(function: Function) -> bool {
-    format!("{function:?}").eq_ignore_ascii_case("concat")
+fn is_concat(function: &Function) -> bool {
+    *function == Function::Concat
 }
 
 /// Whether different values stay different under a cast.
@@ -99,7 +99,7 @@ fn beginning(expr: &Expr) -> Option<(&Value, bool)> {
         ExprKind::Cast(inner) if matches!((&inner.data_type, &expr.data_type), (DataType::Text { .. }, DataType::Text { .. })) => {
             keeps_everything(&inner.data_type, &expr.data_type).then(|| beginning(inner)).flatten()
         }
-        ExprKind::Call { function, arguments } if is_concat(*function) => match &arguments.first()?.kind {
+        ExprKind::Call { function, arguments } if is_concat(function) => match &arguments.first()?.kind {
             ExprKind::Literal(value @ Value::Text(_)) => Some((value, false)),
             _ => None,
         },

@@ -1,4 +1,5 @@
-//! Review: what a person reads before anything is written: the preflight report and the preview of the plan.
+//! Review: what a person reads before anything is written: the preflight report, the preview of the plan, and the dry run.
 
+pub mod diff;
 pub mod preflight;
 pub mod preview;

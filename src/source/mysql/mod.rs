@@ -3,16 +3,19 @@
 //! In: [`connect::MySqlOptions`]. Out: [`MySqlSource`], whose every connection is read-only and runs under the recorded session
 //! settings. The stream is decoded by `stream` and `decode`; everything else is plain SQL.
 
+mod alter;
 mod catalog;
 pub mod charset;
 mod charset_tables;
 mod collation;
 mod column_type;
 pub mod connect;
+mod control;
 mod ddl;
 pub mod decode;
 mod driver_value;
 mod failure;
+mod group;
 mod history;
 mod key_bounds;
 mod marks;
@@ -21,7 +24,9 @@ mod preflight;
 mod select;
 mod session;
 mod snapshot;
+mod statement;
 pub mod stream;
+mod tokens;
 mod transaction;
 pub mod zone;
 #[cfg(test)]
@@ -43,6 +48,9 @@ use self::driver_value::TextForm;
 use self::marks::Marker;
 use self::select::{Expected, OPEN_VIEW, Statement};
 use super::{Finding, Layouts, Source};
+
+/// The memory that one source transaction may take; a larger one stops by name.
+const TRANSACTION_BYTES_MAX: usize = 256 << 20;
 
 /// A MySQL or MariaDB server.
 pub struct MySqlSource {
@@ -152,7 +160,8 @@ impl Source for MySqlSource {
             position: position.clone(),
             zone: zone::SessionZone::parse(&catalog.session.time_zone)?,
             layouts,
-            catalog: catalog.clone(),
+            catalog,
+            transaction_bytes_max: TRANSACTION_BYTES_MAX,
         };
         stream::BinlogStream::open(self.pool.connect().await?, request).await
     }

@@ -20,7 +20,6 @@ pub enum Part {
     ToDays,
     DayName,
     MonthName,
-    YearMonth,
     Hour,
     Minute,
     Second,
@@ -54,7 +53,6 @@ pub(super) fn call(part: Part, values: &[Value]) -> Result<Value> {
         Part::Quarter => (month + 2) / 3,
         Part::Month => month,
         Part::Day => day,
-        Part::YearMonth => year * 100 + month,
         Part::MonthName => {
             let name = usize::from(date.month).checked_sub(1).and_then(|index| MONTHS.get(index));
             return Ok(name.map_or(Value::Null, |name| Value::text(*name)));

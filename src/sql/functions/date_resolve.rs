@@ -177,15 +177,12 @@ fn format(arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Result
     Ok(nullable_call(Function::DateFormat(rules(context)?), arguments, data_type, span))
 }
 
-/// `DATE_ADD(base, INTERVAL amount unit)`, `DATE_SUB`, and `base + INTERVAL ..`; `unit` in upper case.
+/// `DATE_ADD(base, INTERVAL amount unit)`, `DATE_SUB`, and `base + INTERVAL ..`.
 ///
 /// # Errors
-/// For strings and TIME values as base, units of several parts, and fractions of seconds.
-pub fn date_add(base: Expr, amount: Expr, unit: &str, subtract: bool, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
+/// For strings and TIME values as base, and fractions of seconds.
+pub fn date_add(base: Expr, amount: Expr, unit: Unit, subtract: bool, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
     let base = if base.data_type == DataType::Null { to_date(base, span.clone(), context)? } else { base };
-    let Some(unit) = Unit::parse(unit) else {
-        return Err(Refusal::new(format!("INTERVAL with the unit {unit} is not carried"), "use a unit of one part, such as DAY or HOUR"));
-    };
     if unit == Unit::Second && !matches!(amount.data_type, DataType::Integer { .. } | DataType::Null) {
         return Err(Refusal::new("an interval of seconds that is not an integer", "convert it with CAST(.. AS SIGNED)"));
     }
@@ -206,30 +203,30 @@ pub fn date_add(base: Expr, amount: Expr, unit: &str, subtract: bool, span: Span
     Ok(nullable_call(Function::AddInterval { unit, subtract }, arguments, data_type, span))
 }
 
-/// `TIMESTAMPDIFF(unit, from, to)`; `unit` in upper case.
+/// `TIMESTAMPDIFF(unit, from, to)`.
 ///
 /// # Errors
-/// For unknown units and operands that are no dates.
-pub fn timestamp_diff(unit: &str, from: Expr, to: Expr, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
-    let Some(unit) = Unit::parse(unit) else {
-        return Err(Refusal::new(format!("TIMESTAMPDIFF in {unit} is not carried"), "use a unit such as DAY or MONTH"));
-    };
+/// For operands that are no dates.
+pub fn timestamp_diff(unit: Unit, from: Expr, to: Expr, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
     let arguments = vec![moment(from, context)?, moment(to, context)?];
     Ok(nullable_call(Function::TimestampDifference { unit }, arguments, BIGINT, span))
 }
 
-/// `EXTRACT(unit FROM value)`; `unit` in upper case.
+/// `EXTRACT(unit FROM value)`.
 ///
 /// # Errors
-/// For units of several parts except YEAR_MONTH.
-pub fn extract(unit: &str, value: Expr, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
+/// For WEEK, whose mode is a setting, and operands that are no dates.
+pub fn extract(unit: Unit, value: Expr, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
     let part = match unit {
-        "YEAR_MONTH" => Part::YearMonth,
-        "YEAR" | "QUARTER" | "MONTH" | "DAY" | "HOUR" | "MINUTE" | "SECOND" | "MICROSECOND" => match part(unit) {
-            Some(part) => part,
-            None => return Err(Refusal::new(format!("EXTRACT of {unit} is not carried"), "")),
-        },
-        _ => return Err(Refusal::new(format!("EXTRACT of {unit} is not carried"), "use a function such as YEAR or DATE_FORMAT")),
+        Unit::Year => Part::Year,
+        Unit::Quarter => Part::Quarter,
+        Unit::Month => Part::Month,
+        Unit::Week => Part::Week { mode: 0 },
+        Unit::Day => Part::Day,
+        Unit::Hour => Part::Hour,
+        Unit::Minute => Part::Minute,
+        Unit::Second => Part::Second,
+        Unit::Microsecond => Part::Microsecond,
     };
     part_call(part, value, span, context)
 }

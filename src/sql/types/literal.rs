@@ -32,7 +32,8 @@ pub fn literal_number(text: &str, span: Span) -> Result<Expr, Refusal> {
             _ => Err(Refusal::new("a number out of range", "")),
         };
     }
-    let padded = if text.starts_with('.') { format!("0{text}") } else { text.to_owned() };
+    let (sign, digits) = text.strip_prefix('-').map_or(("", text), |digits| ("-", digits));
+    let padded = if digits.starts_with('.') { format!("{sign}0{digits}") } else { text.to_owned() };
     match Decimal::parse(padded.trim_end_matches('.')) {
         Some(value) if value.digits() <= 65 && value.scale() <= 30 => {
             let (precision, scale) = (u16::try_from(value.digits()).unwrap_or(65), value.scale());
