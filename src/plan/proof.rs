@@ -25,7 +25,7 @@ pub(crate) fn injective_core(expr: &Expr) -> &Expr {
 }
 
 fn is_concat(function: &Function) -> bool {
-    matches!(function, Function::Concat)
+    *function == Function::Concat
 }
 
 /// Whether different values stay different under a cast.
