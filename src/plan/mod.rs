@@ -19,6 +19,9 @@ mod proof;
 mod scopes;
 mod walks;
 
+#[cfg(test)]
+mod tests;
+
 pub use builder::Builder;
 pub use input::{ColumnOptions, MappingInput, PlanFinding, TableInput};
 

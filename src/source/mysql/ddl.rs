@@ -92,14 +92,49 @@ struct Statement<'a> {
 
 /// The first words of statements that change no table definition that a mapping could depend on.
 const UNRELATED: &[&str] = &[
-    "GRANT", "REVOKE", "FLUSH", "ANALYZE", "OPTIMIZE", "CHECK", "SET", "USE", "INSTALL", "UNINSTALL", "RESET", "PURGE", "CHANGE", "KILL",
-    "SHUTDOWN", "HELP", "DO", "LOCK", "UNLOCK", "BACKUP", "CACHE", "IMPORT",
+    "GRANT",
+    "REVOKE",
+    "FLUSH",
+    "ANALYZE",
+    "OPTIMIZE",
+    "CHECK",
+    "SET",
+    "USE",
+    "INSTALL",
+    "UNINSTALL",
+    "RESET",
+    "PURGE",
+    "CHANGE",
+    "KILL",
+    "SHUTDOWN",
+    "HELP",
+    "DO",
+    "LOCK",
+    "UNLOCK",
+    "BACKUP",
+    "CACHE",
+    "IMPORT",
 ];
 
 /// Objects whose CREATE, ALTER and DROP do not concern tables.
 const OTHER_OBJECTS: &[&str] = &[
-    "VIEW", "PROCEDURE", "FUNCTION", "TRIGGER", "EVENT", "USER", "ROLE", "SERVER", "SEQUENCE", "TABLESPACE", "LOGFILE", "PACKAGE",
-    "INSTANCE", "RESOURCE", "SPATIAL REFERENCE", "LIBRARY", "UNDO",
+    "VIEW",
+    "PROCEDURE",
+    "FUNCTION",
+    "TRIGGER",
+    "EVENT",
+    "USER",
+    "ROLE",
+    "SERVER",
+    "SEQUENCE",
+    "TABLESPACE",
+    "LOGFILE",
+    "PACKAGE",
+    "INSTANCE",
+    "RESOURCE",
+    "SPATIAL REFERENCE",
+    "LIBRARY",
+    "UNDO",
 ];
 
 impl<'a> Statement<'a> {
@@ -141,7 +176,9 @@ impl<'a> Statement<'a> {
     fn truncate(&mut self) -> Verdict {
         self.take("TABLE");
         match self.table() {
-            Some((schema, name)) => self.tables.find(&schema, &name).map_or(Verdict::Passes, |table| Verdict::Truncates(table.id)),
+            Some((schema, name)) => {
+                self.tables.find(&schema, &name).map_or(Verdict::Passes, |table| Verdict::Truncates(table.id))
+            }
             None => self.unless_mentioned(),
         }
     }
@@ -285,7 +322,8 @@ impl<'a> Statement<'a> {
                 return true;
             }
             match word.as_str() {
-                "DEFINER" | "ALGORITHM" | "SQL" | "SECURITY" | "AGGREGATE" | "INVOKER" | "MERGE" | "TEMPTABLE" | "UNDEFINED" | "CURRENT_USER" => {
+                "DEFINER" | "ALGORITHM" | "SQL" | "SECURITY" | "AGGREGATE" | "INVOKER" | "MERGE" | "TEMPTABLE" | "UNDEFINED"
+                | "CURRENT_USER" => {
                     while self.tokens.get(self.at).is_some_and(|token| !matches!(token, Token::Word(_))) {
                         self.at += 1;
                     }
@@ -310,7 +348,10 @@ impl<'a> Statement<'a> {
     }
 
     fn take_all(&mut self, words: &[&str]) -> bool {
-        let here = words.iter().enumerate().all(|(index, word)| self.tokens.get(self.at + index).is_some_and(|token| token.is_word(word)));
+        let here = words
+            .iter()
+            .enumerate()
+            .all(|(index, word)| self.tokens.get(self.at + index).is_some_and(|token| token.is_word(word)));
         self.at += if here { words.len() } else { 0 };
         here
     }
