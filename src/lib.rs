@@ -23,6 +23,7 @@ pub mod write;
 
 // 2 core: synchronous, deterministic, no I/O
 pub mod derive;
+pub mod mapping;
 pub mod plan;
 pub mod sql;
 
@@ -30,3 +31,11 @@ pub mod sql;
 pub mod source;
 pub mod state;
 pub mod target;
+
+// 4 flows: the only place where core meets edges
+pub mod migrate;
+pub mod review;
+pub mod verify;
+
+// 5 shell
+pub mod demo;

@@ -20,6 +20,10 @@ pub struct BinlogPosition {
     pub offset: u64,
     /// Executed GTIDs up to here, as the server prints them (`uuid:1-24,..` on MySQL, `0-1-25,..` on MariaDB); empty without GTID.
     pub gtid: String,
+    /// Where reading must start for this position to be resumed, if that is earlier: file and offset of the oldest prepared (XA)
+    /// transaction that is not yet committed or rolled back here. Its rows are not contained, and only the log holds them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prepared_from: Option<(String, u64)>,
 }
 
 /// A place in one source's log.

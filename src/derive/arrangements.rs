@@ -15,6 +15,8 @@ pub enum Space {
     Index(IndexId),
     /// What was last emitted: branch, anchor key, output key -> fingerprint.
     Emitted(NodeId),
+    /// What a target table held when it was taken over: output key -> fingerprint. Emptied by the one difference.
+    Scratch(NodeId),
     /// Writes waiting for the target: sequence (big-endian) -> encoded batch and frontier.
     Outbox(MappingId),
     /// Catalogue, positions, phases, chunk records, sequences.

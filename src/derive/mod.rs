@@ -10,5 +10,43 @@
 //! uses exactly those tuples.
 
 mod arrangements;
+mod emit;
+mod group;
+mod load;
+mod net;
+mod rows;
+mod step;
+mod stored;
+mod view;
+mod walk;
 
 pub use arrangements::{Arrangements, Mutation, Space};
+pub use load::load;
+pub use step::{ingest, replay, step};
+
+use crate::value::Row;
+use crate::write::WriteBatch;
+
+/// What one epoch changes.
+#[derive(Debug, Clone, Default)]
+pub struct Step {
+    /// Base, index and emitted entries, to be committed with the outbox entries in one batch.
+    pub mutations: Vec<Mutation>,
+    /// What each mapping's target receives; index = [`crate::plan::MappingId`]. A mapping without writes has an empty batch.
+    pub writes: Vec<WriteBatch>,
+    /// How many anchors were derived.
+    pub derived: u64,
+}
+
+/// A part of a first load of one branch.
+#[derive(Debug, Clone, Default)]
+pub struct Loaded {
+    /// Whole rows in output column order.
+    pub rows: Vec<Row>,
+    /// The emitted fingerprints of those rows.
+    pub mutations: Vec<Mutation>,
+    /// How many anchors the slice covers, those without rows included.
+    pub anchors: u64,
+    /// The cursor to go on from; `None`: the branch is done.
+    pub next: Option<Vec<u8>>,
+}

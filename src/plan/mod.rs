@@ -3,6 +3,25 @@
 //! In: bound queries of every mapping and the source catalogue. Out: a [`Plan`], plain data that `derive` interprets. The plan is
 //! a pure function of its inputs; [`Plan::fingerprint`] changes when anything that gives state its meaning changes.
 
+mod access;
+mod anchor;
+mod builder;
+mod dependence;
+mod expr;
+mod grouping;
+mod indexes;
+mod input;
+mod kinds;
+mod layout;
+pub mod output;
+mod print;
+mod proof;
+mod scopes;
+mod walks;
+
+pub use builder::Builder;
+pub use input::{ColumnOptions, MappingInput, PlanFinding, TableInput};
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -56,6 +75,9 @@ pub struct IndexPlan {
     pub table: TableId,
     /// Expressions over the stored row; every column reference has alias 0.
     pub parts: Vec<IndexPart>,
+    /// The parts are the leading identity columns by their own kinds: the base keyspace itself answers probes, and the index keyspace
+    /// stays empty.
+    pub over_identity: bool,
 }
 
 /// One key part of an index.
@@ -112,6 +134,8 @@ pub struct NodePlan {
     pub policies: Policies,
     /// The mapping's SQL text; for verify and diff.
     pub sql: String,
+    /// A fingerprint of what the node computes, free of spans and of anything other mappings decide.
+    pub meaning: u128,
 }
 
 /// One branch.
@@ -123,6 +147,53 @@ pub struct BranchPlan {
     pub anchor: Anchor,
     /// Per base-table alias, how a changed row finds the anchors it affects.
     pub walks: BTreeMap<AliasId, Walk>,
+    /// How each SELECT of the branch, at any depth, reads its relations; by the alias of its first relation.
+    pub access: BTreeMap<AliasId, SelectAccess>,
+}
+
+/// How a SELECT reads its relations once its outer aliases (and the anchor alias) are bound.
+#[derive(Debug, Clone, Default)]
+pub struct SelectAccess {
+    /// One step per relation of FROM, in evaluation order.
+    pub steps: Vec<AccessStep>,
+    /// Conjuncts of WHERE and of inner joins that need none of the relations: over outer aliases and constants only.
+    pub guards: Vec<Expr>,
+    /// Per group expression, how its values are told apart.
+    pub group_kinds: Vec<KeyKind>,
+    /// Group expressions that an output shows: their values must be the same bytes in a whole group, because the source would show any
+    /// of them.
+    pub shown_groups: Vec<usize>,
+    /// Per output, how DISTINCT tells its values apart; empty without DISTINCT.
+    pub distinct_kinds: Vec<KeyKind>,
+}
+
+/// Binds one relation of FROM.
+#[derive(Debug, Clone)]
+pub struct AccessStep {
+    /// Index into [`crate::sql::query::Select::from`].
+    pub item: usize,
+    /// Where its candidate rows come from.
+    pub path: AccessPath,
+    /// For a LEFT relation: all conjuncts of its ON. A candidate that fails one does not match; without a match the relation is NULL.
+    pub matches: Vec<Expr>,
+    /// Conjuncts of WHERE and of inner joins that are decidable from here on.
+    pub filters: Vec<Expr>,
+}
+
+/// Where the candidate rows of a relation come from.
+#[derive(Debug, Clone)]
+pub enum AccessPath {
+    /// The alias is bound before the SELECT runs: the anchor.
+    Bound,
+    /// An index, probed with expressions over aliases already bound.
+    Probe {
+        /// The index.
+        index: IndexId,
+        /// One value per index part.
+        values: Vec<Expr>,
+    },
+    /// The derived table's own SELECT, whose access already contains the equalities pushed into it.
+    Derived,
 }
 
 /// What a derivation starts from: all output rows of one anchor key are derived together.
@@ -145,8 +216,10 @@ pub enum Anchor {
 /// The way from a changed row to anchors.
 #[derive(Debug, Clone)]
 pub struct Walk {
-    /// Conjuncts local to the start alias; if the row fails them, neither image affects anything.
+    /// Conjuncts that every contributing row of the start alias fulfils; if both images fail one, nothing is affected.
     pub local: Vec<Expr>,
+    /// Stored columns of the start alias that the branch reads (layout indexes); if both images agree on them, nothing is affected.
+    pub columns: Vec<usize>,
     /// Steps; the last one yields the anchor alias. Empty if the start alias is the anchor alias.
     pub hops: Vec<Hop>,
 }

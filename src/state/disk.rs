@@ -1,4 +1,4 @@
-//! The state store on `fjall`: one LSM database in the state folder, five trees, one journal.
+//! The state store on `fjall`: one LSM database in the state folder, six trees, one journal.
 //!
 //! A [`Space`] is a four-byte prefix inside the tree of its kind, so that memory does not grow with the number of legacy tables and
 //! indexes. A batch goes through the one journal: after a crash it is there whole or not at all, and a synced batch brings every
@@ -18,7 +18,7 @@ use crate::error::{Class, Error, Result};
 pub struct DiskOptions {
     /// Block cache in bytes.
     pub cache_bytes: u64,
-    /// Size in bytes at which a tree's write buffer is flushed; there are five trees, each with up to three buffers.
+    /// Size in bytes at which a tree's write buffer is flushed; there are six trees, each with up to three buffers.
     pub write_buffer_bytes: u64,
 }
 
@@ -39,6 +39,7 @@ pub struct DiskStore {
     base: Keyspace,
     index: Keyspace,
     emitted: Keyspace,
+    scratch: Keyspace,
     outbox: Keyspace,
     meta: Keyspace,
 }
@@ -60,8 +61,9 @@ impl DiskStore {
                 .keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(options.write_buffer_bytes))
                 .map_err(|error| failed("opening the state", error))
         };
-        let (base, index, emitted, outbox, meta) = (tree("base")?, tree("index")?, tree("emitted")?, tree("outbox")?, tree("meta")?);
-        Ok(Self { database, base, index, emitted, outbox, meta })
+        let (base, index, emitted) = (tree("base")?, tree("index")?, tree("emitted")?);
+        let (scratch, outbox, meta) = (tree("scratch")?, tree("outbox")?, tree("meta")?);
+        Ok(Self { database, base, index, emitted, scratch, outbox, meta })
     }
 
     /// The tree of a space and the space's prefix in it.
@@ -70,6 +72,7 @@ impl DiskStore {
             Space::Base(table) => (&self.base, table.0.to_be_bytes()),
             Space::Index(index) => (&self.index, index.0.to_be_bytes()),
             Space::Emitted(node) => (&self.emitted, node.0.to_be_bytes()),
+            Space::Scratch(node) => (&self.scratch, node.0.to_be_bytes()),
             Space::Outbox(mapping) => (&self.outbox, mapping.0.to_be_bytes()),
             Space::Meta => (&self.meta, [0; 4]),
         }
@@ -176,7 +179,7 @@ impl Store for DiskStore {
     }
 
     fn disk_bytes(&self) -> u64 {
-        [&self.base, &self.index, &self.emitted, &self.outbox, &self.meta].iter().map(|tree| tree.disk_space()).sum()
+        [&self.base, &self.index, &self.emitted, &self.scratch, &self.outbox, &self.meta].iter().map(|tree| tree.disk_space()).sum()
     }
 }
 

@@ -9,6 +9,7 @@ pub mod codec;
 pub mod disk;
 pub mod memory;
 pub mod meta;
+pub mod outbox;
 pub mod spool;
 
 use crate::derive::{Arrangements, Mutation, Space};

@@ -13,6 +13,8 @@ use crate::schema::TargetTable;
 use crate::value::Row;
 use crate::write::WriteBatch;
 
+pub mod postgres;
+
 /// Where a mapping stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

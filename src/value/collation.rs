@@ -14,8 +14,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A collation by name with the weights the source itself gave. A clone is one reference count.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Collation(Arc<Definition>);
+
+impl std::fmt::Debug for Collation {
+    /// The name alone: one source has one collation of a name, and its weights fill pages.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Collation({})", self.0.name)
+    }
+}
 
 #[derive(Debug)]
 pub(super) struct Definition {

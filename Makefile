@@ -1,0 +1,43 @@
+# The commands of this repository. `make demo` and `make test` install what is missing on a fresh Debian or Ubuntu.
+
+# Compiled files live outside the checkout: a fresh clone is warm, and a cleaned one leaves nothing behind.
+CARGO_TARGET_DIR ?= $${XDG_CACHE_HOME:-$$HOME/.cache}/strangler/target
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+# `$$` in the default above is expanded by the shell of each recipe.
+CARGO := export CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)"; cargo
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-long lint format bench deny
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install:
+	@scripts/install.sh
+
+demo: install ## The whole story on one screen: throw-away legacy shop and service database, live
+	@$(CARGO) run --locked --quiet --bin strangler -- demo $(ARGS)
+
+test: install ## All tests against real servers; TEST=name runs those whose name contains it
+	@scripts/fetch-mysql.sh >/dev/null || echo "make test: no MySQL here; its tests skip loudly, MariaDB's run" >&2
+	@export CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" STRANGLER_REQUIRE_DB=1; scripts/test.sh $(TEST)
+
+test-long: install ## The same tests with more rounds, larger data and the whole matrix of servers
+	@scripts/fetch-mysql.sh >/dev/null
+	@export CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" STRANGLER_REQUIRE_DB=1 STRANGLER_LONG=1; scripts/test.sh $(TEST)
+
+lint: ## Formatting and clippy, warnings refused
+	@$(CARGO) fmt --check
+	@$(CARGO) clippy --locked --all-targets -- -D warnings
+
+format: ## Format every file
+	@$(CARGO) fmt
+
+bench: install ## Measure against a raw SELECT drain and a raw COPY of the same run
+	@$(CARGO) bench --locked $(ARGS)
+
+deny: ## Licences, advisories, bans and sources of all dependencies
+	@cargo deny --version >/dev/null 2>&1 || { export CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)"; cargo install --locked cargo-deny; }
+	@cargo deny --locked --log-level warn check

@@ -1,0 +1,6 @@
+//! The demonstration: a legacy shop with a life of its own, and throw-away servers to run it on.
+//!
+//! Nothing in the engine depends on this module; the `demo` command, the `homeshop` example and the tests do.
+
+pub mod servers;
+pub mod shop;

@@ -1,0 +1,172 @@
+//! Derived rows become emitted fingerprints and target writes: only what differs from the last emission is written.
+
+use std::collections::BTreeMap;
+
+use crate::derive::rows::Execution;
+use crate::derive::stored::Stored;
+use crate::derive::view::{Reader, View};
+use crate::derive::{Mutation, Space};
+use crate::error::{Class, Error, Result, ResultExt};
+use crate::plan::output::convert;
+use crate::plan::{Anchor, BranchPlan, NodeId, NodePlan};
+use crate::schema::TableId;
+use crate::value::{Row, Value, row};
+use crate::write::TableWrites;
+use std::sync::Arc;
+
+/// One branch of one node.
+#[derive(Clone, Copy)]
+pub(crate) struct Part<'a> {
+    /// The node's id.
+    pub(crate) id: NodeId,
+    /// The node.
+    pub(crate) node: &'a NodePlan,
+    /// The branch's index in the node.
+    pub(crate) number: u16,
+    /// The branch.
+    pub(crate) branch: &'a BranchPlan,
+}
+
+/// The rows of one anchor, as the target sees them: by output key, with fingerprints.
+pub(crate) struct Derived {
+    /// Where the anchor's emissions are kept.
+    pub(crate) prefix: Vec<u8>,
+    /// Output key -> fingerprint and row.
+    pub(crate) rows: BTreeMap<Vec<u8>, (u128, Row)>,
+}
+
+/// What one write does to an output key.
+pub(crate) enum Write {
+    /// The row as it is now.
+    Upsert(Row),
+    /// The row is gone.
+    Delete,
+}
+
+impl<'a> Part<'a> {
+    /// The stored table of the anchor.
+    pub(crate) fn anchor_table(&self) -> Result<TableId> {
+        let (Anchor::Row { alias } | Anchor::Group { alias, .. }) = &self.branch.anchor;
+        let definition = self.branch.branch.aliases.get(alias.0);
+        definition.and_then(|definition| definition.table).ok_or_else(|| Error::bug("an anchor is no stored table"))
+    }
+
+    /// Where the emissions of an anchor are kept.
+    fn prefix(&self, anchor: &[u8]) -> Vec<u8> {
+        let mut prefix = self.number.to_be_bytes().to_vec();
+        prefix.extend_from_slice(anchor);
+        prefix
+    }
+
+    /// Derives one anchor from the state as it is.
+    pub(crate) fn derive(&self, reader: &Reader<'_>, anchor: &[u8]) -> Result<Derived> {
+        let stored: Arc<[Arc<Stored>]> = match &self.branch.anchor {
+            Anchor::Row { .. } => reader.rows(self.anchor_table()?, &[anchor.to_vec()])?.into(),
+            Anchor::Group { index, .. } => reader.probe(*index, anchor.to_vec())?,
+        };
+        self.derive_from(reader, anchor, &stored)
+    }
+
+    /// Derives one anchor from its rows.
+    pub(crate) fn derive_from(&self, reader: &Reader<'_>, anchor: &[u8], stored: &[Arc<Stored>]) -> Result<Derived> {
+        let mut rows = BTreeMap::new();
+        let outputs = if stored.is_empty() { vec![] } else { Execution { reader, branch: self.branch, anchor: stored }.run()? };
+        for output in outputs {
+            let row = self.convert(output).context(|| format!("cannot derive a row of {}", self.node.table.name))?;
+            let fingerprint = row::fingerprint(&row);
+            if rows.insert(self.output_key(&row), (fingerprint, row)).is_some() {
+                return Err(self.two_rows());
+            }
+        }
+        Ok(Derived { prefix: self.prefix(anchor), rows })
+    }
+
+    fn convert(&self, output: Row) -> Result<Row> {
+        let columns = &self.node.table.columns;
+        output.into_vec().into_iter().zip(columns).map(|(value, column)| convert(value, column, &self.node.policies)).collect()
+    }
+
+    fn output_key(&self, row: &[Value]) -> Vec<u8> {
+        let values: Vec<Value> = self.node.table.key.iter().filter_map(|column| row.get(*column)).cloned().collect();
+        let mut key = Vec::new();
+        row::encode(&values, &mut key);
+        key
+    }
+
+    /// Two rows of the source claim one key of the target.
+    pub(crate) fn two_rows(&self) -> Error {
+        let columns = self.node.table.key.iter().filter_map(|column| self.node.table.columns.get(*column));
+        let names: Vec<&str> = columns.map(|column| column.name.as_str()).collect();
+        Error::new(Class::Person, format!("two source rows give the same key [{}] of {}", names.join(", "), self.node.table.name))
+            .with_hint("the legacy data breaks what the key proof stands on: correct the rows or the mapping's key")
+    }
+
+    /// The fingerprints to store for a first emission.
+    pub(crate) fn emissions(&self, derived: &Derived) -> Vec<Mutation> {
+        let emission = |(key, (fingerprint, _)): (&Vec<u8>, &(u128, Row))| {
+            let key = [derived.prefix.as_slice(), key].concat();
+            Mutation { space: Space::Emitted(self.id), key, value: Some(fingerprint.to_be_bytes().to_vec()) }
+        };
+        derived.rows.iter().map(emission).collect()
+    }
+
+    /// Compares an anchor with its last emission: the mutations of the fingerprints, and what to write by output key.
+    pub(crate) fn difference(&self, view: &View<'_>, derived: Derived) -> Result<(Vec<Mutation>, Vec<(Vec<u8>, Write)>)> {
+        let space = Space::Emitted(self.id);
+        let mut mutations = Vec::new();
+        let mut writes = Vec::new();
+        let mut now = derived.rows;
+        for (key, value) in view.entries(space, &derived.prefix)? {
+            let output = key.get(derived.prefix.len()..).unwrap_or_default().to_vec();
+            match now.get(&output) {
+                Some((fingerprint, _)) if fingerprint.to_be_bytes().as_slice() == value => {
+                    now.remove(&output);
+                }
+                Some(_) => {}
+                None => {
+                    mutations.push(Mutation { space, key, value: None });
+                    writes.push((output, Write::Delete));
+                }
+            }
+        }
+        for (output, (fingerprint, row)) in now {
+            let key = [derived.prefix.as_slice(), &output].concat();
+            mutations.push(Mutation { space, key, value: Some(fingerprint.to_be_bytes().to_vec()) });
+            writes.push((output, Write::Upsert(row)));
+        }
+        Ok((mutations, writes))
+    }
+}
+
+/// The writes of one target table while they are collected.
+#[derive(Default)]
+pub(crate) struct Collected {
+    writes: BTreeMap<Vec<u8>, Write>,
+}
+
+impl Collected {
+    /// Adds a write. An upsert beats a delete of the same key: the row moved from one anchor to another. `false`: two rows claim the key.
+    #[must_use]
+    pub(crate) fn add(&mut self, key: Vec<u8>, write: Write) -> bool {
+        match (self.writes.get(&key), &write) {
+            (Some(Write::Upsert(_)), Write::Upsert(_)) => return false,
+            (Some(Write::Upsert(_)), Write::Delete) => {}
+            _ => {
+                self.writes.insert(key, write);
+            }
+        }
+        true
+    }
+
+    /// The writes in key order.
+    pub(crate) fn finish(self, table: u32) -> Result<TableWrites> {
+        let mut writes = TableWrites { table, ..TableWrites::default() };
+        for (key, write) in self.writes {
+            match write {
+                Write::Upsert(row) => writes.upserts.push(row),
+                Write::Delete => writes.deletes.push(row::decode(&key)?),
+            }
+        }
+        Ok(writes)
+    }
+}

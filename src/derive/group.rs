@@ -1,0 +1,151 @@
+//! GROUP BY, DISTINCT, ORDER BY and LIMIT over the combinations of one SELECT.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use crate::derive::rows::{Binding, Environment, Execution, Frame};
+use crate::error::{Class, Error, Result};
+use crate::plan::SelectAccess;
+use crate::sql::aggregate::Accumulator;
+use crate::sql::evaluate::{evaluate, is_true};
+use crate::sql::query::{Select, Span};
+use crate::value::{KeyKind, Row, Value};
+
+/// Rows with the values they are ordered by.
+pub(crate) type Ordered = Vec<(Vec<Value>, Row)>;
+
+struct Group<'s> {
+    representative: Environment,
+    values: Vec<Value>,
+    accumulators: Vec<Accumulator<'s>>,
+}
+
+/// The rows of a grouped SELECT, in the order of the group keys.
+pub(crate) fn finish_groups(execution: &Execution<'_>, select: &Select, outer: Environment) -> Result<Ordered> {
+    let groups_by = select.group_by.as_deref().unwrap_or_default();
+    let default = SelectAccess::default();
+    let access = execution.access(select).unwrap_or(&default);
+    let mut groups: BTreeMap<Vec<u8>, Group<'_>> = BTreeMap::new();
+    if groups_by.is_empty() {
+        // Aggregates without GROUP BY give a row even over nothing; then every relation counts as absent.
+        let mut representative = outer.clone();
+        for item in &select.from {
+            if let Some(slot) = representative.get_mut(item.alias.0) {
+                *slot = Binding::Null;
+            }
+        }
+        groups.insert(Vec::new(), new_group(select, representative, Vec::new()));
+    }
+    execution.combinations(select, outer, &mut |environment| {
+        let frame = Frame { execution, environment, aggregates: &[] };
+        let values = groups_by.iter().map(|group| evaluate(group, &frame)).collect::<Result<Vec<_>>>()?;
+        let key = crate::value::key::encode_key(&access.group_kinds, &values)?;
+        let group = groups.entry(key).or_insert_with(|| new_group(select, environment.clone(), values.clone()));
+        let differs = access.shown_groups.iter().any(|index| group.values.get(*index) != values.get(*index));
+        if differs {
+            return Err(ambiguous(&select.span, "a group whose key is written in different ways"));
+        }
+        accumulate(group, select, &frame)?;
+        Ok(ControlFlow::Continue(()))
+    })?;
+    let mut rows = Vec::new();
+    for group in groups.into_values() {
+        rows.extend(finish(execution, select, group)?);
+    }
+    Ok(rows)
+}
+
+fn new_group<'s>(select: &'s Select, representative: Environment, values: Vec<Value>) -> Group<'s> {
+    Group { representative, values, accumulators: select.aggregates.iter().map(Accumulator::new).collect() }
+}
+
+fn accumulate(group: &mut Group<'_>, select: &Select, frame: &Frame<'_, '_>) -> Result<()> {
+    for (accumulator, aggregate) in group.accumulators.iter_mut().zip(&select.aggregates) {
+        let arguments = aggregate.arguments.iter().map(|argument| evaluate(argument, frame)).collect::<Result<_>>()?;
+        let order = aggregate.order_by.iter().map(|item| evaluate(&item.expr, frame)).collect::<Result<_>>()?;
+        accumulator.add(arguments, order)?;
+    }
+    Ok(())
+}
+
+fn finish(execution: &Execution<'_>, select: &Select, group: Group<'_>) -> Result<Option<(Vec<Value>, Row)>> {
+    let aggregates = group.accumulators.into_iter().map(Accumulator::finish).collect::<Result<Vec<_>>>()?;
+    let frame = Frame { execution, environment: &group.representative, aggregates: &aggregates };
+    if let Some(having) = &select.having
+        && !is_true(having, &frame)?
+    {
+        return Ok(None);
+    }
+    let order = select.order_by.iter().map(|item| evaluate(&item.expr, &frame)).collect::<Result<_>>()?;
+    Ok(Some((order, select.outputs.iter().map(|output| evaluate(output, &frame)).collect::<Result<_>>()?)))
+}
+
+/// The first of every set of equal rows; rows that are equal to the source but written differently have no answer.
+pub(crate) fn pick_distinct(rows: Ordered, kinds: &[KeyKind]) -> Result<Ordered> {
+    let mut seen: BTreeMap<Vec<u8>, Row> = BTreeMap::new();
+    let mut picked = Vec::new();
+    for (order, row) in rows {
+        let key = crate::value::key::encode_key(kinds, &row)?;
+        match seen.get(&key) {
+            Some(first) if *first != row => return Err(ambiguous(&(0..0), "equal rows of DISTINCT that are written in different ways")),
+            Some(_) => {}
+            None => {
+                seen.insert(key, row.clone());
+                picked.push((order, row));
+            }
+        }
+    }
+    Ok(picked)
+}
+
+/// Sorts by ORDER BY and cuts at LIMIT. A cut between rows that ORDER BY does not tell apart has an answer only if they are equal.
+pub(crate) fn pick_first(select: &Select, mut rows: Ordered) -> Result<Vec<Row>> {
+    let Some(limit) = select.limit else { return Ok(rows.into_iter().map(|(_, row)| row).collect()) };
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut failure = None;
+    rows.sort_by(|(left, _), (right, _)| {
+        order(select, left, right).unwrap_or_else(|error| {
+            failure = Some(error);
+            Ordering::Equal
+        })
+    });
+    if let Some(error) = failure {
+        return Err(error);
+    }
+    if let (Some((last, kept)), Some(_)) = (limit.checked_sub(1).and_then(|last| rows.get(last)), rows.get(limit)) {
+        for (next, cut) in rows.iter().skip(limit) {
+            if order(select, last, next)? != Ordering::Equal {
+                break;
+            }
+            if cut != kept {
+                return Err(ambiguous(&select.span, "a LIMIT between rows that its ORDER BY does not tell apart"));
+            }
+        }
+        let tied = rows.iter().take(limit).filter(|(order, _)| order == last);
+        if rows.get(limit).is_some_and(|(next, _)| next == last) && tied.into_iter().any(|(_, row)| row != kept) {
+            return Err(ambiguous(&select.span, "a LIMIT between rows that its ORDER BY does not tell apart"));
+        }
+    }
+    rows.truncate(limit);
+    Ok(rows.into_iter().map(|(_, row)| row).collect())
+}
+
+/// MySQL's order: NULL first, unless descending.
+fn order(select: &Select, left: &[Value], right: &[Value]) -> Result<Ordering> {
+    for ((item, left), right) in select.order_by.iter().zip(left).zip(right) {
+        let order = match item.rule.compare(left, right)? {
+            Some(order) => order,
+            None => right.is_null().cmp(&left.is_null()),
+        };
+        if order != Ordering::Equal {
+            return Ok(if item.descending { order.reverse() } else { order });
+        }
+    }
+    Ok(Ordering::Equal)
+}
+
+fn ambiguous(span: &Span, what: &str) -> Error {
+    let place = if span.is_empty() { String::new() } else { format!("the SELECT at bytes {}..{} of the mapping meets ", span.start, span.end) };
+    Error::new(Class::Person, format!("{place}{what}")).with_hint("the source would show any of them: say which one in the SELECT, e.g. with MIN or a total ORDER BY")
+}

@@ -1,0 +1,116 @@
+//! The first load of one branch: anchors in the order of their stored rows, from a cursor on.
+
+use std::collections::BTreeSet;
+
+use crate::derive::emit::Part;
+use crate::derive::step::{derive_all, parts};
+use crate::derive::stored::{decode_base, index_key, table};
+use crate::derive::view::{Reader, View};
+use crate::derive::{Arrangements, Loaded, Space};
+use crate::error::{Error, Result};
+use crate::plan::{Anchor, IndexId, NodeId, Plan};
+
+/// A call looks at no more than this many stored rows per anchor it may give, so that a group of millions ends in time.
+const ROWS_PER_ANCHOR: usize = 16;
+
+/// Derives up to `anchors_max` anchors behind the cursor `after`. The cursor is opaque and stays valid over restarts.
+///
+/// # Errors
+/// As [`crate::derive::step`].
+pub fn load(
+    plan: &Plan,
+    store: &dyn Arrangements,
+    node: NodeId,
+    branch: usize,
+    after: Option<&[u8]>,
+    anchors_max: usize,
+) -> Result<Loaded> {
+    let missing = || Error::bug(format!("target table {} has no branch {branch}", node.0));
+    let part = parts(plan, node)?.into_iter().nth(branch).ok_or_else(missing)?;
+    let view = View::new(plan, store);
+    let anchors_max = anchors_max.max(1);
+    let (anchors, next) = match &part.branch.anchor {
+        Anchor::Row { .. } => roots(store, &part, after, anchors_max)?,
+        Anchor::Group { index, .. } => groups(&view, store, &part, *index, after, anchors_max)?,
+    };
+    let mut loaded = Loaded { next, ..Loaded::default() };
+    let mut keys = BTreeSet::new();
+    for derived in derive_all(&view, part, &anchors)? {
+        loaded.mutations.extend(part.emissions(&derived));
+        for (key, (_, row)) in derived.rows {
+            if !keys.insert(key) {
+                return Err(part.two_rows());
+            }
+            loaded.rows.push(row);
+        }
+    }
+    Ok(loaded)
+}
+
+type Page = (Vec<Vec<u8>>, Option<Vec<u8>>);
+
+fn roots(store: &dyn Arrangements, part: &Part<'_>, after: Option<&[u8]>, anchors_max: usize) -> Result<Page> {
+    let mut keys: Vec<Vec<u8>> = Vec::new();
+    store.scan(Space::Base(part.anchor_table()?), &[], after, &mut |key, _| {
+        keys.push(key.to_vec());
+        Ok(keys.len() < anchors_max)
+    })?;
+    let next = if keys.len() == anchors_max { keys.last().cloned() } else { None };
+    Ok((keys, next))
+}
+
+/// Groups in the order of their first stored rows: a row stands for its group if no other row of the group has a smaller key.
+fn groups(
+    view: &View<'_>,
+    store: &dyn Arrangements,
+    part: &Part<'_>,
+    index: IndexId,
+    after: Option<&[u8]>,
+    anchors_max: usize,
+) -> Result<Page> {
+    let id = part.anchor_table()?;
+    let plan = table(view.plan, id)?;
+    let reader = Reader::new(view);
+    let parts = reader.index(index)?;
+    let mut rows = Vec::new();
+    let rows_max = anchors_max.saturating_mul(ROWS_PER_ANCHOR);
+    store.scan(Space::Base(id), &[], after, &mut |key, bytes| {
+        rows.push((key.to_vec(), bytes.to_vec()));
+        Ok(rows.len() < rows_max)
+    })?;
+    let is_last_page = rows.len() < rows_max;
+    let mut anchors = Vec::new();
+    let mut cursor = None;
+    let mut rows = rows.into_iter();
+    for (key, bytes) in rows.by_ref() {
+        let stored = decode_base(plan, key, &bytes)?;
+        if let Some(anchor) = index_key(parts, &stored.row)?
+            && first_of(store, parts.over_identity, id, index, &anchor)?.is_some_and(|first| first == stored.key)
+        {
+            anchors.push(anchor);
+        }
+        cursor = Some(stored.key);
+        if anchors.len() == anchors_max {
+            break;
+        }
+    }
+    let is_done = is_last_page && rows.next().is_none();
+    Ok((anchors, if is_done { None } else { cursor }))
+}
+
+/// The smallest base key of a group.
+fn first_of(
+    store: &dyn Arrangements,
+    over_identity: bool,
+    id: crate::schema::TableId,
+    index: IndexId,
+    anchor: &[u8],
+) -> Result<Option<Vec<u8>>> {
+    let space = if over_identity { Space::Base(id) } else { Space::Index(index) };
+    let mut first = None;
+    store.scan(space, anchor, None, &mut |key, _| {
+        first = Some(if over_identity { key.to_vec() } else { key.get(anchor.len()..).unwrap_or_default().to_vec() });
+        Ok(false)
+    })?;
+    Ok(first)
+}

@@ -1,0 +1,222 @@
+//! Runs a SELECT for what is bound: nested probes along the planned access, then grouping, DISTINCT, ORDER BY and LIMIT.
+//!
+//! In: a branch, the rows of its anchor. Out: output rows, equal to what the source's SELECT gives for those anchor rows.
+//! Relations are bound one by one in a flat environment; a subquery gets a copy of it.
+
+use std::cell::RefCell;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use crate::derive::group::{finish_groups, pick_distinct, pick_first};
+use crate::derive::stored::{Stored, probe_key};
+use crate::derive::view::Reader;
+use crate::error::{Class, Error, Result};
+use crate::plan::{AccessPath, AccessStep, BranchPlan, SelectAccess};
+use crate::sql::evaluate::{Scope, evaluate, is_true};
+use crate::sql::query::{AliasId, JoinKind, Relation, Select};
+use crate::value::{Row, Value};
+
+static NULL: Value = Value::Null;
+
+/// What an alias is bound to.
+#[derive(Clone)]
+pub(crate) enum Binding {
+    /// Nothing yet.
+    Unbound,
+    /// The NULL row of an outer join.
+    Null,
+    /// A stored row.
+    Stored(Arc<Stored>),
+    /// A row of a derived table.
+    Derived(Arc<Row>),
+}
+
+/// Bindings by alias.
+pub(crate) type Environment = Vec<Binding>;
+
+/// Derives one anchor.
+pub(crate) struct Execution<'a> {
+    /// Reads stored rows.
+    pub(crate) reader: &'a Reader<'a>,
+    /// The branch.
+    pub(crate) branch: &'a BranchPlan,
+    /// The rows of the anchor.
+    pub(crate) anchor: &'a [Arc<Stored>],
+}
+
+/// What to do with one combination of rows; breaking ends the SELECT.
+pub(crate) type Visit<'v> = &'v mut dyn FnMut(&Environment) -> Result<ControlFlow<()>>;
+
+impl<'a> Execution<'a> {
+    /// All output rows of the branch for the anchor.
+    pub(crate) fn run(&self) -> Result<Vec<Row>> {
+        let empty = vec![Binding::Unbound; self.branch.branch.aliases.len()];
+        self.select(&self.branch.branch.select, empty)
+    }
+
+    /// The rows of a SELECT whose outer aliases are bound.
+    pub(crate) fn select(&self, select: &Select, outer: Environment) -> Result<Vec<Row>> {
+        let ordered = if select.group_by.is_some() { finish_groups(self, select, outer)? } else { self.plain(select, outer)? };
+        let access = self.access(select);
+        let ordered = match (select.distinct, access) {
+            (true, Some(access)) => pick_distinct(ordered, &access.distinct_kinds)?,
+            _ => ordered,
+        };
+        pick_first(select, ordered)
+    }
+
+    /// The planned access of a SELECT; `None` if it has no FROM.
+    pub(crate) fn access(&self, select: &Select) -> Option<&'a SelectAccess> {
+        self.branch.access.get(&select.from.first()?.alias)
+    }
+
+    fn plain(&self, select: &Select, outer: Environment) -> Result<Vec<(Vec<Value>, Row)>> {
+        let mut rows = Vec::new();
+        self.combinations(select, outer, &mut |environment| {
+            let frame = Frame { execution: self, environment, aggregates: &[] };
+            let order = select.order_by.iter().map(|item| evaluate(&item.expr, &frame)).collect::<Result<_>>()?;
+            rows.push((order, select.outputs.iter().map(|output| evaluate(output, &frame)).collect::<Result<_>>()?));
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(rows)
+    }
+
+    /// Visits every combination of rows that FROM and WHERE let through, equal rows of a bag as often as there are.
+    pub(crate) fn combinations(&self, select: &Select, mut outer: Environment, visit: Visit<'_>) -> Result<()> {
+        let Some(access) = self.access(select) else {
+            let frame = Frame { execution: self, environment: &outer, aggregates: &[] };
+            let passes = select.filter.as_ref().map_or(Ok(true), |filter| is_true(filter, &frame))?;
+            if !select.from.is_empty() {
+                return Err(Error::bug("a SELECT has no planned access"));
+            }
+            return if passes { visit(&outer).map(|_| ()) } else { Ok(()) };
+        };
+        if self.all_true(&access.guards, &outer)? {
+            let _ = self.bind(select, &access.steps, &mut outer, visit)?;
+        }
+        Ok(())
+    }
+
+    fn bind(
+        &self,
+        select: &Select,
+        steps: &[AccessStep],
+        environment: &mut Environment,
+        visit: Visit<'_>,
+    ) -> Result<ControlFlow<()>> {
+        let Some((step, rest)) = steps.split_first() else { return visit(environment) };
+        let Some(item) = select.from.get(step.item) else { return Err(Error::bug("an access step has no relation")) };
+        let mut matched = false;
+        for (candidate, count) in self.candidates(&item.relation, step, environment)? {
+            set(environment, item.alias, candidate);
+            if !self.all_true(&step.matches, environment)? {
+                continue;
+            }
+            matched = true;
+            if !self.all_true(&step.filters, environment)? {
+                continue;
+            }
+            for _ in 0..count {
+                if self.bind(select, rest, environment, visit)?.is_break() {
+                    set(environment, item.alias, Binding::Unbound);
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+        }
+        let mut flow = ControlFlow::Continue(());
+        if !matched && item.join == JoinKind::Left {
+            set(environment, item.alias, Binding::Null);
+            if self.all_true(&step.filters, environment)? {
+                flow = self.bind(select, rest, environment, visit)?;
+            }
+        }
+        set(environment, item.alias, Binding::Unbound);
+        Ok(flow)
+    }
+
+    fn candidates(&self, relation: &Relation, step: &AccessStep, environment: &Environment) -> Result<Vec<(Binding, u64)>> {
+        let stored = |rows: &[Arc<Stored>]| {
+            rows.iter().map(|stored| (Binding::Stored(Arc::clone(stored)), stored.count)).collect()
+        };
+        match (&step.path, relation) {
+            (AccessPath::Bound, _) => Ok(stored(self.anchor)),
+            (AccessPath::Probe { index, values }, _) => {
+                let frame = Frame { execution: self, environment, aggregates: &[] };
+                match probe_key(self.reader.index(*index)?, values, &frame)? {
+                    Some(key) => Ok(stored(&self.reader.probe(*index, key)?)),
+                    None => Ok(vec![]),
+                }
+            }
+            (AccessPath::Derived, Relation::Derived(inner)) => {
+                let rows = self.select(inner, environment.clone())?;
+                Ok(rows.into_iter().map(|row| (Binding::Derived(Arc::new(row)), 1)).collect())
+            }
+            (AccessPath::Derived, Relation::Table(_)) => Err(Error::bug("a stored table is planned as a derived one")),
+        }
+    }
+
+    fn all_true(&self, conditions: &[crate::sql::query::Expr], environment: &Environment) -> Result<bool> {
+        let frame = Frame { execution: self, environment, aggregates: &[] };
+        for condition in conditions {
+            if !is_true(condition, &frame)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+fn set(environment: &mut Environment, alias: AliasId, binding: Binding) {
+    if let Some(slot) = environment.get_mut(alias.0) {
+        *slot = binding;
+    }
+}
+
+/// Evaluates expressions over one combination of rows and, in a grouped SELECT, its aggregates.
+pub(crate) struct Frame<'f, 'a> {
+    /// The derivation.
+    pub(crate) execution: &'f Execution<'a>,
+    /// Bindings.
+    pub(crate) environment: &'f Environment,
+    /// Aggregates of the group, if there is one.
+    pub(crate) aggregates: &'f [Value],
+}
+
+impl Scope for Frame<'_, '_> {
+    fn column(&self, alias: AliasId, column: usize) -> Result<&Value> {
+        let value = match self.environment.get(alias.0) {
+            Some(Binding::Null) => Some(&NULL),
+            Some(Binding::Stored(stored)) => stored.row.get(column),
+            Some(Binding::Derived(row)) => row.get(column),
+            Some(Binding::Unbound) | None => None,
+        };
+        value.ok_or_else(|| Error::bug(format!("column {column} of alias {} is not bound", alias.0)))
+    }
+
+    fn aggregate(&self, index: usize) -> Result<&Value> {
+        self.aggregates.get(index).ok_or_else(|| Error::bug(format!("aggregate {index} is not computed")))
+    }
+
+    fn scalar_subquery(&self, select: &Select) -> Result<Value> {
+        let mut rows = self.execution.select(select, self.environment.clone())?;
+        let last = rows.pop();
+        if !rows.is_empty() {
+            let place = format!("the scalar subquery at bytes {}..{} of the mapping's SELECT", select.span.start, select.span.end);
+            return Err(Error::new(Class::Person, format!("{place} gives more than one row, which is an error on the source too"))
+                .with_hint("restrict the subquery to one row, or aggregate it"));
+        }
+        Ok(last.and_then(|row| row.into_vec().into_iter().next()).unwrap_or(Value::Null))
+    }
+
+    fn exists(&self, select: &Select) -> Result<bool> {
+        if select.group_by.is_some() || select.limit == Some(0) {
+            return Ok(!self.execution.select(select, self.environment.clone())?.is_empty());
+        }
+        let found = RefCell::new(false);
+        self.execution.combinations(select, self.environment.clone(), &mut |_| {
+            found.replace(true);
+            Ok(ControlFlow::Break(()))
+        })?;
+        Ok(found.into_inner())
+    }
+}

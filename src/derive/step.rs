@@ -1,0 +1,130 @@
+//! The live epoch, the catch-up over chunks and the first copy: what each changes in the state and, when live, in the targets.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+
+use crate::change::{Change, Chunk};
+use crate::derive::emit::{Collected, Derived, Part};
+use crate::derive::net::{Mode, Net, RowChange, net, stage};
+use crate::derive::stored::{Stored, base_key, decode_base, table};
+use crate::derive::view::{Reader, View};
+use crate::derive::walk::affected;
+use crate::derive::{Arrangements, Mutation, Space, Step};
+use crate::error::{Error, Result};
+use crate::plan::{MappingId, NodeId, Plan};
+use crate::write::WriteBatch;
+
+/// Anchors per task of a parallel derivation; each task has a reader of its own.
+const ANCHORS_PER_TASK: usize = 128;
+
+/// One live epoch: changes in, state mutations and target writes out.
+///
+/// # Errors
+/// [`crate::error::Class::Person`] if the events contradict the stored rows, a value does not fit its target column, or the data breaks a proof.
+pub fn step(plan: &Plan, store: &dyn Arrangements, changes: &[Change]) -> Result<Step> {
+    let mut view = View::new(plan, store);
+    let net = net(&mut view, changes, Mode::Live)?;
+    let mut derived = 0;
+    let mut emitted = Vec::new();
+    let mut writes: Vec<WriteBatch> = plan.mappings.iter().map(|_| WriteBatch::default()).collect();
+    for (mapping, batch) in plan.mappings.iter().zip(&mut writes) {
+        for (position, id) in mapping.nodes.iter().enumerate() {
+            let mut collected = Collected::default();
+            for part in parts(plan, *id)? {
+                derived += part_step(&view, part, &net, &mut emitted, &mut collected)?;
+            }
+            let table = collected.finish(u32::try_from(position).unwrap_or(u32::MAX))?;
+            if !table.deletes.is_empty() || !table.upserts.is_empty() {
+                batch.tables.push(table);
+            }
+        }
+    }
+    let mut mutations = view.into_mutations();
+    mutations.extend(emitted);
+    Ok(Step { mutations, writes, derived })
+}
+
+fn part_step(view: &View<'_>, part: Part<'_>, net: &Net, emitted: &mut Vec<Mutation>, collected: &mut Collected) -> Result<u64> {
+    let anchors: Vec<Vec<u8>> = affected(&Reader::new(view), part.branch, net)?.into_iter().collect();
+    let count = anchors.len() as u64;
+    for derived in derive_all(view, part, &anchors)? {
+        let (mutations, writes) = part.difference(view, derived)?;
+        emitted.extend(mutations);
+        for (key, write) in writes {
+            if !collected.add(key, write) {
+                return Err(part.two_rows());
+            }
+        }
+    }
+    Ok(count)
+}
+
+/// Derives anchors in parallel, in their order.
+pub(crate) fn derive_all(view: &View<'_>, part: Part<'_>, anchors: &[Vec<u8>]) -> Result<Vec<Derived>> {
+    let derive = |anchors: &[Vec<u8>]| {
+        let reader = Reader::new(view);
+        anchors.iter().map(|anchor| part.derive(&reader, anchor)).collect::<Result<Vec<Derived>>>()
+    };
+    if anchors.len() <= ANCHORS_PER_TASK {
+        return derive(anchors);
+    }
+    let parts = anchors.par_chunks(ANCHORS_PER_TASK).map(derive).collect::<Result<Vec<Vec<Derived>>>>()?;
+    Ok(parts.into_iter().flatten().collect())
+}
+
+/// The branches of a node.
+pub(crate) fn parts(plan: &Plan, id: NodeId) -> Result<Vec<Part<'_>>> {
+    let node = plan.nodes.get(id.0 as usize).ok_or_else(|| Error::bug(format!("target table {} is not in the plan", id.0)))?;
+    let part = |(number, branch)| Some(Part { id, node, number: u16::try_from(number).ok()?, branch });
+    Ok(node.branches.iter().enumerate().filter_map(part).collect())
+}
+
+/// Catch-up over chunks: the log's changes to stored rows and indexes, without derivation. Chunks may already show what an event
+/// does, so a delete may find nothing and an insert may find its row.
+///
+/// # Errors
+/// [`crate::error::Class::Person`] if a row image lacks columns or a bag's row is taken away that is not there.
+pub fn replay(plan: &Plan, store: &dyn Arrangements, changes: &[Change]) -> Result<Vec<Mutation>> {
+    let mut view = View::new(plan, store);
+    net(&mut view, changes, Mode::CatchUp)?;
+    Ok(view.into_mutations())
+}
+
+/// The first copy of a chunk: stored rows and index entries. Rows that an earlier reading of the chunk stored are replaced.
+///
+/// # Errors
+/// The store failed, or the chunk's rows do not have the layout's columns.
+pub fn ingest(plan: &Plan, store: &dyn Arrangements, chunk: &Chunk) -> Result<Vec<Mutation>> {
+    let table = table(plan, chunk.table)?;
+    let mut rows: BTreeMap<Vec<u8>, Stored> = BTreeMap::new();
+    for row in &chunk.rows {
+        if row.len() != table.layout.columns.len() {
+            return Err(Error::bug(format!("a row of {} has {} columns instead of {}", table.layout.name, row.len(), table.layout.columns.len())));
+        }
+        let key = base_key(table, row)?;
+        let fresh = Stored { key: key.clone(), row: row.clone(), count: 0 };
+        let stored = rows.entry(key).or_insert(fresh);
+        // Rows of a keyed table that share a key are one row; only a bag counts.
+        stored.count = if table.layout.identity.is_none() { stored.count + 1 } else { 1 };
+        stored.row = row.clone();
+    }
+    let mut view = View::new(plan, store);
+    let keys: Vec<Vec<u8>> = rows.keys().cloned().collect();
+    let before = view.get_many(Space::Base(chunk.table), &keys)?;
+    let mut changes = BTreeMap::new();
+    for ((key, new), old) in rows.into_iter().zip(before) {
+        let old = old.map(|bytes| decode_base(table, key.clone(), &bytes)).transpose()?;
+        changes.insert(key, RowChange { old, new: Some(new) });
+    }
+    stage(&mut view, &Net::from([(chunk.table, changes)]))?;
+    Ok(view.into_mutations())
+}
+
+impl Step {
+    /// What one mapping's target receives.
+    #[must_use]
+    pub fn writes_of(&self, mapping: MappingId) -> Option<&WriteBatch> {
+        self.writes.get(mapping.0 as usize)
+    }
+}

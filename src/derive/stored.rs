@@ -1,0 +1,127 @@
+//! Stored rows: their keys, their bytes and their index entries.
+//!
+//! A keyed table's entry is identity key -> encoded row. A bag's is row hash -> count (8 bytes, big-endian), encoded row. An
+//! index entry is index key ++ base key -> nothing; a NULL part of a plain equality means no entry.
+
+use crate::derive::Space;
+use crate::error::{Error, Result};
+use crate::plan::{IndexPlan, Plan, TablePlan};
+use crate::schema::TableId;
+use crate::sql::evaluate::{Scope, evaluate};
+use crate::sql::query::{AliasId, Expr, Select};
+use crate::value::{Row, Value, row};
+
+/// A stored row.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Stored {
+    /// Its key in the base keyspace.
+    pub(crate) key: Vec<u8>,
+    /// Its values, in layout order.
+    pub(crate) row: Row,
+    /// How many equal rows there are; 1 but for bags.
+    pub(crate) count: u64,
+}
+
+/// A table of the plan by id.
+pub(crate) fn table(plan: &Plan, id: TableId) -> Result<&TablePlan> {
+    plan.tables.get(id.0 as usize).ok_or_else(|| Error::bug(format!("table {} is not in the plan", id.0)))
+}
+
+/// The base key of a row.
+pub(crate) fn base_key(table: &TablePlan, values: &[Value]) -> Result<Vec<u8>> {
+    let Some(identity) = &table.layout.identity else { return Ok(row::fingerprint(values).to_be_bytes().to_vec()) };
+    let mut key = Vec::with_capacity(10 * identity.len());
+    for (column, kind) in identity.iter().zip(&table.identity_kinds) {
+        let value = values.get(*column).ok_or_else(|| Error::bug(format!("a row of {} is too short", table.layout.name)))?;
+        kind.encode(value, &mut key)?;
+    }
+    Ok(key)
+}
+
+/// The base value of a row.
+pub(crate) fn encode_base(table: &TablePlan, stored: &Stored) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(16 * stored.row.len());
+    if table.layout.identity.is_none() {
+        bytes.extend_from_slice(&stored.count.to_be_bytes());
+    }
+    row::encode(&stored.row, &mut bytes);
+    bytes
+}
+
+/// The row of a base entry.
+pub(crate) fn decode_base(table: &TablePlan, key: Vec<u8>, bytes: &[u8]) -> Result<Stored> {
+    if table.layout.identity.is_some() {
+        return Ok(Stored { key, row: row::decode(bytes)?, count: 1 });
+    }
+    let broken = || Error::bug(format!("a stored row of {} has no count", table.layout.name));
+    let (count, rest) = bytes.split_at_checked(8).ok_or_else(broken)?;
+    let count = u64::from_be_bytes(count.try_into().map_err(|_| broken())?);
+    Ok(Stored { key, row: row::decode(rest)?, count })
+}
+
+/// The index key of a row; `None` if the index has no entry for it.
+pub(crate) fn index_key(index: &IndexPlan, values: &[Value]) -> Result<Option<Vec<u8>>> {
+    let scope = OneRow { alias: AliasId(0), values };
+    let mut key = Vec::with_capacity(10 * index.parts.len());
+    for part in &index.parts {
+        let value = evaluate(&part.expr, &scope)?;
+        if value.is_null() && !part.null_safe {
+            return Ok(None);
+        }
+        part.kind.encode(&value, &mut key)?;
+    }
+    Ok(Some(key))
+}
+
+/// The index key that probe values ask for; `None` if nothing can answer.
+pub(crate) fn probe_key(index: &IndexPlan, values: &[Expr], scope: &dyn Scope) -> Result<Option<Vec<u8>>> {
+    let mut key = Vec::with_capacity(10 * index.parts.len());
+    for (part, value) in index.parts.iter().zip(values) {
+        let value = evaluate(value, scope)?;
+        if value.is_null() && !part.null_safe {
+            return Ok(None);
+        }
+        part.kind.encode(&value, &mut key)?;
+    }
+    Ok(Some(key))
+}
+
+/// All index entries of a row.
+pub(crate) fn index_entries(plan: &Plan, table: &TablePlan, stored: &Stored) -> Result<Vec<(Space, Vec<u8>)>> {
+    let mut entries = Vec::new();
+    for id in &table.indexes {
+        let Some(index) = plan.indexes.get(id.0 as usize).filter(|index| !index.over_identity) else { continue };
+        if let Some(mut key) = index_key(index, &stored.row)? {
+            key.extend_from_slice(&stored.key);
+            entries.push((Space::Index(*id), key));
+        }
+    }
+    Ok(entries)
+}
+
+/// A scope of one bound row and nothing else: for index expressions and walks.
+pub(crate) struct OneRow<'a> {
+    /// The alias it is bound to.
+    pub(crate) alias: AliasId,
+    /// Its values.
+    pub(crate) values: &'a [Value],
+}
+
+impl Scope for OneRow<'_> {
+    fn column(&self, alias: AliasId, column: usize) -> Result<&Value> {
+        let bound = if alias == self.alias { self.values.get(column) } else { None };
+        bound.ok_or_else(|| Error::bug(format!("column {column} of alias {} is not in reach of one row", alias.0)))
+    }
+
+    fn aggregate(&self, index: usize) -> Result<&Value> {
+        Err(Error::bug(format!("aggregate {index} is not in reach of one row")))
+    }
+
+    fn scalar_subquery(&self, _: &Select) -> Result<Value> {
+        Err(Error::bug("a subquery is not in reach of one row"))
+    }
+
+    fn exists(&self, _: &Select) -> Result<bool> {
+        Err(Error::bug("a subquery is not in reach of one row"))
+    }
+}

@@ -1,0 +1,165 @@
+//! The state as it will be: what the store holds, under this epoch's own changes.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use crate::derive::stored::{Stored, decode_base, table};
+use crate::derive::{Arrangements, Mutation, Space};
+use crate::error::{Error, Result};
+use crate::plan::{IndexId, IndexPlan, Plan};
+use crate::schema::TableId;
+
+/// The store under an overlay of pending mutations.
+pub(crate) struct View<'a> {
+    /// The plan.
+    pub(crate) plan: &'a Plan,
+    store: &'a dyn Arrangements,
+    overlay: BTreeMap<Space, BTreeMap<Vec<u8>, Option<Vec<u8>>>>,
+}
+
+impl<'a> View<'a> {
+    /// The store alone.
+    pub(crate) fn new(plan: &'a Plan, store: &'a dyn Arrangements) -> Self {
+        Self { plan, store, overlay: BTreeMap::new() }
+    }
+
+    /// Puts a mutation over what is there.
+    pub(crate) fn put(&mut self, space: Space, key: Vec<u8>, value: Option<Vec<u8>>) {
+        self.overlay.entry(space).or_default().insert(key, value);
+    }
+
+    /// Everything that was put, in order of keyspace and key.
+    pub(crate) fn into_mutations(self) -> Vec<Mutation> {
+        let entries = |(space, entries): (Space, BTreeMap<Vec<u8>, Option<Vec<u8>>>)| {
+            entries.into_iter().map(move |(key, value)| Mutation { space, key, value })
+        };
+        self.overlay.into_iter().flat_map(entries).collect()
+    }
+
+    /// The value of a key.
+    pub(crate) fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        match self.overlay.get(&space).and_then(|entries| entries.get(key)) {
+            Some(value) => Ok(value.clone()),
+            None => self.store.get(space, key),
+        }
+    }
+
+    /// The values of several sorted keys, in their order.
+    pub(crate) fn get_many(&self, space: Space, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>> {
+        let Some(entries) = self.overlay.get(&space) else { return self.store.get_many(space, keys) };
+        let unknown: Vec<Vec<u8>> = keys.iter().filter(|key| !entries.contains_key(*key)).cloned().collect();
+        let mut stored = self.store.get_many(space, &unknown)?.into_iter();
+        let pick = |key: &Vec<u8>| match entries.get(key) {
+            Some(value) => value.clone(),
+            None => stored.next().flatten(),
+        };
+        Ok(keys.iter().map(pick).collect())
+    }
+
+    /// All entries whose key starts with `prefix`, in key order.
+    pub(crate) fn entries(&self, space: Space, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        let mut found: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+        let overlay = self.overlay.get(&space);
+        self.store.scan(space, prefix, None, &mut |key, value| {
+            if overlay.is_none_or(|entries| !entries.contains_key(key)) {
+                found.push((key.to_vec(), value.to_vec()));
+            }
+            Ok(true)
+        })?;
+        let above = overlay.into_iter().flat_map(|entries| entries.range::<[u8], _>((Bound::Included(prefix), Bound::Unbounded)));
+        let before = found.len();
+        found.extend(
+            above
+                .take_while(|(key, _)| key.starts_with(prefix))
+                .filter_map(|(key, value)| Some((key.clone(), value.clone()?))),
+        );
+        if found.len() > before {
+            found.sort();
+        }
+        Ok(found)
+    }
+}
+
+/// Decoded rows are kept up to this many per reader; then the cache starts again.
+const CACHED_MAX: usize = 100_000;
+
+/// Reads decoded rows through a view and remembers them for the rest of one derivation run.
+pub(crate) struct Reader<'a> {
+    /// What it reads.
+    pub(crate) view: &'a View<'a>,
+    rows: RefCell<HashMap<(TableId, Vec<u8>), Option<Arc<Stored>>>>,
+    probes: RefCell<HashMap<(IndexId, Vec<u8>), Arc<[Arc<Stored>]>>>,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader without memories.
+    pub(crate) fn new(view: &'a View<'a>) -> Self {
+        Self { view, rows: RefCell::new(HashMap::new()), probes: RefCell::new(HashMap::new()) }
+    }
+
+    /// An index of the plan.
+    pub(crate) fn index(&self, id: IndexId) -> Result<&'a IndexPlan> {
+        self.view.plan.indexes.get(id.0 as usize).ok_or_else(|| Error::bug(format!("index {} is not in the plan", id.0)))
+    }
+
+    /// Rows by their base keys, in the order of the (sorted) keys; absent ones are left out.
+    pub(crate) fn rows(&self, id: TableId, keys: &[Vec<u8>]) -> Result<Vec<Arc<Stored>>> {
+        let plan = table(self.view.plan, id)?;
+        let mut cache = self.rows.borrow_mut();
+        if cache.len() > CACHED_MAX {
+            cache.clear();
+        }
+        let unknown: Vec<Vec<u8>> = keys.iter().filter(|key| !cache.contains_key(&(id, (*key).clone()))).cloned().collect();
+        let values = self.view.get_many(Space::Base(id), &unknown)?;
+        for (key, value) in unknown.into_iter().zip(values) {
+            let stored = value.map(|bytes| decode_base(plan, key.clone(), &bytes)).transpose()?.map(Arc::new);
+            cache.insert((id, key), stored);
+        }
+        Ok(keys.iter().filter_map(|key| cache.get(&(id, key.clone())).cloned().flatten()).collect())
+    }
+
+    /// The rows that an index finds under a key, in base key order.
+    pub(crate) fn probe(&self, id: IndexId, key: Vec<u8>) -> Result<Arc<[Arc<Stored>]>> {
+        if let Some(found) = self.probes.borrow().get(&(id, key.clone())) {
+            return Ok(Arc::clone(found));
+        }
+        let found: Arc<[Arc<Stored>]> = self.search(id, &key)?.into();
+        let mut cache = self.probes.borrow_mut();
+        if cache.len() > CACHED_MAX {
+            cache.clear();
+        }
+        cache.insert((id, key), Arc::clone(&found));
+        Ok(found)
+    }
+
+    fn search(&self, id: IndexId, key: &[u8]) -> Result<Vec<Arc<Stored>>> {
+        let index = self.index(id)?;
+        let plan = table(self.view.plan, index.table)?;
+        if !index.over_identity {
+            let keys = self.base_keys(id, key)?;
+            let rows = self.rows(index.table, &keys)?;
+            if rows.len() != keys.len() {
+                return Err(Error::bug(format!("an index over {} has an entry without a row", plan.layout.name)));
+            }
+            return Ok(rows);
+        }
+        if index.parts.len() == plan.identity_kinds.len() {
+            return self.rows(index.table, &[key.to_vec()]);
+        }
+        let entries = self.view.entries(Space::Base(index.table), key)?;
+        entries.into_iter().map(|(key, bytes)| decode_base(plan, key, &bytes).map(Arc::new)).collect()
+    }
+
+    /// The base keys that an index has under a key, sorted.
+    pub(crate) fn base_keys(&self, id: IndexId, key: &[u8]) -> Result<Vec<Vec<u8>>> {
+        let index = self.index(id)?;
+        if index.over_identity {
+            let entries = self.view.entries(Space::Base(index.table), key)?;
+            return Ok(entries.into_iter().map(|(key, _)| key).collect());
+        }
+        let entries = self.view.entries(Space::Index(id), key)?;
+        Ok(entries.into_iter().map(|(entry, _)| entry.get(key.len()..).unwrap_or_default().to_vec()).collect())
+    }
+}

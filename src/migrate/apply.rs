@@ -1,0 +1,125 @@
+//! Apply: outbox entries go to the target in sequence, each target transaction moving the mapping's checkpoint row.
+//!
+//! The applier reads what is durable and nothing else, so a crash, a restart and the ordinary case are one path. What the target has is
+//! told by its own checkpoint row: after any doubt it is read back.
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::merge::merge;
+use super::retry::Retry;
+use super::run::{Engine, Owned};
+use crate::error::Result;
+use crate::source::Source;
+use crate::state::outbox::{self, Pending};
+use crate::state::{Durability, meta};
+use crate::target::{Advance, Target};
+use crate::write::WriteBatch;
+
+/// How long the applier sleeps when nobody wakes it.
+const IDLE: Duration = Duration::from_millis(50);
+
+impl<S: Source, T: Target> Engine<S, T> {
+    /// Applies entries of one mapping until `stop` is set and the outbox is empty for now.
+    pub(super) async fn apply_forever(&self, mut mapping: Owned, mut stop: tokio::sync::watch::Receiver<bool>) -> Result<()> {
+        let mut advanced = Instant::now();
+        loop {
+            let stopping = *stop.borrow();
+            // The position is read before the entries: entries committed in between belong to a later position.
+            let progress = self.progress()?;
+            let pending = outbox::pending(&*self.store, mapping.id, mapping.checkpoint.sequence, self.options.apply_bytes_max)?;
+            let idle = pending.entries.is_empty();
+            if !idle {
+                self.apply_entries(&mut mapping, pending).await?;
+                advanced = Instant::now();
+            } else if mapping.checkpoint.frontier != self.frontier(&progress.applied)
+                && (stopping || self.options.until_caught_up || advanced.elapsed() >= self.options.advance_every)
+            {
+                let mut next = mapping.checkpoint.clone();
+                next.frontier = self.frontier(&progress.applied);
+                next.source_committed_at_us = progress.committed_at_us;
+                let advance = Advance { expected_sequence: next.sequence, next };
+                self.apply_until_landed(&mut mapping, advance, WriteBatch::default()).await?;
+                advanced = Instant::now();
+            } else if stopping {
+                return Ok(());
+            }
+            if idle && !stopping {
+                tokio::select! {
+                    () = self.wake.notified() => {}
+                    () = tokio::time::sleep(IDLE) => {}
+                    _ = stop.changed() => {}
+                }
+            }
+        }
+    }
+
+    async fn apply_entries(&self, mapping: &mut Owned, Pending { entries, bytes }: Pending) -> Result<()> {
+        let Some(last) = entries.last().map(|entry| (entry.sequence, entry.mark.clone())) else { return Ok(()) };
+        let first = mapping.checkpoint.sequence;
+        let mut next = mapping.checkpoint.clone();
+        next.sequence = last.0;
+        next.frontier = self.frontier(&last.1.position);
+        next.source_committed_at_us = last.1.committed_at_us;
+        let advance = Advance { expected_sequence: first, next };
+        let row_count: u64 = entries.iter().map(|entry| entry.writes.row_count() as u64).sum();
+        let writes = merge(entries.into_iter().map(|entry| entry.writes).collect(), &self.tables_of(mapping.id)?);
+        self.apply_until_landed(mapping, advance, writes).await?;
+        let removed = (first + 1..=last.0).map(|sequence| outbox::remove(mapping.id, sequence)).collect();
+        self.store.commit(removed, Durability::Buffered)?;
+        let left = self.outbox_bytes.fetch_sub(bytes, Ordering::Relaxed).saturating_sub(bytes);
+        self.board.update(|status| {
+            status.write_count += row_count;
+            status.outbox_bytes = left;
+        });
+        Ok(())
+    }
+
+    /// Applies one batch, trying again through passing faults; a lost answer is settled by reading the checkpoint back.
+    pub(super) async fn apply_until_landed(&self, mapping: &mut Owned, advance: Advance, writes: WriteBatch) -> Result<()> {
+        let tables = self.tables_of(mapping.id)?;
+        let batch = [(advance, tables.as_slice(), writes)];
+        let [(advance, _, _)] = &batch;
+        let mut retry = Retry::new(self.options.retry_for);
+        let target = self.target(mapping.id)?;
+        while let Err(error) = target.apply(&batch).await {
+            retry.failed(error, &self.board).await?;
+            if self.has_landed(mapping, advance).await? {
+                break;
+            }
+        }
+        retry.succeeded(&self.board);
+        mapping.checkpoint = advance.next.clone();
+        self.show_checkpoint(mapping);
+        Ok(())
+    }
+
+    fn show_checkpoint(&self, mapping: &Owned) {
+        let checkpoint = &mapping.checkpoint;
+        let contained = self.frontier_position(&checkpoint.frontier);
+        self.board.checkpoint_written(mapping.id.0 as usize, |status| {
+            status.phase = checkpoint.phase;
+            status.sequence = checkpoint.sequence;
+            status.position = contained.clone();
+        });
+        if let Some(position) = contained {
+            self.contained.send_modify(|contained| {
+                contained.insert(mapping.id, (position, checkpoint.source_committed_at_us));
+            });
+        }
+    }
+
+    /// Checks that the state continues what the target holds; called once per mapping at the start of live.
+    pub(super) fn check_outbox(&self, mapping: &Owned) -> Result<()> {
+        let last = meta::sequence(&*self.store, mapping.id)?;
+        let held = mapping.checkpoint.sequence;
+        if held > last {
+            return Err(super::start::state_behind(&mapping.name));
+        }
+        let first = outbox::pending(&*self.store, mapping.id, held, 1)?.entries.first().map(|entry| entry.sequence);
+        if held < last && first != Some(held + 1) {
+            return Err(super::start::target_behind(&mapping.name));
+        }
+        Ok(())
+    }
+}

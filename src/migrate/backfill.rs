@@ -1,0 +1,219 @@
+//! Backfill: chunks into the arrangements while the stream is spooled, then the spool over the chunks.
+//!
+//! Rows of keyed tables are right whatever the order: the whole spool since the start position is replayed over them as upserts and
+//! deletes with full images, and has converged when it is past the greatest high mark of all chunks. Rows of a bag are counted,
+//! and counts are not idempotent, so a bag's chunk shows exactly the log up to its high mark and the replay skips that much.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::task::JoinSet;
+
+use super::feed::Spooler;
+use super::retry::Retry;
+use super::run::Engine;
+use crate::change::{Change, KeyRange, SourceEvent};
+use crate::derive;
+use crate::error::{Class, Error, Result};
+use crate::position::Position;
+use crate::schema::TableId;
+use crate::source::Source;
+use crate::state::meta::{self, ChunkRecord, Progress, Stage};
+use crate::state::spool::{SpoolReader, position_of};
+use crate::state::Durability;
+use crate::target::Target;
+
+/// Bytes of spooled changes replayed in one state batch.
+const REPLAY_BYTES: usize = 4 << 20;
+
+type Queue = Arc<Mutex<VecDeque<(usize, u32, KeyRange)>>>;
+
+impl<S: Source, T: Target> Engine<S, T> {
+    /// Reads every chunk that is not in the state yet. Answers the greatest high mark, `None` if every table is empty.
+    pub(super) async fn snapshot(&self, spooler: &mut Spooler) -> Result<Option<Position>> {
+        let queue: Queue = Arc::default();
+        for (table, plan) in self.plan.tables.iter().enumerate() {
+            let ranges = self.ranges(table).await?;
+            let done = meta::chunks(&*self.store, plan.layout.id)?;
+            self.board.update(|status| {
+                if let Some(progress) = status.tables.get_mut(table) {
+                    progress.chunks_total = u32::try_from(ranges.len()).ok();
+                    progress.chunks_done = u32::try_from(done.len()).unwrap_or(u32::MAX);
+                    progress.row_count = done.values().map(|chunk| chunk.row_count).sum();
+                }
+            });
+            let missing = ranges.into_iter().enumerate().filter_map(|(index, range)| {
+                let index = u32::try_from(index).ok()?;
+                (!done.contains_key(&index)).then_some((table, index, range))
+            });
+            queue.lock().unwrap_or_else(PoisonError::into_inner).extend(missing);
+        }
+        let mut workers = JoinSet::new();
+        for _ in 0..self.options.connections.max(1) {
+            let (engine, queue) = (self.clone(), Arc::clone(&queue));
+            workers.spawn(async move { engine.read_chunks(&queue).await });
+        }
+        loop {
+            tokio::select! {
+                worker = workers.join_next() => match worker {
+                    None => break,
+                    Some(Ok(read)) => read?,
+                    Some(Err(panic)) => return Err(Error::bug("a chunk worker ended").because(panic)),
+                },
+                error = spooler.failed() => return Err(error),
+            }
+        }
+        self.greatest_high_mark()
+    }
+
+    /// The ranges of a table, cut once and then remembered: a restart reads the same chunks.
+    async fn ranges(&self, table: usize) -> Result<Vec<KeyRange>> {
+        let layout = &self.table(table)?.layout;
+        if let Some(ranges) = meta::ranges(&*self.store, layout.id)? {
+            return Ok(ranges);
+        }
+        let mut retry = Retry::new(self.options.retry_for);
+        let ranges = loop {
+            match self.source.ranges(layout, self.options.chunk_rows_max).await {
+                Ok(ranges) => break ranges,
+                Err(error) => retry.failed(error, &self.board).await?,
+            }
+        };
+        retry.succeeded(&self.board);
+        self.store.commit(vec![meta::put_ranges(layout.id, &ranges)], Durability::Synced)?;
+        Ok(ranges)
+    }
+
+    async fn read_chunks(&self, queue: &Queue) -> Result<()> {
+        loop {
+            let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            let Some((table, index, range)) = next else { return Ok(()) };
+            let mut retry = Retry::new(self.options.retry_for);
+            while let Err(error) = self.read_chunk(table, index, &range).await {
+                retry.failed(error, &self.board).await?;
+            }
+            retry.succeeded(&self.board);
+        }
+    }
+
+    async fn read_chunk(&self, table: usize, index: u32, range: &KeyRange) -> Result<()> {
+        let layout = &self.table(table)?.layout;
+        let chunk = self.source.read_chunk(layout, index, range).await?;
+        if layout.identity.is_none() && !chunk.exact {
+            let message = format!("table {} has no key and the source cannot tell which log position a read of it shows", layout.name);
+            return Err(Error::new(Class::Preflight, message).with_hint("give the table a primary or unique key, or leave it out of the mapping"));
+        }
+        let row_count = chunk.rows.len() as u64;
+        let record = ChunkRecord { high: chunk.high.clone(), row_count, exact: chunk.exact };
+        let engine = self.clone();
+        blocking(move || {
+            let mut mutations = derive::ingest(&engine.plan, &*engine.store, &chunk)?;
+            mutations.push(meta::put_chunk(chunk.table, index, &record)?);
+            engine.store.commit(mutations, Durability::Synced)
+        })
+        .await?;
+        self.board.update(|status| {
+            if let Some(progress) = status.tables.get_mut(table) {
+                progress.chunks_done += 1;
+                progress.row_count += row_count;
+            }
+        });
+        Ok(())
+    }
+
+    /// The position at which the replay has converged.
+    pub(super) fn greatest_high_mark(&self) -> Result<Option<Position>> {
+        let mut greatest: Option<Position> = None;
+        for plan in &self.plan.tables {
+            for chunk in meta::chunks(&*self.store, plan.layout.id)?.into_values() {
+                if !greatest.as_ref().is_some_and(|greatest| greatest.contains(&chunk.high)) {
+                    greatest = Some(chunk.high);
+                }
+            }
+        }
+        Ok(greatest)
+    }
+
+    /// Replays the spool over the chunks until it is past `high` and at its end for now. Answers where the state stands.
+    pub(super) async fn catch_up(&self, spooler: &mut Spooler, high: Option<&Position>) -> Result<()> {
+        if let Some(high) = high {
+            spooler.reached(high).await?;
+        }
+        let mut reader = SpoolReader::open(&self.spool_path())?;
+        let bags = self.bag_marks()?;
+        let mut progress = self.progress()?;
+        loop {
+            let mut changes = Vec::new();
+            let mut bytes = 0;
+            let mut last = None;
+            while bytes < REPLAY_BYTES
+                && let Some(event) = reader.next()?
+            {
+                let position = position_of(&event).clone();
+                if progress.applied.contains(&position) {
+                    continue;
+                }
+                let Some((transaction, size)) = self.replayable(event)? else {
+                    last = Some((position, progress.committed_at_us));
+                    continue;
+                };
+                bytes += size;
+                last = Some((position.clone(), transaction.0));
+                changes.extend(transaction.1.into_iter().filter(|change| !covered(&bags, change, &position)));
+            }
+            let Some((position, committed_at_us)) = last else { break };
+            progress = Progress { stage: Stage::CatchUp, applied: position, committed_at_us };
+            self.replay_batch(changes, progress.clone()).await?;
+        }
+        // An idle source may not have moved since the start; the start itself is then the state's position.
+        if high.is_some_and(|high| !progress.applied.contains(high)) {
+            return Err(Error::bug("the spool ended before the greatest high mark"));
+        }
+        self.set_progress(Progress { stage: Stage::Load, ..progress })
+    }
+
+    /// The changes of a spooled event; a schema change stops.
+    fn replayable(&self, event: SourceEvent) -> Result<Option<((i64, Vec<Change>), usize)>> {
+        match event {
+            SourceEvent::Transaction(transaction) => {
+                Ok(Some(((transaction.committed_at_us, transaction.changes), transaction.bytes)))
+            }
+            SourceEvent::Heartbeat { .. } => Ok(None),
+            SourceEvent::SchemaChange(change) => Err(super::replay::schema_changed(&change)),
+        }
+    }
+
+    async fn replay_batch(&self, changes: Vec<Change>, progress: Progress) -> Result<()> {
+        let engine = self.clone();
+        let position = progress.applied.clone();
+        blocking(move || {
+            let mut mutations = derive::replay(&engine.plan, &*engine.store, &changes)?;
+            mutations.push(meta::put_progress(&progress)?);
+            engine.store.commit(mutations, Durability::Synced)
+        })
+        .await?;
+        self.board.update(|status| status.applied = Some(position));
+        Ok(())
+    }
+
+    /// Per bag, the log position that its chunk shows exactly.
+    fn bag_marks(&self) -> Result<BTreeMap<TableId, Position>> {
+        let mut marks = BTreeMap::new();
+        for plan in self.plan.tables.iter().filter(|plan| plan.layout.identity.is_none()) {
+            for chunk in meta::chunks(&*self.store, plan.layout.id)?.into_values() {
+                marks.insert(plan.layout.id, chunk.high);
+            }
+        }
+        Ok(marks)
+    }
+}
+
+/// Whether a bag's chunk already shows a change.
+fn covered(bags: &BTreeMap<TableId, Position>, change: &Change, position: &Position) -> bool {
+    bags.get(&change.table).is_some_and(|high| high.contains(position))
+}
+
+/// Runs CPU and disk work off the async threads.
+pub(super) async fn blocking<R: Send + 'static>(work: impl FnOnce() -> Result<R> + Send + 'static) -> Result<R> {
+    tokio::task::spawn_blocking(work).await.map_err(|panic| Error::bug("a worker thread ended").because(panic))?
+}

@@ -1,0 +1,178 @@
+//! What the engine says about itself, in one place: written by the flows, read by bars, `status` and the control socket.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use crate::position::Position;
+use crate::state::meta::Stage;
+use crate::target::Phase;
+
+/// A picture of the engine at one moment.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct EngineStatus {
+    /// Version of this structure: fields are added, never renamed.
+    pub format_version: u32,
+    /// Process id of the engine.
+    pub pid: u32,
+    /// Seconds since the engine started.
+    pub uptime_s: u64,
+    /// Stage.
+    pub stage: Stage,
+    /// Why the engine waits, if it waits.
+    pub waiting: Option<String>,
+    /// What the state contains.
+    pub applied: Option<Position>,
+    /// Source transactions taken since the start, those without mapped rows not counted.
+    pub transaction_count: u64,
+    /// Changed legacy rows taken since the start.
+    pub change_count: u64,
+    /// Rows written to or deleted from targets since the start, the load not counted.
+    pub write_count: u64,
+    /// Bytes in the spool.
+    pub spool_bytes: u64,
+    /// Bytes in the outbox.
+    pub outbox_bytes: u64,
+    /// Bytes of the state on disk.
+    pub state_bytes: u64,
+    /// Backfill per legacy table.
+    pub tables: Vec<TableStatus>,
+    /// Mappings.
+    pub mappings: Vec<MappingStatus>,
+}
+
+/// Backfill of one legacy table.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TableStatus {
+    /// Its name.
+    pub table: String,
+    /// Chunks in the state.
+    pub chunks_done: u32,
+    /// Chunks in all; absent until the table is cut.
+    pub chunks_total: Option<u32>,
+    /// Rows in the state from chunks.
+    pub row_count: u64,
+    /// The source's own estimate.
+    pub row_estimate: u64,
+}
+
+/// One mapping.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct MappingStatus {
+    /// Its name.
+    pub mapping: String,
+    /// Phase of its checkpoint row.
+    pub phase: Phase,
+    /// Sequence of its checkpoint row.
+    pub sequence: u64,
+    /// What its target tables contain.
+    pub position: Option<Position>,
+    /// Milliseconds between the source's newest commit known here and the newest contained one; 0 when caught up.
+    pub lag_ms: u64,
+    /// Milliseconds since the checkpoint row was written.
+    pub checkpoint_age_ms: u64,
+    /// First load per target table.
+    pub loads: Vec<LoadStatus>,
+}
+
+/// First load of one target table.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LoadStatus {
+    /// Its name.
+    pub table: String,
+    /// Rows loaded.
+    pub row_count: u64,
+    /// Anchors derived.
+    pub anchor_count: u64,
+    /// Estimate of all anchors.
+    pub anchor_estimate: u64,
+    /// Whether the load of this table is complete.
+    pub done: bool,
+}
+
+struct Inner {
+    status: EngineStatus,
+    started: Instant,
+    checkpoint_at: Vec<Instant>,
+    newest_commit_us: i64,
+}
+
+/// The shared picture.
+#[derive(Clone)]
+pub struct Board(Arc<Mutex<Inner>>);
+
+/// Microseconds since 1970 by this machine's clock; for display only.
+#[must_use]
+pub fn now_us() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
+
+impl Board {
+    /// A board over the given tables and mappings.
+    #[must_use]
+    pub fn new(tables: Vec<TableStatus>, mappings: Vec<MappingStatus>) -> Self {
+        let checkpoint_at = mappings.iter().map(|_| Instant::now()).collect();
+        let status = EngineStatus {
+            format_version: 1,
+            pid: std::process::id(),
+            uptime_s: 0,
+            stage: Stage::Snapshot,
+            waiting: None,
+            applied: None,
+            transaction_count: 0,
+            change_count: 0,
+            write_count: 0,
+            spool_bytes: 0,
+            outbox_bytes: 0,
+            state_bytes: 0,
+            tables,
+            mappings,
+        };
+        Self(Arc::new(Mutex::new(Inner { status, started: Instant::now(), checkpoint_at, newest_commit_us: 0 })))
+    }
+
+    fn with<R>(&self, change: impl FnOnce(&mut Inner) -> R) -> R {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes the picture.
+    pub fn update(&self, change: impl FnOnce(&mut EngineStatus)) {
+        self.with(|inner| change(&mut inner.status));
+    }
+
+    /// Says why the engine waits, or that it does not.
+    pub fn waiting(&self, reason: Option<String>) {
+        self.update(|status| status.waiting = reason);
+    }
+
+    /// The source's newest commit that the stream has shown.
+    pub fn saw_commit(&self, committed_at_us: i64) {
+        self.with(|inner| inner.newest_commit_us = inner.newest_commit_us.max(committed_at_us));
+    }
+
+    /// A mapping's checkpoint row was written.
+    pub fn checkpoint_written(&self, mapping: usize, change: impl FnOnce(&mut MappingStatus)) {
+        self.with(|inner| {
+            if let Some(at) = inner.checkpoint_at.get_mut(mapping) {
+                *at = Instant::now();
+            }
+            if let Some(status) = inner.status.mappings.get_mut(mapping) {
+                change(status);
+            }
+        });
+    }
+
+    /// The picture now.
+    #[must_use]
+    pub fn snapshot(&self) -> EngineStatus {
+        self.with(|inner| {
+            let mut status = inner.status.clone();
+            status.uptime_s = inner.started.elapsed().as_secs();
+            for (mapping, at) in status.mappings.iter_mut().zip(&inner.checkpoint_at) {
+                mapping.checkpoint_age_ms = u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX);
+            }
+            status
+        })
+    }
+}

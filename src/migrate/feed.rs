@@ -1,0 +1,245 @@
+//! The feed: the source's stream behind reconnects, a byte bound and, in the backfill, the spool.
+//!
+//! A feed task owns the stream, opens it again behind the last event it handed on, and never drops or repeats one. While chunks are
+//! read and loaded nobody takes events, so a spool task writes them to disk; the source may forget only what the spool has synced.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::task::JoinHandle;
+
+use super::board::Board;
+use super::options::EngineOptions;
+use super::retry::Retry;
+use crate::change::SourceEvent;
+use crate::error::{Class, Error, Result};
+use crate::position::Position;
+use crate::schema::SourceCatalog;
+use crate::source::{Layouts, Source, SourceStream};
+use crate::state::spool::{SpoolWriter, position_of};
+
+/// Events between the stream task and the epochs, bounded in number besides bytes.
+const EVENTS_MAX: usize = 4_096;
+/// Spooled bytes after which the spool is synced even while events keep coming.
+const SYNC_BYTES: u64 = 1 << 20;
+
+/// An event with its share of the byte bound; dropping it makes room.
+pub struct Fed {
+    /// The event.
+    pub event: SourceEvent,
+    /// Its approximate size.
+    pub bytes: usize,
+    _room: OwnedSemaphorePermit,
+}
+
+/// A running stream.
+pub struct Feed {
+    receiver: mpsc::Receiver<Fed>,
+    task: JoinHandle<Error>,
+}
+
+impl Feed {
+    /// Starts reading behind `position`.
+    pub fn start<S: Source>(
+        source: Arc<S>,
+        catalog: Arc<SourceCatalog>,
+        layouts: Layouts,
+        position: Position,
+        options: &EngineOptions,
+        board: Board,
+    ) -> Self {
+        let (sender, receiver) = mpsc::channel(EVENTS_MAX);
+        let room_max = u32::try_from(options.queue_bytes_max).unwrap_or(u32::MAX);
+        let room = Arc::new(Semaphore::new(room_max as usize));
+        let retry = Retry::new(options.retry_for);
+        let task = tokio::spawn(async move {
+            let mut pump = Pump { source, catalog, layouts, position, sender, room, room_max, retry, board };
+            pump.run().await
+        });
+        Self { receiver, task }
+    }
+
+    /// The next event, waiting for it. Cancel-safe.
+    ///
+    /// # Errors
+    /// What ended the stream for good.
+    pub async fn next(&mut self) -> Result<Fed> {
+        match self.receiver.recv().await {
+            Some(fed) => Ok(fed),
+            None => Err(match (&mut self.task).await {
+                Ok(error) => error,
+                Err(panic) => Error::bug("the stream task ended").because(panic),
+            }),
+        }
+    }
+
+    /// An event that is already here.
+    pub fn ready(&mut self) -> Option<Fed> {
+        self.receiver.try_recv().ok()
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// The task behind a feed.
+struct Pump<S> {
+    source: Arc<S>,
+    catalog: Arc<SourceCatalog>,
+    layouts: Layouts,
+    position: Position,
+    sender: mpsc::Sender<Fed>,
+    room: Arc<Semaphore>,
+    room_max: u32,
+    retry: Retry,
+    board: Board,
+}
+
+impl<S: Source> Pump<S> {
+    /// Reads until something ends the stream for good; answers what.
+    async fn run(&mut self) -> Error {
+        loop {
+            let error = match self.read().await {
+                Ok(()) => return Error::bug("nobody takes the stream's events"),
+                Err(error) => error,
+            };
+            if let Err(error) = self.retry.failed(error, &self.board).await {
+                return error;
+            }
+        }
+    }
+
+    /// Opens the stream and hands events on; ends in order only when nobody listens any more.
+    async fn read(&mut self) -> Result<()> {
+        let mut stream = self.source.open_stream(&self.catalog, Arc::clone(&self.layouts), &self.position).await?;
+        loop {
+            let event = stream.next().await?;
+            self.retry.succeeded(&self.board);
+            let bytes = match &event {
+                SourceEvent::Transaction(transaction) => {
+                    self.board.saw_commit(transaction.committed_at_us);
+                    transaction.bytes
+                }
+                SourceEvent::SchemaChange(_) | SourceEvent::Heartbeat { .. } => 64,
+            };
+            let share = u32::try_from(bytes).unwrap_or(u32::MAX).clamp(1, self.room_max);
+            let room = Arc::clone(&self.room).acquire_many_owned(share).await;
+            let room = room.map_err(|error| Error::bug("the byte bound of the feed is closed").because(error))?;
+            let position = position_of(&event).clone();
+            if self.sender.send(Fed { event, bytes, _room: room }).await.is_err() {
+                return Ok(());
+            }
+            self.position = position;
+        }
+    }
+}
+
+/// A running spool task.
+pub struct Spooler {
+    synced: watch::Receiver<Option<Position>>,
+    stop: watch::Sender<bool>,
+    task: JoinHandle<Result<Option<Position>>>,
+}
+
+impl Spooler {
+    /// Spools everything behind `start`, or behind what the spool file already holds.
+    ///
+    /// # Errors
+    /// `Local` if the spool cannot be opened.
+    pub fn start<S: Source>(
+        path: PathBuf,
+        source: Arc<S>,
+        catalog: Arc<SourceCatalog>,
+        layouts: Layouts,
+        start: Position,
+        options: &EngineOptions,
+        board: Board,
+    ) -> Result<Self> {
+        let writer = SpoolWriter::open(&path)?;
+        let from = writer.last().cloned().unwrap_or(start);
+        let (published, synced) = watch::channel(Some(from.clone()));
+        let (stop, stopped) = watch::channel(false);
+        let feed = Feed::start(source, catalog, layouts, from, options, board.clone());
+        let task = tokio::spawn(spool(feed, writer, published, stopped, board));
+        Ok(Self { synced, stop, task })
+    }
+
+    /// Waits until the spool durably reaches `position`.
+    ///
+    /// # Errors
+    /// What ended the spool.
+    pub async fn reached(&mut self, position: &Position) -> Result<()> {
+        let contains = |synced: &Option<Position>| synced.as_ref().is_some_and(|synced| synced.contains(position));
+        let reached = self.synced.wait_for(contains).await.is_ok();
+        if reached { Ok(()) } else { Err(self.failure().await) }
+    }
+
+    /// Whether the task has ended by itself, which is always a failure; answers it.
+    pub async fn failed(&mut self) -> Error {
+        let mut synced = self.synced.clone();
+        while synced.changed().await.is_ok() {}
+        self.failure().await
+    }
+
+    async fn failure(&mut self) -> Error {
+        match (&mut self.task).await {
+            Ok(Err(error)) => error,
+            Ok(Ok(_)) => Error::bug("the spool task ended early"),
+            Err(panic) => Error::bug("the spool task ended").because(panic),
+        }
+    }
+
+    /// Ends the spool after a last sync; answers where it ends.
+    ///
+    /// # Errors
+    /// What ended the spool before.
+    pub async fn stop(mut self) -> Result<Option<Position>> {
+        self.stop.send_replace(true);
+        match (&mut self.task).await {
+            Ok(ended) => ended,
+            Err(panic) => Err(Error::bug("the spool task ended").because(panic)),
+        }
+    }
+}
+
+impl Drop for Spooler {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn spool(
+    mut feed: Feed,
+    mut writer: SpoolWriter,
+    published: watch::Sender<Option<Position>>,
+    mut stopped: watch::Receiver<bool>,
+    board: Board,
+) -> Result<Option<Position>> {
+    loop {
+        let fed = tokio::select! {
+            biased;
+            _ = stopped.wait_for(|stopped| *stopped) => break,
+            fed = feed.next() => fed?,
+        };
+        let synced_bytes = writer.bytes();
+        let mut next = Some(fed);
+        while let Some(fed) = next {
+            writer.append(&fed.event)?;
+            next = if writer.bytes() - synced_bytes < SYNC_BYTES { feed.ready() } else { None };
+        }
+        writer = synced(writer).await?;
+        board.update(|status| status.spool_bytes = writer.bytes());
+        published.send_replace(writer.last().cloned());
+    }
+    Ok(synced(writer).await?.last().cloned())
+}
+
+/// Syncs off the async threads: an fsync can take long on a busy disk.
+async fn synced(mut writer: SpoolWriter) -> Result<SpoolWriter> {
+    let done = tokio::task::spawn_blocking(move || writer.sync().map(|()| writer)).await;
+    done.map_err(|panic| Error::new(Class::Bug, "the spool task ended").because(panic))?
+}

@@ -1,0 +1,22 @@
+//! Migrate: the flow that drives a plan from an empty state to live and keeps it there.
+//!
+//! [`run`] reads as one page: take over, snapshot, catch up, load, live. Each stage is a file; each can be killed at any moment and
+//! goes on from the state's records. Decisions live in `derive` and in pure functions here; this module moves data and waits.
+
+pub mod apply;
+pub mod backfill;
+pub mod board;
+pub mod feed;
+pub mod load;
+pub mod merge;
+pub mod options;
+pub mod reconcile;
+pub mod replay;
+pub mod retry;
+pub mod run;
+pub mod start;
+pub mod touched;
+
+pub use board::{Board, EngineStatus};
+pub use options::EngineOptions;
+pub use run::{Engine, Ended};

@@ -1,0 +1,63 @@
+//! The bounds of a running engine, each with a name and a unit.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Everything a run may be told.
+#[derive(Debug, Clone)]
+pub struct EngineOptions {
+    /// Folder of the state; the spool and the control socket live in it too.
+    pub folder: PathBuf,
+    /// Rows of one chunk.
+    pub chunk_rows_max: u32,
+    /// Chunks read at once.
+    pub connections: usize,
+    /// Bytes of source changes derived in one epoch.
+    pub epoch_bytes_max: usize,
+    /// Bytes of source changes between the stream and the epochs.
+    pub queue_bytes_max: usize,
+    /// Bytes of outbox entries that one target transaction may merge.
+    pub apply_bytes_max: u64,
+    /// Bytes of outbox entries at which the stream pauses because the target is behind.
+    pub outbox_bytes_max: u64,
+    /// Anchors derived and loaded in one target transaction.
+    pub load_anchors_max: usize,
+    /// How long a passing fault is retried before the run ends with its error.
+    pub retry_for: Duration,
+    /// How old the target's checkpoint may get while nothing mapped changes.
+    pub advance_every: Duration,
+    /// End when every checkpoint contains the goal.
+    pub until_caught_up: bool,
+    /// What to do with a state or a target that does not continue.
+    pub start: StartMode,
+}
+
+/// What a run does about earlier state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartMode {
+    /// Continue, or begin with empty target tables.
+    Continue,
+    /// New snapshot; the target becomes right by one difference.
+    Rebuild,
+    /// As rebuild, for non-empty tables that no engine owned.
+    Adopt,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self {
+            folder: PathBuf::from("state"),
+            chunk_rows_max: 10_000,
+            connections: 4,
+            epoch_bytes_max: 4 << 20,
+            queue_bytes_max: 16 << 20,
+            apply_bytes_max: 8 << 20,
+            outbox_bytes_max: 8 << 30,
+            load_anchors_max: 5_000,
+            retry_for: Duration::from_secs(600),
+            advance_every: Duration::from_millis(250),
+            until_caught_up: false,
+            start: StartMode::Continue,
+        }
+    }
+}

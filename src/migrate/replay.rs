@@ -1,0 +1,234 @@
+//! Live: source transactions become epochs, each durable in the state before the target hears of it.
+//!
+//! An idle engine takes a transaction at once; an epoch grows only while the previous one is being written. A schema change of
+//! mapped tables stops at its position after everything before it was applied.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::backfill::blocking;
+use super::feed::Feed;
+use super::run::{Ended, Engine, Owned};
+use super::touched::{key_hash, key_of};
+use crate::change::{Change, SchemaChange, SourceEvent};
+use crate::derive;
+use crate::error::{Class, Error, Result};
+use crate::position::Position;
+use crate::source::Source;
+use crate::state::meta::{self, Progress, Stage};
+use crate::state::outbox::{self, Entry, Mark};
+use crate::state::spool::{SpoolReader, position_of};
+use crate::state::Durability;
+use crate::target::Target;
+
+/// The source transactions of one step.
+#[derive(Default)]
+struct Epoch {
+    changes: Vec<Change>,
+    end: Option<(Position, i64)>,
+    transactions: u64,
+    bytes: usize,
+    schema_change: Option<SchemaChange>,
+}
+
+impl Epoch {
+    fn take(&mut self, event: SourceEvent) {
+        let committed_at_us = self.end.as_ref().map_or(0, |(_, at)| *at);
+        let position = position_of(&event).clone();
+        match event {
+            SourceEvent::Transaction(transaction) => {
+                self.bytes += transaction.bytes;
+                self.transactions += u64::from(!transaction.changes.is_empty());
+                self.end = Some((position, transaction.committed_at_us));
+                self.changes.extend(transaction.changes);
+            }
+            SourceEvent::Heartbeat { .. } => self.end = Some((position, committed_at_us)),
+            SourceEvent::SchemaChange(change) => self.schema_change = Some(change),
+        }
+    }
+}
+
+/// The stop that a DDL statement on mapped tables causes.
+pub(super) fn schema_changed(change: &SchemaChange) -> Error {
+    let message = format!("at {} the source {}; the mapping cannot go on with the tables it was planned for", change.position, change.description);
+    Error::new(Class::Person, message)
+        .with_hint("adapt the mapping if needed, then run `strangler check` and `strangler run --rebuild`")
+}
+
+impl<S: Source, T: Target> Engine<S, T> {
+    /// Replays until the goal, a stop request or an error.
+    pub(super) async fn live(&self, owned: Vec<Owned>, goal: Option<Position>) -> Result<Ended> {
+        for mapping in &owned {
+            self.check_outbox(mapping)?;
+        }
+        let (stop, stopped) = watch::channel(false);
+        let mut appliers = JoinSet::new();
+        for mapping in owned {
+            let (engine, stopped) = (self.clone(), stopped.clone());
+            appliers.spawn(async move { engine.apply_forever(mapping, stopped).await });
+        }
+        let ended = tokio::select! {
+            ended = self.take_events(goal) => ended,
+            applier = appliers.join_next() => Err(match applier {
+                Some(Ok(Err(error))) => error,
+                _ => Error::bug("an applier ended"),
+            }),
+        };
+        // What is durable here is applied before the engine ends, unless the target itself is the reason.
+        stop.send_replace(true);
+        let drained = tokio::time::timeout(std::time::Duration::from_secs(8), async {
+            while let Some(applier) = appliers.join_next().await {
+                applier.map_err(|panic| Error::bug("an applier ended").because(panic))??;
+            }
+            Ok::<_, Error>(())
+        });
+        let drained = drained.await;
+        let ended = ended?;
+        if let Ok(drained) = drained {
+            drained?;
+        }
+        Ok(ended)
+    }
+
+    async fn take_events(&self, goal: Option<Position>) -> Result<Ended> {
+        self.drain_spool().await?;
+        let mut feed = self.feed(self.progress()?.applied);
+        let mut contained = self.contained.subscribe();
+        let mut stop = self.stop.clone();
+        loop {
+            if self.outbox_is_full() {
+                self.board.waiting(Some("the target is behind: the outbox is at its bound".into()));
+                tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+                self.wake.notify_waiters();
+            }
+            let fed = tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop) => return Ok(Ended::Stopped),
+                () = reached(&mut contained, goal.as_ref(), self.plan.mappings.len()) => return Ok(Ended::CaughtUp),
+                fed = feed.next() => fed?,
+            };
+            let mut epoch = Epoch::default();
+            let mut next = Some(fed);
+            while let Some(fed) = next {
+                epoch.take(fed.event);
+                let open = epoch.schema_change.is_none() && epoch.bytes < self.options.epoch_bytes_max;
+                next = if open { feed.ready() } else { None };
+            }
+            self.step(epoch).await?;
+        }
+    }
+
+    /// Applies what the backfill's spool still holds, then removes it: from there on the stream is read directly.
+    async fn drain_spool(&self) -> Result<()> {
+        let path = self.spool_path();
+        if !path.exists() {
+            return Ok(());
+        }
+        let mut reader = SpoolReader::open(&path)?;
+        let applied = self.progress()?.applied;
+        loop {
+            let mut epoch = Epoch::default();
+            while epoch.bytes < self.options.epoch_bytes_max
+                && epoch.schema_change.is_none()
+                && let Some(event) = reader.next()?
+            {
+                if !applied.contains(position_of(&event)) {
+                    epoch.take(event);
+                }
+            }
+            if epoch.end.is_none() && epoch.schema_change.is_none() {
+                break;
+            }
+            self.step(epoch).await?;
+        }
+        std::fs::remove_file(&path).map_err(|error| Error::new(Class::Local, "the spool cannot be removed").because(error))?;
+        self.board.update(|status| status.spool_bytes = 0);
+        Ok(())
+    }
+
+    /// One epoch: derive, make durable, wake the appliers.
+    async fn step(&self, epoch: Epoch) -> Result<()> {
+        let schema_change = epoch.schema_change.clone();
+        if let Some((position, committed_at_us)) = epoch.end.clone() {
+            let (changes, transactions) = (epoch.changes.len() as u64, epoch.transactions);
+            let engine = Arc::new(self.clone());
+            blocking(move || engine.commit_epoch(&epoch.changes, position, committed_at_us)).await?;
+            self.board.update(|status| {
+                status.change_count += changes;
+                status.transaction_count += transactions;
+            });
+            self.wake.notify_waiters();
+        }
+        match schema_change {
+            Some(change) => Err(schema_changed(&change)),
+            None => Ok(()),
+        }
+    }
+
+    fn commit_epoch(&self, changes: &[Change], position: Position, committed_at_us: i64) -> Result<()> {
+        let before = self.progress()?;
+        let committed_at_us = if committed_at_us == 0 { before.committed_at_us } else { committed_at_us };
+        let step = derive::step(&self.plan, &*self.store, changes)?;
+        let mut mutations = step.mutations;
+        let mark = Mark { position: position.clone(), committed_at_us };
+        for (id, writes) in self.mapping_ids().zip(step.writes) {
+            if writes.is_empty() {
+                continue;
+            }
+            let sequence = meta::sequence(&*self.store, id)? + 1;
+            self.note_touched(id, sequence, &writes)?;
+            let entry = outbox::put(id, &Entry { sequence, mark: mark.clone(), writes })?;
+            let bytes = entry.value.as_ref().map_or(0, Vec::len) as u64;
+            self.outbox_bytes.fetch_add(bytes, Ordering::Relaxed);
+            mutations.push(entry);
+            mutations.push(meta::put_sequence(id, sequence)?);
+        }
+        mutations.push(meta::put_progress(&Progress { stage: Stage::Live, applied: position.clone(), committed_at_us })?);
+        self.store.commit(mutations, Durability::Synced)?;
+        self.board.update(|status| status.applied = Some(position));
+        Ok(())
+    }
+
+    fn note_touched(&self, mapping: crate::plan::MappingId, sequence: u64, writes: &crate::write::WriteBatch) -> Result<()> {
+        let nodes = &self.mapping(mapping)?.nodes;
+        for table in &writes.tables {
+            let Some(node) = nodes.get(table.table as usize) else { continue };
+            let target = &self.node_plan(*node)?.table;
+            let upserted = table.upserts.iter().map(|row| key_hash(&key_of(target, row)));
+            let keys = table.deletes.iter().map(|key| key_hash(key)).chain(upserted);
+            if let Some(touched) = self.touched.get(mapping.0 as usize) {
+                touched.note(*node, sequence, keys);
+            }
+        }
+        Ok(())
+    }
+
+    fn feed(&self, position: Position) -> Feed {
+        Feed::start(
+            Arc::clone(&self.source),
+            Arc::clone(&self.catalog),
+            Arc::clone(&self.layouts),
+            position,
+            &self.options,
+            self.board.clone(),
+        )
+    }
+}
+
+/// Waits until every mapping's checkpoint contains the goal; for ever without a goal.
+async fn reached(
+    contained: &mut watch::Receiver<std::collections::BTreeMap<crate::plan::MappingId, (Position, i64)>>,
+    goal: Option<&Position>,
+    mapping_count: usize,
+) {
+    let Some(goal) = goal else { return std::future::pending().await };
+    let all = |contained: &std::collections::BTreeMap<_, (Position, i64)>| {
+        contained.len() == mapping_count && contained.values().all(|(position, _)| position.contains(goal))
+    };
+    if contained.wait_for(all).await.is_err() {
+        std::future::pending().await
+    }
+}

@@ -1,0 +1,50 @@
+//! Waiting out passing faults: growing pauses with jitter, a bound on the whole, the reason on the board.
+
+use std::time::{Duration, Instant};
+
+use super::board::Board;
+use crate::error::{Error, Result};
+
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// The state of one wait.
+#[derive(Debug)]
+pub struct Retry {
+    retry_for: Duration,
+    since: Option<Instant>,
+    pause: Duration,
+}
+
+impl Retry {
+    /// A wait that gives up after `retry_for` without a success.
+    #[must_use]
+    pub fn new(retry_for: Duration) -> Self {
+        Self { retry_for, since: None, pause: PAUSE_MIN }
+    }
+
+    /// The step worked: the next fault starts anew.
+    pub fn succeeded(&mut self, board: &Board) {
+        if self.since.take().is_some() {
+            board.waiting(None);
+        }
+        self.pause = PAUSE_MIN;
+    }
+
+    /// Sleeps before the next try.
+    ///
+    /// # Errors
+    /// `error` itself if it does not pass by itself or the bound is reached.
+    pub async fn failed(&mut self, error: Error, board: &Board) -> Result<()> {
+        let since = *self.since.get_or_insert_with(Instant::now);
+        if !error.class().is_transient() || since.elapsed() > self.retry_for {
+            return Err(error);
+        }
+        tracing::debug!(error = ?error, "waiting before the next try");
+        board.waiting(Some(format!("waiting to try again: {error}")));
+        // Half of the pause is random, so that several workers do not come back at once.
+        tokio::time::sleep(self.pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+        self.pause = (self.pause * 2).min(PAUSE_MAX);
+        Ok(())
+    }
+}

@@ -1,0 +1,282 @@
+//! Run: from an empty state to live, in one page.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::{Notify, watch};
+
+use super::board::Board;
+use super::feed::Spooler;
+use super::options::EngineOptions;
+use super::retry::Retry;
+use super::touched::Touched;
+use crate::error::{Error, Result};
+use crate::plan::{MappingId, MappingPlan, NodeId, NodePlan, Plan, TablePlan};
+use crate::position::{Frontier, Position};
+use crate::schema::{SourceCatalog, TargetTable};
+use crate::source::{Layouts, Source};
+use crate::state::meta::{self, Identity, Progress, Stage};
+use crate::state::outbox;
+use crate::state::{Durability, Store};
+use crate::target::{Checkpoint, Target};
+
+/// How a run ended without an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Every checkpoint contains the goal of `--until-caught-up`.
+    CaughtUp,
+    /// A stop was asked for; the checkpoint is written and running again resumes.
+    Stopped,
+}
+
+/// A mapping with the checkpoint row that this engine owns.
+#[derive(Debug, Clone)]
+pub(super) struct Owned {
+    pub(super) id: MappingId,
+    pub(super) name: String,
+    pub(super) checkpoint: Checkpoint,
+}
+
+type Contained = BTreeMap<MappingId, (Position, i64)>;
+
+/// One engine: one source, its mappings, one state folder. Cheap to clone; clones share everything.
+pub struct Engine<S, T> {
+    pub(super) source: Arc<S>,
+    pub(super) targets: Arc<[Arc<T>]>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) plan: Arc<Plan>,
+    pub(super) catalog: Arc<SourceCatalog>,
+    pub(super) layouts: Layouts,
+    pub(super) source_name: Arc<str>,
+    pub(super) state_id: String,
+    pub(super) options: Arc<EngineOptions>,
+    pub(super) board: Board,
+    pub(super) touched: Arc<[Touched]>,
+    pub(super) outbox_bytes: Arc<AtomicU64>,
+    pub(super) wake: Arc<Notify>,
+    pub(super) contained: Arc<watch::Sender<Contained>>,
+    pub(super) stop: watch::Receiver<bool>,
+}
+
+impl<S, T> Clone for Engine<S, T> {
+    fn clone(&self) -> Self {
+        Self {
+            source: Arc::clone(&self.source),
+            targets: Arc::clone(&self.targets),
+            store: Arc::clone(&self.store),
+            plan: Arc::clone(&self.plan),
+            catalog: Arc::clone(&self.catalog),
+            layouts: Arc::clone(&self.layouts),
+            source_name: Arc::clone(&self.source_name),
+            state_id: self.state_id.clone(),
+            options: Arc::clone(&self.options),
+            board: self.board.clone(),
+            touched: Arc::clone(&self.touched),
+            outbox_bytes: Arc::clone(&self.outbox_bytes),
+            wake: Arc::clone(&self.wake),
+            contained: Arc::clone(&self.contained),
+            stop: self.stop.clone(),
+        }
+    }
+}
+
+/// What an engine is made of.
+pub struct Parts<S, T> {
+    /// The legacy database.
+    pub source: Arc<S>,
+    /// Per mapping of the plan, its service database.
+    pub targets: Vec<Arc<T>>,
+    /// The opened state.
+    pub store: Arc<dyn Store>,
+    /// The plan, made from `identity.catalog`.
+    pub plan: Arc<Plan>,
+    /// The state's identity, already written to the state.
+    pub identity: Identity,
+    /// Bounds and modes.
+    pub options: EngineOptions,
+    /// The picture to keep.
+    pub board: Board,
+    /// Becomes true when the engine should end in order.
+    pub stop: watch::Receiver<bool>,
+}
+
+impl<S: Source, T: Target> Engine<S, T> {
+    /// An engine over opened parts.
+    #[must_use]
+    pub fn new(parts: Parts<S, T>) -> Self {
+        let layouts = parts.plan.tables.iter().map(|table| table.layout.clone()).collect();
+        let touched = parts.plan.mappings.iter().map(|_| Touched::since(u64::MAX)).collect();
+        Self {
+            source: parts.source,
+            targets: parts.targets.into(),
+            store: parts.store,
+            plan: parts.plan,
+            catalog: Arc::new(parts.identity.catalog),
+            layouts,
+            source_name: parts.identity.source.into(),
+            state_id: parts.identity.state_id,
+            options: Arc::new(parts.options),
+            board: parts.board,
+            touched,
+            outbox_bytes: Arc::default(),
+            wake: Arc::default(),
+            contained: Arc::new(watch::Sender::new(BTreeMap::new())),
+            stop: parts.stop,
+        }
+    }
+
+    /// Takes the mappings over, backfills what is missing, stays live until something ends it.
+    ///
+    /// # Errors
+    /// Whatever stops the engine, with its class.
+    pub async fn run(&self) -> Result<Ended> {
+        let mut owned: Vec<Owned> = self.take_over().await?.into_iter().map(|(owned, _)| owned).collect();
+        if self.progress()?.stage < Stage::Live {
+            let mut stop = self.stop.clone();
+            tokio::select! {
+                backfilled = self.backfill(&mut owned) => backfilled?,
+                _ = stop.wait_for(|stop| *stop) => return Ok(Ended::Stopped),
+            }
+        }
+        let goal = match self.options.until_caught_up {
+            true => Some(self.retried(|| self.source.current_position()).await?),
+            false => None,
+        };
+        self.prepare_live(&owned)?;
+        self.live(owned, goal).await
+    }
+
+    /// Snapshot, catch-up and load, each only if it is still to do.
+    async fn backfill(&self, owned: &mut [Owned]) -> Result<()> {
+        let start = self.progress()?.applied;
+        let mut spooler = Spooler::start(
+            self.spool_path(),
+            Arc::clone(&self.source),
+            Arc::clone(&self.catalog),
+            Arc::clone(&self.layouts),
+            start,
+            &self.options,
+            self.board.clone(),
+        )?;
+        if self.progress()?.stage == Stage::Snapshot {
+            self.board.update(|status| status.stage = Stage::Snapshot);
+            self.snapshot(&mut spooler).await?;
+            self.set_progress(Progress { stage: Stage::CatchUp, ..self.progress()? })?;
+        }
+        if self.progress()?.stage == Stage::CatchUp {
+            self.board.update(|status| status.stage = Stage::CatchUp);
+            let high = self.greatest_high_mark()?;
+            self.catch_up(&mut spooler, high.as_ref()).await?;
+        }
+        self.board.update(|status| status.stage = Stage::Load);
+        tokio::select! {
+            loaded = self.load(owned) => loaded?,
+            error = spooler.failed() => return Err(error),
+        }
+        spooler.stop().await?;
+        Ok(())
+    }
+
+    fn prepare_live(&self, owned: &[Owned]) -> Result<()> {
+        for mapping in owned {
+            // What was written before this start is not remembered.
+            let last = meta::sequence(&*self.store, mapping.id)?;
+            if let Some(touched) = self.touched.get(mapping.id.0 as usize) {
+                touched.restart(last);
+            }
+            let waiting = outbox::pending_bytes(&*self.store, mapping.id, mapping.checkpoint.sequence)?;
+            self.outbox_bytes.fetch_add(waiting, Ordering::Relaxed);
+            if let Some(position) = self.frontier_position(&mapping.checkpoint.frontier) {
+                let at = mapping.checkpoint.source_committed_at_us;
+                self.contained.send_modify(|contained| {
+                    contained.insert(mapping.id, (position, at));
+                });
+            }
+        }
+        self.board.update(|status| status.stage = Stage::Live);
+        Ok(())
+    }
+
+    /// Whether an output key may have been written behind `since`; for verify.
+    #[must_use]
+    pub fn may_have_changed(&self, mapping: MappingId, node: NodeId, key: u128, since: u64) -> bool {
+        self.touched.get(mapping.0 as usize).is_none_or(|touched| touched.may_have_changed(node, key, since))
+    }
+
+    /// The shared picture.
+    #[must_use]
+    pub fn board(&self) -> &Board {
+        &self.board
+    }
+
+    /// The plan.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    pub(super) fn spool_path(&self) -> PathBuf {
+        self.options.folder.join("spool")
+    }
+
+    pub(super) fn progress(&self) -> Result<Progress> {
+        meta::progress(&*self.store)?.ok_or_else(|| Error::bug("the state has no progress record"))
+    }
+
+    pub(super) fn set_progress(&self, progress: Progress) -> Result<()> {
+        self.store.commit(vec![meta::put_progress(&progress)?], Durability::Synced)
+    }
+
+    pub(super) fn mapping_ids(&self) -> impl Iterator<Item = MappingId> + use<S, T> {
+        (0..u32::try_from(self.plan.mappings.len()).unwrap_or(u32::MAX)).map(MappingId)
+    }
+
+    pub(super) fn mapping(&self, id: MappingId) -> Result<&MappingPlan> {
+        self.plan.mappings.get(id.0 as usize).ok_or_else(|| Error::bug("a mapping is not in the plan"))
+    }
+
+    pub(super) fn target(&self, id: MappingId) -> Result<&T> {
+        self.targets.get(id.0 as usize).map(|target| &**target).ok_or_else(|| Error::bug("a mapping has no target"))
+    }
+
+    pub(super) fn node_plan(&self, id: NodeId) -> Result<&NodePlan> {
+        self.plan.nodes.get(id.0 as usize).ok_or_else(|| Error::bug("a target table is not in the plan"))
+    }
+
+    pub(super) fn table(&self, index: usize) -> Result<&TablePlan> {
+        self.plan.tables.get(index).ok_or_else(|| Error::bug("a legacy table is not in the plan"))
+    }
+
+    pub(super) fn tables_of(&self, id: MappingId) -> Result<Vec<TargetTable>> {
+        self.mapping(id)?.nodes.iter().map(|node| Ok(self.node_plan(*node)?.table.clone())).collect()
+    }
+
+    pub(super) fn frontier(&self, position: &Position) -> Frontier {
+        Frontier(BTreeMap::from([(self.source_name.to_string(), position.clone())]))
+    }
+
+    pub(super) fn frontier_position(&self, frontier: &Frontier) -> Option<Position> {
+        frontier.0.get(&*self.source_name).cloned()
+    }
+
+    pub(super) fn outbox_is_full(&self) -> bool {
+        self.outbox_bytes.load(Ordering::Relaxed) > self.options.outbox_bytes_max
+    }
+
+    /// Runs a step again through passing faults.
+    pub(super) async fn retried<R, F: Future<Output = Result<R>>>(&self, step: impl Fn() -> F) -> Result<R> {
+        let mut retry = Retry::new(self.options.retry_for);
+        loop {
+            match step().await {
+                Ok(answer) => {
+                    retry.succeeded(&self.board);
+                    return Ok(answer);
+                }
+                Err(error) => retry.failed(error, &self.board).await?,
+            }
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! Start: may this state continue what the targets hold, and who owns the mappings now.
+//!
+//! The answers are decided by [`decide`], a pure function over what was found; everything that does not continue provably is
+//! refused with the command that settles it.
+
+use super::options::StartMode;
+use super::run::{Engine, Owned};
+use crate::error::{Class, Error, Result};
+use crate::source::Source;
+use crate::state::meta::Stage;
+use crate::target::{Checkpoint, Phase, TableState, Target};
+
+/// What was found about one mapping at the start of a run.
+#[derive(Debug)]
+pub struct Found<'a> {
+    /// Its name.
+    pub mapping: &'a str,
+    /// The id of the state folder.
+    pub state_id: &'a str,
+    /// Stage of the state.
+    pub stage: Stage,
+    /// The checkpoint row.
+    pub checkpoint: Option<&'a Checkpoint>,
+    /// Target tables that hold rows.
+    pub filled: &'a [String],
+    /// How the run was started.
+    pub mode: StartMode,
+}
+
+/// How the mapping begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// Go on with the row that is there.
+    Continue,
+    /// First row, empty tables: backfill and load.
+    First,
+    /// Backfill, then one difference against what the tables hold.
+    Reconcile,
+}
+
+/// Decides how a mapping begins.
+///
+/// # Errors
+/// The refusal, with the command that settles it.
+pub fn decide(found: &Found) -> Result<Decision> {
+    let fresh = found.stage < Stage::Live;
+    match (found.mode, found.checkpoint) {
+        (StartMode::Adopt, Some(checkpoint)) if checkpoint.state_id != found.state_id => Err(Error::new(
+            Class::Preflight,
+            format!("mapping {} has a checkpoint row: its tables belong to an engine already", found.mapping),
+        )
+        .with_hint("use `--rebuild` to take them over with a new snapshot")),
+        (_, Some(checkpoint)) if checkpoint.state_id == found.state_id => {
+            // A reconciling run that was interrupted before its one difference goes on reconciling.
+            Ok(if is_reconciling(checkpoint) { Decision::Reconcile } else { Decision::Continue })
+        }
+        (StartMode::Rebuild, Some(_)) | (StartMode::Rebuild | StartMode::Adopt, None) if fresh => Ok(Decision::Reconcile),
+        (_, Some(_)) => Err(other_state(found.mapping)),
+        (_, None) if !fresh => Err(checkpoint_lost(found.mapping)),
+        (_, None) => match found.filled {
+            [] => Ok(Decision::First),
+            filled => Err(Error::new(
+                Class::Preflight,
+                format!("target table {} holds rows that no checkpoint of mapping {} explains", filled.join(", "), found.mapping),
+            )
+            .with_hint("empty it, or run `strangler diff` to see what would change and then `strangler run --adopt`")),
+        },
+    }
+}
+
+/// The load cursor of a mapping whose tables become right by one difference.
+pub const RECONCILING: &str = "\"reconciling\"";
+
+/// Whether a checkpoint row waits for its one difference.
+#[must_use]
+pub fn is_reconciling(checkpoint: &Checkpoint) -> bool {
+    checkpoint.load_cursor.as_deref() == Some(RECONCILING)
+}
+
+/// The checkpoint row belongs to another state folder.
+#[must_use]
+pub fn other_state(mapping: &str) -> Error {
+    Error::new(Class::Person, format!("the checkpoint row of mapping {mapping} belongs to another state folder, or its state was deleted"))
+        .with_hint("restore that state folder, or run `strangler run --rebuild`: a new snapshot, and the difference applied to the target")
+}
+
+/// The target lost its checkpoint row.
+#[must_use]
+pub fn checkpoint_lost(mapping: &str) -> Error {
+    Error::new(Class::Person, format!("the target holds no checkpoint row of mapping {mapping}, but the state says it was live"))
+        .with_hint("if the target was replaced, run `strangler run --rebuild`")
+}
+
+/// Another engine took the mapping over.
+#[must_use]
+pub fn fenced_out(mapping: &str) -> Error {
+    Error::new(Class::Locked, format!("another engine took mapping {mapping} over"))
+        .with_hint("one engine at a time may write a mapping; stop the other one")
+}
+
+/// The state is older than the target.
+#[must_use]
+pub fn state_behind(mapping: &str) -> Error {
+    Error::new(Class::Person, format!("the target is ahead of the state of mapping {mapping}: the state folder is an old copy"))
+        .with_hint("restore the newest state folder, or run `strangler run --rebuild`")
+}
+
+/// The target is older than the outbox reaches back.
+#[must_use]
+pub fn target_behind(mapping: &str) -> Error {
+    Error::new(Class::Person, format!("the target of mapping {mapping} went back to a time that the outbox no longer reaches"))
+        .with_hint("run `strangler run --rebuild`")
+}
+
+impl<S: Source, T: Target> Engine<S, T> {
+    /// Creates what is missing, decides per mapping, and takes the mappings over.
+    pub(super) async fn take_over(&self) -> Result<Vec<(Owned, Decision)>> {
+        let mut owned = Vec::new();
+        for id in self.mapping_ids() {
+            owned.push(self.take_over_mapping(id).await?);
+        }
+        Ok(owned)
+    }
+
+    async fn take_over_mapping(&self, id: crate::plan::MappingId) -> Result<(Owned, Decision)> {
+        let plan = self.mapping(id)?;
+        let target = self.target(id)?;
+        let checkpoint = self.retried(|| target.checkpoint(&plan.name)).await?;
+        let tables = self.tables_of(id)?;
+        let mut filled = Vec::new();
+        for table in &tables {
+            match self.retried(|| target.inspect(table)).await? {
+                TableState::Present { has_rows: true } => filled.push(table.name.clone()),
+                TableState::Absent | TableState::Present { has_rows: false } => {}
+                TableState::Differs(differences) => return Err(altered(&plan.name, &differences)),
+            }
+        }
+        let stage = self.progress()?.stage;
+        let found = Found {
+            mapping: &plan.name,
+            state_id: &self.state_id,
+            stage,
+            checkpoint: checkpoint.as_ref(),
+            filled: &filled,
+            mode: self.options.start,
+        };
+        let decision = decide(&found)?;
+        self.retried(|| target.create(&tables)).await?;
+        let next = self.first_row(&plan.name, decision, checkpoint.as_ref())?;
+        let checkpoint = target.take_over(checkpoint.as_ref(), next).await?;
+        self.board.checkpoint_written(id.0 as usize, |status| {
+            status.phase = checkpoint.phase;
+            status.sequence = checkpoint.sequence;
+            status.position = self.frontier_position(&checkpoint.frontier);
+        });
+        Ok((Owned { id, name: plan.name.clone(), checkpoint }, decision))
+    }
+
+    /// The row with which this engine takes a mapping over.
+    fn first_row(&self, mapping: &str, decision: Decision, current: Option<&Checkpoint>) -> Result<Checkpoint> {
+        let owner_epoch = current.map_or(0, |current| current.owner_epoch) + 1;
+        Ok(match (decision, current) {
+            (Decision::Continue, Some(current)) => Checkpoint { owner_epoch, ..current.clone() },
+            (Decision::Continue | Decision::First, _) => Checkpoint {
+                mapping: mapping.to_owned(),
+                state_id: self.state_id.clone(),
+                sequence: 0,
+                owner_epoch,
+                frontier: self.frontier(&self.progress()?.applied),
+                source_committed_at_us: 0,
+                phase: Phase::Loading,
+                load_cursor: None,
+                pending_sweeps: 0,
+                quarantined: 0,
+            },
+            // The tables keep the promise of their old checkpoint until the one difference: frontier and phase stay.
+            (Decision::Reconcile, current) => Checkpoint {
+                mapping: mapping.to_owned(),
+                state_id: self.state_id.clone(),
+                sequence: current.map_or(0, |current| current.sequence),
+                owner_epoch,
+                frontier: current.map_or_else(Default::default, |current| current.frontier.clone()),
+                source_committed_at_us: current.map_or(0, |current| current.source_committed_at_us),
+                phase: current.map_or(Phase::Loading, |current| current.phase),
+                load_cursor: Some(RECONCILING.to_owned()),
+                pending_sweeps: 0,
+                quarantined: 0,
+            },
+        })
+    }
+}
+
+/// A target table differs from its declaration.
+#[must_use]
+pub fn altered(mapping: &str, differences: &[crate::target::TableDifference]) -> Error {
+    let list: Vec<String> = differences.iter().map(|difference| format!("{}: {}", difference.object, difference.message)).collect();
+    Error::new(Class::Preflight, format!("a target table of mapping {mapping} is not as the mapping declares it: {}", list.join("; ")))
+        .with_hint("change the table back, or adapt the mapping; `strangler plan` prints the expected definition")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::position::Frontier;
+
+    fn row(state_id: &str, phase: Phase) -> Checkpoint {
+        Checkpoint {
+            mapping: "m".into(),
+            state_id: state_id.into(),
+            sequence: 3,
+            owner_epoch: 1,
+            frontier: Frontier::default(),
+            source_committed_at_us: 0,
+            phase,
+            load_cursor: None,
+            pending_sweeps: 0,
+            quarantined: 0,
+        }
+    }
+
+    fn found<'a>(stage: Stage, checkpoint: Option<&'a Checkpoint>, filled: &'a [String], mode: StartMode) -> Found<'a> {
+        Found { mapping: "m", state_id: "mine", stage, checkpoint, filled, mode }
+    }
+
+    fn refused(found: &Found) -> Class {
+        decide(found).unwrap_err().class()
+    }
+
+    #[test]
+    fn a_new_state_needs_empty_tables_without_a_checkpoint() {
+        let filled = ["orders".to_owned()];
+        let other = row("other", Phase::Live);
+        assert_eq!(decide(&found(Stage::Snapshot, None, &[], StartMode::Continue)).unwrap(), Decision::First);
+        assert_eq!(refused(&found(Stage::Snapshot, None, &filled, StartMode::Continue)), Class::Preflight);
+        assert_eq!(refused(&found(Stage::Snapshot, Some(&other), &[], StartMode::Continue)), Class::Person);
+    }
+
+    #[test]
+    fn rebuild_and_adopt_reconcile_in_a_new_state_only() {
+        let filled = ["orders".to_owned()];
+        let (mine, other) = (row("mine", Phase::Live), row("other", Phase::Live));
+        assert_eq!(decide(&found(Stage::Snapshot, Some(&other), &filled, StartMode::Rebuild)).unwrap(), Decision::Reconcile);
+        assert_eq!(decide(&found(Stage::Snapshot, None, &filled, StartMode::Adopt)).unwrap(), Decision::Reconcile);
+        assert_eq!(refused(&found(Stage::Snapshot, Some(&other), &filled, StartMode::Adopt)), Class::Preflight);
+        assert_eq!(decide(&found(Stage::Live, Some(&mine), &filled, StartMode::Continue)).unwrap(), Decision::Continue);
+    }
+
+    #[test]
+    fn an_interrupted_reconciliation_goes_on_reconciling() {
+        let mut mine = row("mine", Phase::Loading);
+        mine.load_cursor = Some(RECONCILING.to_owned());
+        assert_eq!(decide(&found(Stage::CatchUp, Some(&mine), &[], StartMode::Continue)).unwrap(), Decision::Reconcile);
+    }
+
+    #[test]
+    fn a_live_state_without_its_checkpoint_row_asks_a_person() {
+        assert_eq!(refused(&found(Stage::Live, None, &[], StartMode::Continue)), Class::Person);
+    }
+}

@@ -1,0 +1,215 @@
+//! How each SELECT reads its relations: an order of FROM in which every relation is found through an index from what is already bound.
+//!
+//! The order is free because conditions of WHERE and of inner joins are asked of whole combinations, each as early as it is
+//! decidable; a LEFT relation only has to stand behind everything its ON refers to. Equalities on an output of a derived table are
+//! pushed into it. A relation that no equality binds would be read whole for every derived row: refused.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::plan::expr::{bare_column, children, conjuncts, equality, free_aliases, is_constant, is_plain, select_exprs, subquery};
+use crate::plan::indexes::{IndexPool, Indexed, Probe, Term, choose};
+use crate::plan::input::PlanFinding;
+use crate::plan::scopes::{Scopes, pool_of, pushable};
+use crate::plan::{AccessPath, AccessStep, SelectAccess};
+use crate::sql::query::{AliasId, Expr, ExprKind, FromItem, JoinKind, Relation, Select};
+
+/// Plans the access of all SELECTs of a branch whose anchor alias is bound beforehand.
+///
+/// # Errors
+/// One finding per relation that nothing binds.
+pub(crate) fn plan_access(
+    scopes: &Scopes<'_>,
+    pool: &mut IndexPool,
+    anchor: AliasId,
+) -> Result<BTreeMap<AliasId, SelectAccess>, Vec<PlanFinding>> {
+    let mut planner = Planner { scopes, pool, access: BTreeMap::new(), findings: Vec::new() };
+    planner.select(&scopes.branch.select, &BTreeSet::new(), &[], Some(anchor));
+    if planner.findings.is_empty() { Ok(planner.access) } else { Err(planner.findings) }
+}
+
+struct Planner<'a, 'b> {
+    scopes: &'a Scopes<'b>,
+    pool: &'a mut IndexPool,
+    access: BTreeMap<AliasId, SelectAccess>,
+    findings: Vec<PlanFinding>,
+}
+
+/// A way to read one relation, better ones first.
+struct Candidate {
+    rank: u8,
+    item: usize,
+    how: How,
+}
+
+enum How {
+    Bound,
+    Probe(Probe),
+    Derived(Vec<Expr>),
+}
+
+impl Planner<'_, '_> {
+    fn select(&mut self, select: &Select, outer: &BTreeSet<AliasId>, pushed: &[Expr], start: Option<AliasId>) {
+        let conditions: Vec<&Expr> = pool_of(select).into_iter().chain(pushed).collect();
+        let own: BTreeSet<AliasId> = select.from.iter().map(|item| item.alias).collect();
+        let mut bound = outer.clone();
+        let mut waiting: Vec<&Expr> = conditions.clone();
+        let guards = take_decidable(&mut waiting, &bound);
+        let mut steps = Vec::new();
+        let mut left: Vec<usize> = (0..select.from.len()).collect();
+        while !left.is_empty() {
+            let Some(candidate) = self.best(select, &left, &conditions, &bound, start) else {
+                self.unbound(select, &left);
+                return;
+            };
+            left.retain(|item| *item != candidate.item);
+            let Some(item) = select.from.get(candidate.item) else { return };
+            let path = self.path(item, candidate.how, &bound);
+            bound.insert(item.alias);
+            let matches = match item.join {
+                JoinKind::Left => item.on.iter().flat_map(conjuncts).cloned().collect(),
+                JoinKind::Inner => vec![],
+            };
+            steps.push(AccessStep { item: candidate.item, path, matches, filters: take_decidable(&mut waiting, &bound) });
+        }
+        if let Some(first) = select.from.first() {
+            self.access.insert(first.alias, SelectAccess { steps, guards, ..SelectAccess::default() });
+        }
+        bound.extend(own);
+        for expr in select_exprs(select) {
+            self.subqueries(expr, &bound);
+        }
+    }
+
+    fn subqueries(&mut self, expr: &Expr, bound: &BTreeSet<AliasId>) {
+        if let Some(select) = subquery(expr) {
+            self.select(select, bound, &[], None);
+        }
+        for child in children(expr) {
+            self.subqueries(child, bound);
+        }
+    }
+
+    fn path(&mut self, item: &FromItem, how: How, bound: &BTreeSet<AliasId>) -> AccessPath {
+        match (how, &item.relation) {
+            (How::Probe(probe), _) => {
+                let (index, values) = self.pool.keep(probe);
+                AccessPath::Probe { index, values }
+            }
+            (How::Derived(pushed), Relation::Derived(inner)) => {
+                self.select(inner, bound, &pushed, None);
+                AccessPath::Derived
+            }
+            (How::Bound | How::Derived(_), _) => AccessPath::Bound,
+        }
+    }
+
+    fn best(
+        &mut self,
+        select: &Select,
+        left: &[usize],
+        conditions: &[&Expr],
+        bound: &BTreeSet<AliasId>,
+        start: Option<AliasId>,
+    ) -> Option<Candidate> {
+        let mut best: Option<Candidate> = None;
+        for index in left {
+            let Some(item) = select.from.get(*index) else { continue };
+            let candidate = self.candidate(*index, item, conditions, bound, start);
+            if let Some(candidate) = candidate.filter(|new| best.as_ref().is_none_or(|old| new.rank < old.rank)) {
+                best = Some(candidate);
+            }
+        }
+        best
+    }
+
+    fn candidate(
+        &mut self,
+        index: usize,
+        item: &FromItem,
+        conditions: &[&Expr],
+        bound: &BTreeSet<AliasId>,
+        start: Option<AliasId>,
+    ) -> Option<Candidate> {
+        if start == Some(item.alias) {
+            return Some(Candidate { rank: 0, item: index, how: How::Bound });
+        }
+        let own: Vec<&Expr> = item.on.iter().flat_map(conjuncts).collect();
+        let usable = match item.join {
+            JoinKind::Left => {
+                let ready = own.iter().all(|conjunct| free_aliases(conjunct).iter().all(|alias| *alias == item.alias || bound.contains(alias)));
+                if !ready {
+                    return None;
+                }
+                own
+            }
+            JoinKind::Inner => conditions.to_vec(),
+        };
+        match &item.relation {
+            Relation::Table(table) => {
+                let indexed = Indexed::of(self.scopes.catalog, *table)?;
+                let probe = choose(&indexed, &terms(item.alias, &usable, bound))?;
+                Some(Candidate { rank: if probe.unique { 1 } else { 3 }, item: index, how: How::Probe(probe) })
+            }
+            Relation::Derived(inner) => {
+                let pushed = self.pushed(item.alias, inner, &usable, bound);
+                (!pushed.is_empty()).then_some(Candidate { rank: 4, item: index, how: How::Derived(pushed) })
+            }
+        }
+    }
+
+    /// The equalities on a derived table's outputs, asked of the rows behind them.
+    fn pushed(&self, alias: AliasId, inner: &Select, usable: &[&Expr], bound: &BTreeSet<AliasId>) -> Vec<Expr> {
+        let mut pushed = Vec::new();
+        for conjunct in usable {
+            let ExprKind::Compare { operator, rule, .. } = &conjunct.kind else { continue };
+            for direction in equality(conjunct).into_iter().flatten() {
+                let Some((of, column)) = bare_column(direction.left) else { continue };
+                if of != alias || !free_aliases(direction.right).is_subset(bound) {
+                    continue;
+                }
+                let Some(output) = pushable(inner, column, rule, self.scopes.catalog) else { continue };
+                let (left, right) = (Box::new(output.clone()), Box::new(direction.right.clone()));
+                let kind = ExprKind::Compare { operator: *operator, rule: rule.clone(), left, right };
+                pushed.push(Expr { kind, ..(*conjunct).clone() });
+            }
+        }
+        pushed
+    }
+
+    fn unbound(&mut self, select: &Select, left: &[usize]) {
+        let items = left.iter().filter_map(|index| select.from.get(*index));
+        for item in items {
+            let Some(definition) = self.scopes.branch.aliases.get(item.alias.0) else { continue };
+            self.findings.push(PlanFinding::at(
+                &definition.span,
+                format!("no equality binds {}: it would be a full scan for each derived row", definition.name),
+                "join it with = on its columns, one side of each = over one table only; a condition inside OR, a range or a constant alone does not bind",
+            ));
+            return;
+        }
+    }
+}
+
+/// The equalities that pin expressions over `alias` to values over bound aliases and constants.
+pub(crate) fn terms(alias: AliasId, conditions: &[&Expr], bound: &BTreeSet<AliasId>) -> Vec<Term> {
+    let only = BTreeSet::from([alias]);
+    let directions = conditions.iter().filter_map(|conjunct| equality(conjunct)).flatten();
+    directions
+        .filter(|direction| is_plain(direction.left) && free_aliases(direction.left) == only)
+        .filter(|direction| !free_aliases(direction.right).contains(&alias) && free_aliases(direction.right).is_subset(bound))
+        .map(|direction| Term {
+            expr: direction.left.clone(),
+            value: direction.right.clone(),
+            rule: direction.rule.clone(),
+            null_safe: direction.null_safe,
+            constant: is_constant(direction.right),
+        })
+        .collect()
+}
+
+/// Takes the conditions whose aliases are all bound.
+fn take_decidable(waiting: &mut Vec<&Expr>, bound: &BTreeSet<AliasId>) -> Vec<Expr> {
+    let (ready, later): (Vec<&Expr>, Vec<&Expr>) = waiting.iter().partition(|condition| free_aliases(condition).is_subset(bound));
+    *waiting = later;
+    ready.into_iter().cloned().collect()
+}

@@ -1,0 +1,239 @@
+//! Collects mappings and turns them into one plan over shared tables and indexes.
+//!
+//! Every mapping is planned in catalogue ordinals as it comes; which columns are stored is known only when all have come, so
+//! [`Builder::finish`] moves every column reference to its place in the stored row.
+
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::plan::access::plan_access;
+use crate::plan::anchor::{DeclaredKey, choose_anchor};
+use crate::plan::grouping::plan_grouping;
+use crate::plan::indexes::{IndexPool, Indexed};
+use crate::plan::input::{MappingInput, PlanFinding, TableInput};
+use crate::plan::layout::{place_branch, place_indexes, plan_tables};
+use crate::plan::output::{is_exact, parse_type, target_type};
+use crate::plan::print;
+use crate::plan::proof::prove_branches_apart;
+use crate::plan::scopes::Scopes;
+use crate::plan::walks::plan_walks;
+use crate::plan::{Anchor, BranchPlan, MappingId, MappingPlan, NodeId, NodePlan, Plan, Policies, ZeroDate};
+use crate::schema::{DataType, SourceCatalog, TargetColumn, TargetTable};
+use crate::sql::query::{AliasId, Branch};
+
+/// Builds a [`Plan`] mapping by mapping.
+pub struct Builder<'a> {
+    catalog: &'a SourceCatalog,
+    pool: IndexPool,
+    mappings: Vec<MappingPlan>,
+    nodes: Vec<NodePlan>,
+}
+
+impl<'a> Builder<'a> {
+    /// A plan without mappings over a catalogue.
+    #[must_use]
+    pub fn new(catalog: &'a SourceCatalog) -> Self {
+        Self { catalog, pool: IndexPool::default(), mappings: Vec::new(), nodes: Vec::new() }
+    }
+
+    /// Plans one mapping.
+    ///
+    /// # Errors
+    /// All findings of the mapping at once; the plan is then as if the mapping had not been offered, apart from its indexes, so
+    /// a plan with findings is not to be used.
+    pub fn mapping(&mut self, input: MappingInput) -> Result<(), Vec<PlanFinding>> {
+        let id = MappingId(u32::try_from(self.mappings.len()).unwrap_or(u32::MAX));
+        let mut nodes = Vec::new();
+        let mut findings = Vec::new();
+        for table in input.tables {
+            let name = table.name.clone();
+            match self.node(id, table, input.policies) {
+                Ok(node) => nodes.push(node),
+                Err(found) => findings.extend(found.into_iter().map(|finding| PlanFinding { table: name.clone(), ..finding })),
+            }
+        }
+        if !findings.is_empty() {
+            return Err(findings);
+        }
+        let first = self.nodes.len();
+        let ids = (first..first + nodes.len()).filter_map(|index| u32::try_from(index).ok().map(NodeId)).collect();
+        self.nodes.extend(nodes);
+        self.mappings.push(MappingPlan { name: input.name, nodes: ids, policies: input.policies });
+        Ok(())
+    }
+
+    fn node(&mut self, mapping: MappingId, input: TableInput, policies: Policies) -> Result<NodePlan, Vec<PlanFinding>> {
+        let table = target_table(&input, policies)?;
+        let names: Vec<String> = table.key.iter().filter_map(|column| table.columns.get(*column)).map(|column| column.name.clone()).collect();
+        let outputs: Vec<String> = table.columns.iter().map(|column| column.name.clone()).collect();
+        let key = DeclaredKey { columns: &table.key, names: &names, outputs: &outputs };
+        let mut meaning = format!("{:?} {policies:?}", table);
+        let mut branches = Vec::new();
+        let mut findings = Vec::new();
+        for branch in &input.query.branches {
+            meaning.push_str(&self.meaning(branch));
+            match self.branch(branch, &key) {
+                Ok(plan) => branches.push(plan),
+                Err(found) => findings.extend(found),
+            }
+        }
+        if findings.is_empty() {
+            let sides: Vec<&Branch> = input.query.branches.iter().collect();
+            findings.extend(prove_branches_apart(&sides, &table.key, &names).err());
+        }
+        if !findings.is_empty() {
+            return Err(findings);
+        }
+        Ok(NodePlan { mapping, table, branches, policies, sql: input.sql, meaning: xxh3_128(meaning.as_bytes()) })
+    }
+
+    fn branch(&mut self, branch: &Branch, key: &DeclaredKey<'_>) -> Result<BranchPlan, Vec<PlanFinding>> {
+        let scopes = Scopes::of(branch, self.catalog);
+        self.check_identities(&scopes)?;
+        let anchor = choose_anchor(&scopes, key, &mut self.pool).map_err(|finding| vec![finding])?;
+        let (Anchor::Row { alias } | Anchor::Group { alias, .. }) = anchor;
+        let access = plan_access(&scopes, &mut self.pool, alias);
+        let walks = plan_walks(&scopes, &mut self.pool, alias);
+        let (mut access, walks) = match (access, walks) {
+            (Ok(access), Ok(walks)) => (access, walks),
+            (Err(findings), Ok(_)) | (_, Err(findings)) => return Err(findings),
+        };
+        plan_grouping(&scopes, &mut access)?;
+        Ok(BranchPlan { branch: branch.clone(), anchor, walks, access })
+    }
+
+    /// Rows are found by their identity, so the engine must be able to compare it as the source does.
+    fn check_identities(&self, scopes: &Scopes<'_>) -> Result<(), Vec<PlanFinding>> {
+        let mut findings = Vec::new();
+        for (alias, table) in scopes.base_aliases() {
+            let Some(indexed) = Indexed::of(self.catalog, table) else { continue };
+            let mut columns = indexed.schema.identity().into_iter().flat_map(|key| &key.columns);
+            if let Some(ordinal) = columns.find(|ordinal| indexed.column_kind(**ordinal).is_none()) {
+                let column = indexed.schema.columns.get(*ordinal).map_or("?", |column| column.name.as_str());
+                let span = scopes.branch.aliases.get(alias.0).map(|definition| definition.span.clone()).unwrap_or_default();
+                let message = format!("key column {column} of {} has a type or collation that cannot be compared as the source does", indexed.schema.name);
+                findings.push(PlanFinding::at(&span, message, "give the table a key over other columns"));
+            }
+        }
+        if findings.is_empty() { Ok(()) } else { Err(findings) }
+    }
+
+    fn meaning(&self, branch: &Branch) -> String {
+        let names = |alias: AliasId, column: usize| {
+            let table = branch.aliases.get(alias.0).and_then(|definition| definition.table);
+            let schema = table.and_then(|table| self.catalog.tables.get(table.0 as usize));
+            match schema.and_then(|schema| schema.columns.get(column)) {
+                Some(named) => format!("{}.{}", alias.0, named.name),
+                None if column == usize::MAX => format!("{}={:?}", alias.0, schema.map(|schema| &schema.name)),
+                None => format!("{}.{column}", alias.0),
+            }
+        };
+        format!("{} {:?}", print::exact(&branch.select, &names), self.catalog.session)
+    }
+
+    /// The finished plan.
+    #[must_use]
+    pub fn finish(self) -> Plan {
+        let branches = self.nodes.iter().flat_map(|node| &node.branches).map(|plan| &plan.branch);
+        let (tables, places) = plan_tables(self.catalog, branches, &self.pool);
+        let indexes = place_indexes(self.pool.plans, &places);
+        let mut nodes = self.nodes;
+        for plan in nodes.iter_mut().flat_map(|node| &mut node.branches) {
+            place_branch(plan, &places);
+        }
+        Plan { tables, indexes, mappings: self.mappings, nodes }
+    }
+}
+
+fn target_table(input: &TableInput, policies: Policies) -> Result<TargetTable, Vec<PlanFinding>> {
+    let mut findings = Vec::new();
+    let position = |name: &str| input.query.columns.iter().position(|column| column.name == name);
+    let unknown = |name: &str, place: &str| {
+        let known: Vec<&str> = input.query.columns.iter().map(|column| column.name.as_str()).collect();
+        PlanFinding::declared(format!("{place} names column {name}, which the SELECT does not give"), format!("it gives {}", known.join(", ")))
+    };
+    for name in input.columns.keys().filter(|name| position(name).is_none()) {
+        findings.push(unknown(name, "columns"));
+    }
+    let mut key = Vec::new();
+    for name in &input.key {
+        match position(name) {
+            Some(column) => key.push(column),
+            None => findings.push(unknown(name, "key")),
+        }
+    }
+    if input.key.is_empty() {
+        findings.push(PlanFinding::declared("the table has no key", "declare key: [column, ..]"));
+    }
+    let mut indexes = Vec::new();
+    for names in &input.indexes {
+        findings.extend(names.iter().filter(|name| position(name).is_none()).map(|name| unknown(name, "indexes")));
+        indexes.push(names.iter().filter_map(|name| position(name)).collect());
+    }
+    let mut columns = Vec::new();
+    for (index, output) in input.query.columns.iter().enumerate() {
+        match target_column(input, output, key.contains(&index), policies) {
+            Ok(column) => columns.push(column),
+            Err(finding) => findings.push(finding),
+        }
+    }
+    if !findings.is_empty() {
+        return Err(findings);
+    }
+    let (schema, name, description) = (input.schema.clone(), input.name.clone(), input.description.clone());
+    Ok(TargetTable { schema, name, columns, key, indexes, description })
+}
+
+fn target_column(
+    input: &TableInput,
+    output: &crate::sql::query::OutputColumn,
+    in_key: bool,
+    policies: Policies,
+) -> Result<TargetColumn, PlanFinding> {
+    let options = input.columns.get(&output.name).cloned().unwrap_or_default();
+    if let DataType::Unsupported { native } = &output.data_type {
+        return Err(PlanFinding::at(&output.span, format!("values of type {native} cannot be carried"), "leave the column out or cast it"));
+    }
+    let target = match &options.target_type {
+        None => target_type(&output.data_type),
+        Some(text) => {
+            let unknown = || PlanFinding::declared(format!("column {} has the unknown type {text}", output.name), "");
+            parse_type(text).ok_or_else(unknown)?
+        }
+    };
+    if !is_exact(&output.data_type, &target) {
+        let written = options.target_type.unwrap_or_default();
+        let message = format!("column {} cannot become {written}: the conversion would not be exact", output.name);
+        return Err(PlanFinding::declared(message, "cast it in the SELECT, where the source decides what that means"));
+    }
+    let is_day = matches!(output.data_type, DataType::Date | DataType::DateTime { .. } | DataType::Timestamp { .. });
+    if in_key && is_day && policies.zero_date == ZeroDate::FirstDay {
+        let message = format!("key column {} may hold a zero date, and the policy zero_date: 0001-01-01 could make two keys one", output.name);
+        return Err(PlanFinding::at(&output.span, message, "use zero_date: stop"));
+    }
+    let nullable = !in_key && (output.nullable || (is_day && policies.zero_date == ZeroDate::Null));
+    Ok(TargetColumn { name: output.name.clone(), target_type: target, nullable, description: options.description })
+}
+
+impl Plan {
+    /// Changes when anything that gives the state or the target of a mapping its meaning changes; a reformatted file keeps it.
+    #[must_use]
+    pub fn fingerprint(&self, mapping: MappingId) -> u128 {
+        let mut bytes = Vec::new();
+        for node in self.nodes.iter().filter(|node| node.mapping == mapping) {
+            bytes.extend_from_slice(&node.meaning.to_be_bytes());
+            for table in self.tables_of(node) {
+                let Some(plan) = self.tables.get(table.0 as usize) else { continue };
+                bytes.extend_from_slice(format!("{:?}", plan.schema.name).as_bytes());
+                bytes.extend_from_slice(format!("{:?}", plan.schema.identity()).as_bytes());
+            }
+        }
+        xxh3_128(&bytes)
+    }
+
+    /// The legacy tables a target table is derived from.
+    #[must_use]
+    pub fn tables_of(&self, node: &NodePlan) -> std::collections::BTreeSet<crate::schema::TableId> {
+        let aliases = node.branches.iter().flat_map(|plan| &plan.branch.aliases);
+        aliases.filter_map(|definition| definition.table).collect()
+    }
+}

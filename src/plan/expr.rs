@@ -1,0 +1,260 @@
+//! Looking at and rewriting bound expressions: conjuncts, free aliases, columns, structural equality.
+//!
+//! Everything here is a pure function over the query tree. "Free" means: not introduced by a subquery inside the expression.
+
+use std::collections::BTreeSet;
+
+use crate::sql::query::{AliasId, CompareOperator, Expr, ExprKind, Relation, Select};
+use crate::value::KeyKind;
+
+/// Flattens AND into its operands.
+pub(crate) fn conjuncts(expr: &Expr) -> Vec<&Expr> {
+    match &expr.kind {
+        ExprKind::And(operands) => operands.iter().flat_map(conjuncts).collect(),
+        _ => vec![expr],
+    }
+}
+
+/// The direct operands of an expression; subqueries are not entered.
+pub(crate) fn children(expr: &Expr) -> Vec<&Expr> {
+    match &expr.kind {
+        ExprKind::Literal(_) | ExprKind::Column { .. } | ExprKind::Aggregate(_) => vec![],
+        ExprKind::ScalarSubquery(_) | ExprKind::Exists(_) => vec![],
+        ExprKind::Compare { left, right, .. } => vec![left, right],
+        ExprKind::And(operands) | ExprKind::Or(operands) => operands.iter().collect(),
+        ExprKind::Not(operand) | ExprKind::IsNull(operand) | ExprKind::Cast(operand) => vec![operand],
+        ExprKind::Case { branches, otherwise } => {
+            let pairs = branches.iter().flat_map(|(condition, result)| [condition, result]);
+            pairs.chain(otherwise.as_deref()).collect()
+        }
+        ExprKind::Call { arguments, .. } => arguments.iter().collect(),
+    }
+}
+
+/// As [`children`], to be changed.
+pub(crate) fn children_mut(expr: &mut Expr) -> Vec<&mut Expr> {
+    match &mut expr.kind {
+        ExprKind::Literal(_) | ExprKind::Column { .. } | ExprKind::Aggregate(_) => vec![],
+        ExprKind::ScalarSubquery(_) | ExprKind::Exists(_) => vec![],
+        ExprKind::Compare { left, right, .. } => vec![left, right],
+        ExprKind::And(operands) | ExprKind::Or(operands) => operands.iter_mut().collect(),
+        ExprKind::Not(operand) | ExprKind::IsNull(operand) | ExprKind::Cast(operand) => vec![operand],
+        ExprKind::Case { branches, otherwise } => {
+            let pairs = branches.iter_mut().flat_map(|(condition, result)| [condition, result]);
+            pairs.chain(otherwise.as_deref_mut()).collect()
+        }
+        ExprKind::Call { arguments, .. } => arguments.iter_mut().collect(),
+    }
+}
+
+/// The subquery that an expression node is, if it is one.
+pub(crate) fn subquery(expr: &Expr) -> Option<&Select> {
+    match &expr.kind {
+        ExprKind::ScalarSubquery(select) | ExprKind::Exists(select) => Some(select),
+        _ => None,
+    }
+}
+
+/// All expressions of one SELECT level; derived tables are not entered.
+pub(crate) fn select_exprs(select: &Select) -> Vec<&Expr> {
+    let joins = select.from.iter().filter_map(|item| item.on.as_ref());
+    let aggregates = select
+        .aggregates
+        .iter()
+        .flat_map(|aggregate| aggregate.arguments.iter().chain(aggregate.order_by.iter().map(|item| &item.expr)));
+    joins
+        .chain(&select.filter)
+        .chain(select.group_by.iter().flatten())
+        .chain(aggregates)
+        .chain(&select.having)
+        .chain(&select.outputs)
+        .chain(select.order_by.iter().map(|item| &item.expr))
+        .collect()
+}
+
+/// As [`select_exprs`], to be changed.
+pub(crate) fn select_exprs_mut(select: &mut Select) -> Vec<&mut Expr> {
+    let joins = select.from.iter_mut().filter_map(|item| item.on.as_mut());
+    let aggregates = select
+        .aggregates
+        .iter_mut()
+        .flat_map(|aggregate| aggregate.arguments.iter_mut().chain(aggregate.order_by.iter_mut().map(|item| &mut item.expr)));
+    joins
+        .chain(&mut select.filter)
+        .chain(select.group_by.iter_mut().flatten())
+        .chain(aggregates)
+        .chain(&mut select.having)
+        .chain(&mut select.outputs)
+        .chain(select.order_by.iter_mut().map(|item| &mut item.expr))
+        .collect()
+}
+
+/// Visits every column reference in an expression, those in subqueries too.
+pub(crate) fn visit_columns(expr: &Expr, visit: &mut dyn FnMut(AliasId, usize)) {
+    if let ExprKind::Column { alias, column } = &expr.kind {
+        visit(*alias, *column);
+    }
+    if let Some(select) = subquery(expr) {
+        visit_select_columns(select, visit);
+    }
+    for child in children(expr) {
+        visit_columns(child, visit);
+    }
+}
+
+/// Visits every column reference in a SELECT, at any depth.
+pub(crate) fn visit_select_columns(select: &Select, visit: &mut dyn FnMut(AliasId, usize)) {
+    for expr in select_exprs(select) {
+        visit_columns(expr, visit);
+    }
+    for item in &select.from {
+        if let Relation::Derived(derived) = &item.relation {
+            visit_select_columns(derived, visit);
+        }
+    }
+}
+
+/// Changes every node of an expression, children first, those in subqueries too.
+pub(crate) fn rewrite(expr: &mut Expr, change: &mut dyn FnMut(&mut Expr)) {
+    for child in children_mut(expr) {
+        rewrite(child, change);
+    }
+    if let ExprKind::ScalarSubquery(select) | ExprKind::Exists(select) = &mut expr.kind {
+        rewrite_select(select, change);
+    }
+    change(expr);
+}
+
+/// Changes every expression node of a SELECT, at any depth.
+pub(crate) fn rewrite_select(select: &mut Select, change: &mut dyn FnMut(&mut Expr)) {
+    for expr in select_exprs_mut(select) {
+        rewrite(expr, change);
+    }
+    for item in &mut select.from {
+        if let Relation::Derived(derived) = &mut item.relation {
+            rewrite_select(derived, change);
+        }
+    }
+}
+
+/// The aliases an expression refers to that are not introduced inside it.
+pub(crate) fn free_aliases(expr: &Expr) -> BTreeSet<AliasId> {
+    let mut free = BTreeSet::new();
+    let mut introduced = BTreeSet::new();
+    visit_columns(expr, &mut |alias, _| {
+        free.insert(alias);
+    });
+    introduced_aliases(expr, &mut introduced);
+    free.retain(|alias| !introduced.contains(alias));
+    free
+}
+
+fn introduced_aliases(expr: &Expr, into: &mut BTreeSet<AliasId>) {
+    if let Some(select) = subquery(expr) {
+        introduced_in_select(select, into);
+    }
+    for child in children(expr) {
+        introduced_aliases(child, into);
+    }
+}
+
+fn introduced_in_select(select: &Select, into: &mut BTreeSet<AliasId>) {
+    for item in &select.from {
+        into.insert(item.alias);
+        if let Relation::Derived(derived) = &item.relation {
+            introduced_in_select(derived, into);
+        }
+    }
+    for expr in select_exprs(select) {
+        introduced_aliases(expr, into);
+    }
+}
+
+/// Whether a subquery or an aggregate occurs in the expression: then it is no function of stored columns alone.
+pub(crate) fn is_plain(expr: &Expr) -> bool {
+    subquery(expr).is_none() && !matches!(expr.kind, ExprKind::Aggregate(_)) && children(expr).into_iter().all(is_plain)
+}
+
+/// The bare column that an expression is, if it is one.
+pub(crate) fn bare_column(expr: &Expr) -> Option<(AliasId, usize)> {
+    match expr.kind {
+        ExprKind::Column { alias, column } => Some((alias, column)),
+        _ => None,
+    }
+}
+
+/// An equality conjunct, both ways round.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Equality<'a> {
+    /// One side.
+    pub(crate) left: &'a Expr,
+    /// The other side.
+    pub(crate) right: &'a Expr,
+    /// How they are compared.
+    pub(crate) rule: &'a KeyKind,
+    /// `<=>`.
+    pub(crate) null_safe: bool,
+}
+
+/// The equality that a conjunct is, if it is one, as written and mirrored.
+pub(crate) fn equality(expr: &Expr) -> Option<[Equality<'_>; 2]> {
+    let ExprKind::Compare { operator, rule, left, right } = &expr.kind else { return None };
+    let null_safe = match operator {
+        CompareOperator::Equal => false,
+        CompareOperator::NullSafeEqual => true,
+        _ => return None,
+    };
+    Some([Equality { left, right, rule, null_safe }, Equality { left: right, right: left, rule, null_safe }])
+}
+
+/// Whether two expressions compute the same by structure; spans do not matter. Expressions with subqueries are never the same.
+pub(crate) fn same(left: &Expr, right: &Expr) -> bool {
+    if left.data_type != right.data_type || !same_node(&left.kind, &right.kind) {
+        return false;
+    }
+    let (left, right) = (children(left), children(right));
+    left.len() == right.len() && left.into_iter().zip(right).all(|(left, right)| same(left, right))
+}
+
+fn same_node(left: &ExprKind, right: &ExprKind) -> bool {
+    match (left, right) {
+        (ExprKind::Literal(left), ExprKind::Literal(right)) => left == right,
+        (ExprKind::Column { .. }, ExprKind::Column { .. }) => column_of(left) == column_of(right),
+        (ExprKind::Aggregate(left), ExprKind::Aggregate(right)) => left == right,
+        (
+            ExprKind::Compare { operator: left, rule: left_rule, .. },
+            ExprKind::Compare { operator: right, rule: right_rule, .. },
+        ) => left == right && left_rule == right_rule,
+        (ExprKind::Call { function: left, .. }, ExprKind::Call { function: right, .. }) => left == right,
+        (ExprKind::Case { otherwise: left, .. }, ExprKind::Case { otherwise: right, .. }) => left.is_some() == right.is_some(),
+        (ExprKind::And(_), ExprKind::And(_))
+        | (ExprKind::Or(_), ExprKind::Or(_))
+        | (ExprKind::Not(_), ExprKind::Not(_))
+        | (ExprKind::IsNull(_), ExprKind::IsNull(_))
+        | (ExprKind::Cast(_), ExprKind::Cast(_)) => true,
+        _ => false,
+    }
+}
+
+fn column_of(kind: &ExprKind) -> Option<(AliasId, usize)> {
+    match kind {
+        ExprKind::Column { alias, column } => Some((*alias, *column)),
+        _ => None,
+    }
+}
+
+/// The same expression with every reference to one alias moved to another.
+pub(crate) fn with_alias(expr: &Expr, to: AliasId) -> Expr {
+    let mut moved = expr.clone();
+    rewrite(&mut moved, &mut |node| {
+        if let ExprKind::Column { alias, .. } = &mut node.kind {
+            *alias = to;
+        }
+    });
+    moved
+}
+
+/// Whether an expression refers to no column at all.
+pub(crate) fn is_constant(expr: &Expr) -> bool {
+    is_plain(expr) && free_aliases(expr).is_empty()
+}

@@ -1,0 +1,192 @@
+//! Source values become target values: the only place where they do. Derivation, verification and previews all come through here.
+//!
+//! A converted value has one form per target type: integers `Int`, numeric `Decimal` with the column's scale, text `Text`, date `Date`,
+//! timestamp `DateTime`, interval and time `Time`. What the target cannot hold is an error naming the column, never a changed value;
+//! the only exceptions are the declared output policies.
+
+mod declared;
+
+pub use declared::{is_exact, parse_type};
+
+use num_bigint::BigInt;
+
+use crate::error::{Class, Error, Result};
+use crate::plan::{Policies, ZeroDate};
+use crate::schema::{DataType, TargetColumn, TargetType};
+use crate::value::{Date, DateTime, Decimal, Time, Value};
+
+/// The target type that holds every value of a source type. Text has no length there: a length that only an expression's type
+/// implies must not stop a migration.
+#[must_use]
+pub fn target_type(data_type: &DataType) -> TargetType {
+    match data_type {
+        DataType::Boolean => TargetType::Boolean,
+        DataType::Integer { bits, unsigned } => match (bits, unsigned) {
+            (0..=8, _) | (9..=16, false) => TargetType::SmallInt,
+            (9..=24, _) | (25..=32, false) => TargetType::Integer,
+            (25..=32, true) | (_, false) => TargetType::BigInt,
+            (_, true) => TargetType::Numeric(Some((20, 0))),
+        },
+        DataType::Bit { length } => match length {
+            0..=15 => TargetType::SmallInt,
+            16..=31 => TargetType::Integer,
+            32..=63 => TargetType::BigInt,
+            _ => TargetType::Numeric(Some((20, 0))),
+        },
+        DataType::Year => TargetType::SmallInt,
+        DataType::Decimal { precision, scale, .. } => TargetType::Numeric(Some((*precision, *scale))),
+        DataType::Float => TargetType::Real,
+        DataType::Double => TargetType::Double,
+        DataType::Bytes { .. } => TargetType::Bytea,
+        DataType::Date => TargetType::Date,
+        DataType::DateTime { fraction } | DataType::Timestamp { fraction } => TargetType::Timestamp(*fraction),
+        DataType::Time { .. } => TargetType::Interval,
+        DataType::Json => TargetType::Json,
+        DataType::Null | DataType::Text { .. } | DataType::Enum { .. } | DataType::Set { .. } | DataType::Unsupported { .. } => {
+            TargetType::Text
+        }
+    }
+}
+
+/// The value as the target column holds it.
+///
+/// # Errors
+/// [`Class::Person`] if the column cannot hold the value; [`Class::Bug`] if the value is not of a type the column was declared for.
+pub fn convert(value: Value, column: &TargetColumn, policies: &Policies) -> Result<Value> {
+    let converted = match value {
+        Value::Null => Value::Null,
+        value => present(value, column, policies)?,
+    };
+    if converted.is_null() && !column.nullable {
+        return Err(refuse(column, "NULL, where the target column is declared NOT NULL"));
+    }
+    Ok(converted)
+}
+
+fn present(value: Value, column: &TargetColumn, policies: &Policies) -> Result<Value> {
+    match &column.target_type {
+        TargetType::Boolean => boolean(&value).map(Value::Bool).ok_or_else(|| mismatch(&value, column)),
+        TargetType::SmallInt => integer(&value, column, i64::from(i16::MIN), i64::from(i16::MAX)),
+        TargetType::Integer => integer(&value, column, i64::from(i32::MIN), i64::from(i32::MAX)),
+        TargetType::BigInt => integer(&value, column, i64::MIN, i64::MAX),
+        TargetType::Numeric(bounds) => numeric(&value, column, *bounds),
+        TargetType::Real => match value {
+            Value::Float(number) if number.is_finite() => Ok(Value::Float(number)),
+            other => Err(mismatch(&other, column)),
+        },
+        TargetType::Double => match value {
+            Value::Float(number) => Ok(Value::Double(f64::from(number))),
+            Value::Double(number) => Ok(Value::Double(number)),
+            other => Err(mismatch(&other, column)),
+        },
+        TargetType::Text | TargetType::Json => text(value, column, None),
+        TargetType::Varchar(length) => text(value, column, Some(*length)),
+        TargetType::Bytea => match value {
+            Value::Bytes(bytes) => Ok(Value::Bytes(bytes)),
+            other => Err(mismatch(&other, column)),
+        },
+        TargetType::Date => match value {
+            Value::Date(date) => day(date, column, policies, Value::Date),
+            other => Err(mismatch(&other, column)),
+        },
+        TargetType::Timestamp(_) => match value {
+            Value::Date(date) => day(date, column, policies, |date| Value::DateTime(DateTime { date, time_us: 0 })),
+            Value::DateTime(at) => {
+                // Where the policy replaces the day, the time of day goes with it.
+                let kept = move |date| Value::DateTime(DateTime { date, time_us: if date == at.date { at.time_us } else { 0 } });
+                day(at.date, column, policies, kept)
+            }
+            other => Err(mismatch(&other, column)),
+        },
+        TargetType::Interval => match value {
+            Value::Time(time) => Ok(Value::Time(time)),
+            other => Err(mismatch(&other, column)),
+        },
+        TargetType::Time(_) => match value {
+            Value::Time(Time(us)) if (0..86_400_000_000).contains(&us) => Ok(Value::Time(Time(us))),
+            Value::Time(_) => Err(refuse(column, "a time below zero or past one day")),
+            other => Err(mismatch(&other, column)),
+        },
+    }
+}
+
+fn boolean(value: &Value) -> Option<bool> {
+    match value {
+        Value::Bool(truth) => Some(*truth),
+        _ => None,
+    }
+}
+
+fn integer(value: &Value, column: &TargetColumn, least: i64, most: i64) -> Result<Value> {
+    let number = match value {
+        Value::Int(number) => Some(*number),
+        Value::UInt(number) => i64::try_from(*number).ok(),
+        Value::Decimal(number) if number.truncate(0).compare(number).is_eq() => number.to_i64(),
+        Value::Decimal(_) => return Err(refuse(column, "a number with a fraction, where the target column is an integer")),
+        other => return Err(mismatch(other, column)),
+    };
+    let fitting = number.filter(|number| (least..=most).contains(number));
+    fitting.map(Value::Int).ok_or_else(|| refuse(column, "a number out of the range of the target column"))
+}
+
+fn numeric(value: &Value, column: &TargetColumn, bounds: Option<(u16, u16)>) -> Result<Value> {
+    let number = match value {
+        Value::Int(number) => Decimal::from_i64(*number),
+        Value::UInt(number) => Decimal::from_u64(*number),
+        Value::Decimal(number) => number.clone(),
+        other => return Err(mismatch(other, column)),
+    };
+    let Some((precision, scale)) = bounds else { return Ok(Value::Decimal(number)) };
+    let scaled = number.round(scale);
+    if !scaled.compare(&number).is_eq() {
+        return Err(refuse(column, "a number with more digits after the point than the target column"));
+    }
+    // Rounding to more digits may keep the shorter scale; the column's scale is part of the value's form.
+    let scaled = if scaled.scale() < scale {
+        let zeros = BigInt::from(10u8).pow(u32::from(scale - scaled.scale()));
+        Decimal::from_unscaled(scaled.unscaled() * zeros, scale)
+    } else {
+        scaled
+    };
+    if scaled.unscaled().magnitude() >= BigInt::from(10u8).pow(u32::from(precision)).magnitude() {
+        return Err(refuse(column, "a number out of the range of the target column"));
+    }
+    Ok(Value::Decimal(scaled))
+}
+
+fn text(value: Value, column: &TargetColumn, length: Option<u32>) -> Result<Value> {
+    let text: Box<str> = match value {
+        Value::Text(text) => text,
+        Value::Int(number) => number.to_string().into(),
+        Value::UInt(number) => number.to_string().into(),
+        Value::Decimal(number) => number.to_string().into(),
+        other => return Err(mismatch(&other, column)),
+    };
+    if text.contains('\0') {
+        return Err(refuse(column, "text with a NUL character, which the target cannot hold"));
+    }
+    if length.is_some_and(|length| text.chars().count() > length as usize) {
+        return Err(refuse(column, "text longer than the target column"));
+    }
+    Ok(Value::Text(text))
+}
+
+fn day(date: Date, column: &TargetColumn, policies: &Policies, make: impl Fn(Date) -> Value) -> Result<Value> {
+    // No target calendar has a year zero either.
+    if date.is_calendar() && date.year != 0 {
+        return Ok(make(date));
+    }
+    match policies.zero_date {
+        ZeroDate::Stop => Err(refuse(column, "a zero or partly zero date").with_hint("set policies: { zero_date: \"null\" } or correct the row")),
+        ZeroDate::Null => Ok(Value::Null),
+        ZeroDate::FirstDay => Ok(make(Date { year: 1, month: 1, day: 1 })),
+    }
+}
+
+fn refuse(column: &TargetColumn, what: &str) -> Error {
+    Error::new(Class::Person, format!("column {} would receive {what}", column.name))
+}
+
+fn mismatch(value: &Value, column: &TargetColumn) -> Error {
+    Error::bug(format!("a {} came for column {}, which is {:?}", value.type_name(), column.name, column.target_type))
+}

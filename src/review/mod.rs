@@ -1,0 +1,3 @@
+//! Review: what a person reads before anything is written.
+
+pub mod diff;

@@ -1,0 +1,6 @@
+//! Tests of the source against real servers, each started by the tests in a temporary folder.
+
+mod collations;
+mod server;
+mod snapshots;
+mod types;

@@ -1,0 +1,1 @@
+//! Cuts, ranges, positions.

@@ -1,0 +1,1 @@
+//! Types and their extremes: what a chunk holds equals what the server's own SELECT says.

@@ -1,0 +1,287 @@
+//! One target transaction per call: checkpoints compared and set, then deletes, then upserts.
+//!
+//! The checkpoint updates go first and lock their rows, so a second engine waits there and then finds that it lost; nothing it sent is
+//! kept. Small transactions take two round trips: everything up to the last row, and COMMIT. Rows go in key order, so that two writers
+//! lock in one order. The caller must give the connection up when this fails, unless the error is that of a checkpoint mismatch, after
+//! which the transaction is rolled back.
+
+use tokio_postgres::Statement;
+
+use super::connect::{Connection, Writes};
+use super::copy;
+use super::encode::{Array, Parameter, field};
+use super::pipeline::{self, Request};
+use super::{checkpoint, decode, fault, sql};
+use crate::error::{Error, Result};
+use crate::schema::{TargetColumn, TargetTable};
+use crate::target::Advance;
+use crate::value::{Row, Value};
+use crate::write::{TableWrites, WriteBatch};
+
+/// Parameters of one statement, and requests of one pipeline, stay about below this.
+const BYTES_MAX: usize = 1 << 20;
+/// Rows of one statement.
+const ROWS_MAX: usize = 2_000;
+/// Requests of one pipeline.
+const STEPS_MAX: usize = 64;
+/// From here on COPY into a temporary table is faster than arrays.
+const STAGED_ROWS_MIN: usize = 5_000;
+
+/// Deferrable constraints of the target are checked at COMMIT, whatever order the rows come in.
+const BEGIN: &str = "BEGIN; SET CONSTRAINTS ALL DEFERRED";
+
+/// How a transaction ended short of an error.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// Everything is committed.
+    Committed,
+    /// A checkpoint did not match; nothing is written, the connection is outside any transaction.
+    Mismatch(Error),
+}
+
+/// Applies `writes` in one transaction.
+pub(super) async fn apply(connection: &mut Connection<Writes>, writes: &[(Advance, &[TargetTable], WriteBatch)]) -> Result<Outcome> {
+    let advances: Vec<&Advance> = writes.iter().map(|(advance, _, _)| advance).collect();
+    let mut transaction = Transaction::open(connection, &advances).await?;
+    for (_, tables, batch) in writes {
+        if let Some(mismatch) = write_batch(&mut transaction, tables, batch).await? {
+            return Ok(Outcome::Mismatch(mismatch));
+        }
+    }
+    transaction.commit().await
+}
+
+/// Copies rows into a table and moves the checkpoint, in one transaction.
+pub(super) async fn load(connection: &mut Connection<Writes>, table: &TargetTable, rows: &[Row], advance: &Advance) -> Result<Outcome> {
+    let attempt = format!("cannot load {}", sql::table_name(table));
+    has_other_unique(connection, table).await?;
+    let mut transaction = Transaction::open(connection, &[advance]).await?;
+    if let Some(mismatch) = transaction.flush().await? {
+        return Ok(Outcome::Mismatch(mismatch));
+    }
+    copy::rows(transaction.connection, &sql::copy(table), table, rows, &attempt).await?;
+    transaction.commit().await
+}
+
+/// One request of the pipeline.
+struct Step<'a> {
+    statement: Statement,
+    parameters: Vec<Parameter>,
+    attempt: String,
+    /// Set where exactly one row must be hit.
+    advance: Option<&'a Advance>,
+}
+
+/// An open transaction and the requests that are not sent yet.
+struct Transaction<'a> {
+    connection: &'a mut Connection<Writes>,
+    steps: Vec<Step<'a>>,
+    byte_count: usize,
+    begun: bool,
+}
+
+impl<'a> Transaction<'a> {
+    async fn open(connection: &'a mut Connection<Writes>, advances: &[&'a Advance]) -> Result<Self> {
+        let mut ordered = advances.to_vec();
+        // Stable: two advances of one mapping keep their order.
+        ordered.sort_by(|left, right| left.next.mapping.cmp(&right.next.mapping));
+        let mut transaction = Self { connection, steps: Vec::new(), byte_count: 0, begun: false };
+        for advance in ordered {
+            let attempt = format!("cannot advance the checkpoint of mapping {}", advance.next.mapping);
+            let statement = transaction.connection.statement(checkpoint::ADVANCE, &attempt).await?;
+            let parameters = checkpoint::advance_parameters(advance)?;
+            transaction.steps.push(Step { statement, parameters, attempt, advance: Some(advance) });
+        }
+        Ok(transaction)
+    }
+
+    async fn push(&mut self, statement_text: &str, parameters: Vec<Parameter>, attempt: &str) -> Result<Option<Error>> {
+        let statement = self.connection.statement(statement_text, attempt).await?;
+        self.byte_count += parameters.iter().map(Parameter::byte_count).sum::<usize>();
+        self.steps.push(Step { statement, parameters, attempt: attempt.to_owned(), advance: None });
+        if self.byte_count >= BYTES_MAX || self.steps.len() >= STEPS_MAX { self.flush().await } else { Ok(None) }
+    }
+
+    /// Sends what is waiting. `Some`: a checkpoint did not match and the transaction is rolled back.
+    async fn flush(&mut self) -> Result<Option<Error>> {
+        let steps = std::mem::take(&mut self.steps);
+        self.byte_count = 0;
+        let connection = &*self.connection;
+        let mut requests: Vec<Request<'_, Result<u64>>> = Vec::with_capacity(steps.len() + 1);
+        if !std::mem::replace(&mut self.begun, true) {
+            requests.push(Box::pin(async { connection.answer(connection.client.batch_execute(BEGIN), "cannot begin").await.map(|()| 1) }));
+        } else if steps.is_empty() {
+            return Ok(None);
+        }
+        let skipped = requests.len();
+        for step in &steps {
+            let request = connection.client.execute_raw(&step.statement, &step.parameters);
+            requests.push(Box::pin(connection.answer(request, &step.attempt)));
+        }
+        let answers = pipeline::in_order(requests).await;
+        let mut outdated = None;
+        for (index, answer) in answers.into_iter().enumerate() {
+            let row_count = answer?;
+            let advance = index.checked_sub(skipped).and_then(|index| steps.get(index)?.advance);
+            if let Some(advance) = advance
+                && row_count != 1
+            {
+                outdated = Some(advance);
+                break;
+            }
+        }
+        match outdated {
+            None => Ok(None),
+            Some(advance) => self.abandon(advance).await.map(Some),
+        }
+    }
+
+    async fn abandon(&mut self, advance: &Advance) -> Result<Error> {
+        self.connection.roll_back("cannot roll back").await?;
+        checkpoint::mismatch(self.connection, advance).await
+    }
+
+    async fn commit(mut self) -> Result<Outcome> {
+        if let Some(mismatch) = self.flush().await? {
+            return Ok(Outcome::Mismatch(mismatch));
+        }
+        self.connection.commit("cannot commit").await?;
+        Ok(Outcome::Committed)
+    }
+}
+
+/// Deletes of all tables, last table first, then upserts, first table first: what foreign keys between them ask for.
+async fn write_batch(transaction: &mut Transaction<'_>, tables: &[TargetTable], batch: &WriteBatch) -> Result<Option<Error>> {
+    for writes in batch.tables.iter().rev() {
+        let table = declared(tables, writes)?;
+        let mut keys: Vec<Vec<&Value>> = writes.deletes.iter().map(|key| key.iter().collect()).collect();
+        sort_by_key(table, &mut keys, &(0..table.key.len()).collect::<Vec<_>>())?;
+        if let Some(mismatch) = send_rows(transaction, table, &sql::key_columns(table), &sql::delete(table), &keys, "delete from").await? {
+            return Ok(Some(mismatch));
+        }
+    }
+    for writes in batch.tables.iter().filter(|writes| !writes.upserts.is_empty()) {
+        let table = declared(tables, writes)?;
+        if let Some(mismatch) = upsert(transaction, table, &writes.upserts).await? {
+            return Ok(Some(mismatch));
+        }
+    }
+    Ok(None)
+}
+
+fn declared<'t>(tables: &'t [TargetTable], writes: &TableWrites) -> Result<&'t TargetTable> {
+    let found = usize::try_from(writes.table).ok().and_then(|index| tables.get(index));
+    found.ok_or_else(|| Error::bug(format!("a write batch names table {}, but the mapping has {} tables", writes.table, tables.len())))
+}
+
+async fn upsert(transaction: &mut Transaction<'_>, table: &TargetTable, upserts: &[Row]) -> Result<Option<Error>> {
+    // With another unique constraint, two rows that swap their values would meet half way; deleting first lets them pass.
+    let replace = has_other_unique(transaction.connection, table).await?;
+    let mut rows: Vec<Vec<&Value>> = upserts.iter().map(|row| row.iter().collect()).collect();
+    sort_by_key(table, &mut rows, &table.key)?;
+    if rows.len() >= STAGED_ROWS_MIN {
+        return upsert_staged(transaction, table, &rows, replace).await;
+    }
+    let columns: Vec<&TargetColumn> = table.columns.iter().collect();
+    if !replace {
+        return send_rows(transaction, table, &columns, &sql::upsert(table), &rows, "upsert into").await;
+    }
+    let keys: Vec<Vec<&Value>> = rows.iter().map(|row| table.key.iter().filter_map(|index| row.get(*index).copied()).collect()).collect();
+    if let Some(mismatch) = send_rows(transaction, table, &sql::key_columns(table), &sql::delete(table), &keys, "replace in").await? {
+        return Ok(Some(mismatch));
+    }
+    send_rows(transaction, table, &columns, &sql::insert(table), &rows, "replace in").await
+}
+
+async fn upsert_staged(transaction: &mut Transaction<'_>, table: &TargetTable, rows: &[Vec<&Value>], replace: bool) -> Result<Option<Error>> {
+    if let Some(mismatch) = transaction.flush().await? {
+        return Ok(Some(mismatch));
+    }
+    let attempt = format!("cannot upsert into {}", sql::table_name(table));
+    let connection = &mut *transaction.connection;
+    connection.answer(connection.client.batch_execute(&sql::create_staging(table)), &attempt).await?;
+    copy::rows(connection, sql::COPY_STAGING, table, rows, &attempt).await?;
+    let mut merge = vec![sql::insert_staged(table, !replace), sql::DROP_STAGING.to_owned()];
+    if replace {
+        merge.insert(0, sql::delete_staged(table));
+    }
+    connection.answer(connection.client.batch_execute(&merge.join("; ")), &attempt).await?;
+    Ok(None)
+}
+
+/// Sends rows as arrays, in statements of bounded size.
+async fn send_rows(
+    transaction: &mut Transaction<'_>,
+    table: &TargetTable,
+    columns: &[&TargetColumn],
+    statement_text: &str,
+    rows: &[Vec<&Value>],
+    verb: &str,
+) -> Result<Option<Error>> {
+    let attempt = format!("cannot {verb} {}", sql::table_name(table));
+    let mut rest = rows;
+    while !rest.is_empty() {
+        let mut arrays: Vec<Array> = columns.iter().map(|column| Array::new(column)).collect();
+        let mut taken = 0;
+        for row in rest.iter().take(ROWS_MAX) {
+            expect_width(table, row.len(), columns.len())?;
+            for ((array, column), value) in arrays.iter_mut().zip(columns).zip(row) {
+                array.push(table, column, value)?;
+            }
+            taken += 1;
+            if arrays.iter().map(Array::byte_count).sum::<usize>() >= BYTES_MAX {
+                break;
+            }
+        }
+        rest = rest.get(taken..).unwrap_or_default();
+        let parameters = arrays.into_iter().map(Parameter::Array).collect();
+        if let Some(mismatch) = transaction.push(statement_text, parameters, &attempt).await? {
+            return Ok(Some(mismatch));
+        }
+    }
+    Ok(None)
+}
+
+/// Refuses a row or key that does not have the declared number of values.
+pub(super) fn expect_width(table: &TargetTable, found: usize, declared: usize) -> Result<()> {
+    if found == declared {
+        return Ok(());
+    }
+    Err(Error::bug(format!("a row or key for {} has {found} values, declared are {declared}", sql::table_name(table))))
+}
+
+/// Sorts by the encoded key, whose values stand at `positions` of each row: any order will do, as long as every writer has the same.
+fn sort_by_key(table: &TargetTable, rows: &mut Vec<Vec<&Value>>, positions: &[usize]) -> Result<()> {
+    if rows.len() < 2 {
+        return Ok(());
+    }
+    let columns = sql::key_columns(table);
+    let mut keyed = Vec::with_capacity(rows.len());
+    for row in rows.drain(..) {
+        let mut key = Vec::new();
+        for (column, position) in columns.iter().zip(positions) {
+            let value = row.get(*position).ok_or_else(|| Error::bug(format!("a row for {} has no key", sql::table_name(table))))?;
+            field(table, column, value, &mut key)?;
+        }
+        keyed.push((key, row));
+    }
+    keyed.sort_unstable_by(|left, right| left.0.cmp(&right.0));
+    rows.extend(keyed.into_iter().map(|(_, row)| row));
+    Ok(())
+}
+
+/// Whether a table has another unique constraint than its primary key; looked up once per connection, with the column types.
+async fn has_other_unique(connection: &mut Connection<Writes>, table: &TargetTable) -> Result<bool> {
+    let name = sql::table_name(table);
+    if let Some(known) = connection.uniqueness.get(&name) {
+        return Ok(*known);
+    }
+    let attempt = format!("cannot look at {name}");
+    let described = connection.answer(connection.client.prepare(&sql::describe(table)), &attempt).await?;
+    decode::expect_types(table, described.columns())?;
+    let statement = connection.statement(sql::OTHER_UNIQUE, &attempt).await?;
+    let row = connection.answer(connection.client.query_one(&statement, &[&name]), &attempt).await?;
+    let found = row.try_get(0).map_err(|error| fault::of(error, &attempt))?;
+    connection.uniqueness.insert(name, found);
+    Ok(found)
+}

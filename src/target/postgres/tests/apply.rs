@@ -1,0 +1,264 @@
+//! Transactions: compare-and-set, order, sizes, names.
+
+use super::*;
+use crate::error::Class;
+use crate::position::{BinlogPosition, Position};
+
+#[tokio::test]
+async fn f94_a_wrong_sequence_owner_or_state_writes_nothing() {
+    let Some(bench) = Bench::new().await else { return };
+    let table = labels("t");
+    let tables = std::slice::from_ref(&table);
+    let start = bench.begin(tables).await;
+    let good = next(&start);
+    let mut wrong_sequence = good.clone();
+    wrong_sequence.expected_sequence = 7;
+    let mut wrong_owner = good.clone();
+    wrong_owner.next.owner_epoch = 9;
+    let mut wrong_state = good.clone();
+    wrong_state.next.state_id = "state-2".into();
+    let mut unknown = good.clone();
+    unknown.next.mapping = "nobody".into();
+    for wrong in [wrong_sequence, wrong_owner, wrong_state, unknown] {
+        let write = batch(0, vec![], vec![label(1, "x")]);
+        for error in [
+            bench.target.apply(&[(wrong.clone(), tables, write)]).await.unwrap_err(),
+            bench.target.apply(&[(wrong.clone(), tables, WriteBatch::default())]).await.unwrap_err(),
+            bench.target.load(&table, vec![label(1, "x")], &wrong).await.unwrap_err(),
+        ] {
+            assert_eq!(error.class(), Class::Locked, "{error:?}");
+        }
+    }
+    assert_eq!(bench.ask("SELECT count(*) FROM t").await, "0");
+    assert_eq!(bench.target.checkpoint("m").await.unwrap(), Some(start));
+    bench.target.apply(&[(good, tables, batch(0, vec![], vec![label(1, "x")]))]).await.unwrap();
+    assert_eq!(bench.ask("SELECT label FROM t").await, "x");
+}
+
+#[tokio::test]
+async fn f94_of_two_engines_the_older_loses_and_is_told_who_holds_the_mapping() {
+    let Some(bench) = Bench::new().await else { return };
+    let table = labels("t");
+    let tables = std::slice::from_ref(&table);
+    let first = bench.begin(tables).await;
+    assert_eq!(first.owner_epoch, 1);
+    let other = bench.other_engine();
+    let second = other.take_over(Some(&first), Checkpoint { state_id: "state-2".into(), ..first.clone() }).await.unwrap();
+    assert_eq!(second.owner_epoch, 2);
+    let lost = bench.target.apply(&[(next(&first), tables, batch(0, vec![], vec![label(1, "old")]))]).await.unwrap_err();
+    assert_eq!(lost.class(), Class::Locked);
+    assert!(lost.message().contains("held by state state-2, owner epoch 2"), "{lost:?}");
+    other.apply(&[(next(&second), tables, batch(0, vec![], vec![label(1, "new")]))]).await.unwrap();
+    assert_eq!(bench.ask("SELECT label FROM t").await, "new");
+    for stale in [Some(&first), None] {
+        let error = bench.target.take_over(stale, row("m", "state-1", 0)).await.unwrap_err();
+        assert_eq!(error.class(), Class::Locked, "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn f94_one_of_many_racing_inserts_wins() {
+    let Some(bench) = Bench::new().await else { return };
+    bench.target.create(&[]).await.unwrap();
+    let engines: Vec<PostgresTarget> = (0..4).map(|_| bench.other_engine()).collect();
+    let races = engines.iter().enumerate().map(|(index, engine)| engine.take_over(None, row("m", &format!("state-{index}"), 0)));
+    let results = futures_util::future::join_all(races).await;
+    assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
+    assert!(results.iter().filter_map(|result| result.as_ref().err()).all(|error| error.class() == Class::Locked));
+}
+
+#[tokio::test]
+async fn the_whole_checkpoint_comes_back() {
+    let Some(bench) = Bench::new().await else { return };
+    assert_eq!(bench.target.checkpoint("m").await.unwrap(), None, "without a checkpoint table");
+    bench.target.forget("m").await.unwrap();
+    let mut start = bench.begin(&[]).await;
+    assert_eq!(bench.target.checkpoint("other").await.unwrap(), None);
+    start.source_committed_at_us = 0;
+    start.phase = Phase::Live;
+    start.load_cursor = Some("{\"orders\": 'half'}".into());
+    start.pending_sweeps = 3;
+    start.quarantined = 1 << 40;
+    let position = BinlogPosition { server: "uuid".into(), file: "binlog.000042".into(), offset: 1 << 33, gtid: "0-1-25".into() };
+    start.frontier.0.insert("erp".into(), Position::Binlog(position));
+    let advance = next(&start);
+    bench.target.apply(&[(advance.clone(), &[], WriteBatch::default())]).await.unwrap();
+    assert_eq!(bench.target.checkpoint("m").await.unwrap(), Some(advance.next));
+    assert_eq!(bench.ask("SELECT source_committed_at IS NULL AND applied_at > now() - interval '1 minute' FROM strangler.checkpoint").await, "true");
+    bench.target.forget("m").await.unwrap();
+    assert_eq!(bench.target.checkpoint("m").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn f40_unique_values_may_swap_inside_a_batch() {
+    let Some(bench) = Bench::new().await else { return };
+    let table = labels("t");
+    let tables = std::slice::from_ref(&table);
+    let mut current = bench.begin(tables).await;
+    let advance = next(&current);
+    bench.target.apply(&[(advance.clone(), tables, batch(0, vec![], vec![label(1, "c"), label(2, "a")]))]).await.unwrap();
+    current = advance.next;
+    // Added while the engine runs: the connection remembers a table without it.
+    bench.run("CREATE UNIQUE INDEX ON t (label)").await;
+    let rounds = [[(1, "a"), (2, "b"), (3, "c")], [(1, "b"), (2, "c"), (3, "a")], [(3, "b"), (1, "a"), (2, "c")]];
+    for round in rounds {
+        let advance = next(&current);
+        let upserts = round.iter().map(|(id, text)| label(*id, text)).collect();
+        bench.target.apply(&[(advance.clone(), tables, batch(0, vec![], upserts))]).await.unwrap();
+        current = advance.next;
+    }
+    assert_eq!(bench.ask("SELECT string_agg(id || label, ' ' ORDER BY id) FROM t").await, "1a 2c 3b");
+    // The same above the size from which rows are staged.
+    for offset in [0, 1] {
+        let advance = next(&current);
+        let upserts = (0..6_000).map(|id| label(id, &format!("v{}", (id + offset) % 6_000))).collect();
+        bench.target.apply(&[(advance.clone(), tables, batch(0, vec![], upserts))]).await.unwrap();
+        current = advance.next;
+    }
+    assert_eq!(bench.ask("SELECT count(*) FROM t WHERE label = 'v' || (id + 1) % 6000").await, "6000");
+}
+
+#[tokio::test]
+async fn rows_may_come_before_the_rows_that_a_deferrable_foreign_key_asks_for() {
+    let Some(bench) = Bench::new().await else { return };
+    let tables = [labels("child"), labels("parent")];
+    let start = bench.begin(&tables).await;
+    bench.run("ALTER TABLE child ADD CONSTRAINT of_parent FOREIGN KEY (id) REFERENCES parent DEFERRABLE").await;
+    assert_eq!(bench.target.inspect(&tables[0]).await.unwrap(), crate::target::TableState::Present { has_rows: false });
+    let writes = |table: u32, id: i64| TableWrites { table, deletes: vec![], upserts: vec![label(id, "x")] };
+    let both = next(&start);
+    bench.target.apply(&[(both.clone(), &tables, WriteBatch { tables: vec![writes(0, 1), writes(1, 1)] })]).await.unwrap();
+    let orphan = bench.target.apply(&[(next(&both.next), &tables, WriteBatch { tables: vec![writes(0, 2)] })]).await.unwrap_err();
+    assert_eq!(orphan.class(), Class::Person);
+    assert!(orphan.message().contains("foreign key of_parent"), "{orphan:?}");
+    assert_eq!(bench.target.checkpoint("m").await.unwrap(), Some(both.next));
+}
+
+#[tokio::test]
+async fn f99_a_violated_constraint_is_named_without_values() {
+    let Some(bench) = Bench::new().await else { return };
+    let table = labels("t");
+    let tables = std::slice::from_ref(&table);
+    let start = bench.begin(tables).await;
+    bench.run("ALTER TABLE t ADD CONSTRAINT label_ok CHECK (label <> 'canary'), ADD CONSTRAINT one_label UNIQUE (label)").await;
+    for (rows, constraint) in [(vec![label(1, "canary")], "label_ok"), (vec![label(1, "canary "), label(2, "canary ")], "one_label")] {
+        for error in [
+            bench.target.apply(&[(next(&start), tables, batch(0, vec![], rows.clone()))]).await.unwrap_err(),
+            bench.target.load(&table, rows.clone(), &next(&start)).await.unwrap_err(),
+        ] {
+            let shown = format!("{error:?}");
+            assert_eq!(error.class(), Class::Person);
+            assert!(shown.contains(constraint) && !shown.contains("canary "), "{shown}");
+        }
+    }
+    assert_eq!(bench.target.checkpoint("m").await.unwrap(), Some(start));
+}
+
+#[tokio::test]
+async fn batches_of_all_sizes_with_deletes_and_moved_keys() {
+    let Some(bench) = Bench::new().await else { return };
+    let table = labels("t");
+    let tables = std::slice::from_ref(&table);
+    let mut current = bench.begin(tables).await;
+    for count in [1, 1_000, 4_999, 5_000, 20_000] {
+        let upserts: Vec<Row> = (0..count).rev().map(|id| label(id, &format!("{count}"))).collect();
+        let deletes: Vec<Row> = (0..count / 2).map(|id| key(id + 1_000_000)).chain([key(0)]).collect();
+        let advance = next(&current);
+        bench.target.apply(&[(advance.clone(), tables, batch(0, deletes, upserts))]).await.unwrap();
+        current = advance.next;
+        assert_eq!(bench.ask(&format!("SELECT count(*) FROM t WHERE label = '{count}'")).await, count.to_string());
+    }
+    let keys: Vec<Row> = (0..1_000).map(|id| key(id * 2)).collect();
+    let advance = next(&current);
+    bench.target.apply(&[(advance, tables, batch(0, keys.clone(), vec![]))]).await.unwrap();
+    assert_eq!(bench.ask("SELECT count(*) FROM t").await, "19000");
+    assert!(bench.target.read_keys("m", &table, &keys).await.unwrap().1.is_empty());
+}
+
+#[tokio::test]
+async fn two_mappings_share_a_transaction_or_fail_together() {
+    let Some(bench) = Bench::new().await else { return };
+    let (first, second) = ([labels("a")], [labels("b")]);
+    let one = bench.begin(&[first[0].clone(), second[0].clone()]).await;
+    let two = bench.target.take_over(None, row("another", "state-1", 5)).await.unwrap();
+    let write = || batch(0, vec![], vec![label(1, "x")]);
+    let mut wrong = next(&two);
+    wrong.expected_sequence = 4;
+    let error = bench.target.apply(&[(next(&one), &first, write()), (wrong, &second, write())]).await.unwrap_err();
+    assert_eq!(error.class(), Class::Retry, "our own row further ahead: {error:?}");
+    assert_eq!(bench.ask("SELECT count(*) FROM a").await, "0");
+    bench.target.apply(&[(next(&one), &first, write()), (next(&two), &second, write())]).await.unwrap();
+    assert_eq!(bench.ask("SELECT (SELECT label FROM a) || (SELECT label FROM b)").await, "xx");
+    assert_eq!(bench.ask("SELECT string_agg(seq::text, ',' ORDER BY mapping) FROM strangler.checkpoint").await, "6,1");
+}
+
+#[tokio::test]
+async fn tables_of_key_columns_alone() {
+    let Some(bench) = Bench::new().await else { return };
+    let table = table("pairs", 2, &[("left", TargetType::Integer), ("right", TargetType::Varchar(8))]);
+    let tables = std::slice::from_ref(&table);
+    let start = bench.begin(tables).await;
+    let pair = |left: i64, right: &str| values([Value::Int(left), Value::text(right)]);
+    let advance = next(&start);
+    bench.target.apply(&[(advance.clone(), tables, batch(0, vec![], vec![pair(1, "가"), pair(1, "나"), pair(2, "가")]))]).await.unwrap();
+    bench.target.apply(&[(next(&advance.next), tables, batch(0, vec![pair(1, "나")], vec![pair(1, "가")]))]).await.unwrap();
+    let (_, rows) = bench.target.read_after("m", &table, Some(&pair(1, "가")), 10).await.unwrap();
+    assert_eq!(rows, [pair(2, "가")]);
+    let (_, rows) = bench.target.read_after("m", &table, None, 1).await.unwrap();
+    assert_eq!(rows, [pair(1, "가")]);
+}
+
+#[tokio::test]
+async fn hostile_names_are_names() {
+    let Some(bench) = Bench::new().await else { return };
+    let longest = "가".repeat(21);
+    assert_eq!(longest.len(), 63);
+    let names = ["\"; DROP TABLE t; --", "select", "a'b$1", "back\\slash", "Ünï ✓", "u", longest.as_str(), "c1", "t"];
+    let mut current = bench.begin(&[]).await;
+    for (index, name) in names.iter().enumerate() {
+        let mut table = table(name, 1, &[(name, TargetType::BigInt), ("EXCLUDED\"", TargetType::Text), ("user", TargetType::Text)]);
+        table.schema = Some(format!("{}\"{index}", name.chars().take(10).collect::<String>()));
+        table.description = format!("it's {name}");
+        table.columns[1].description = format!("it's \\{name}");
+        table.indexes = vec![vec![1, 2]];
+        let tables = std::slice::from_ref(&table);
+        bench.target.create(tables).await.unwrap();
+        bench.target.create_indexes(&table).await.unwrap();
+        bench.target.create_indexes(&table).await.unwrap();
+        let whole = |id: i64| values([Value::Int(id), Value::text(*name), Value::Null]);
+        let loaded = next(&current);
+        bench.target.load(&table, vec![whole(1)], &loaded).await.unwrap();
+        let applied = next(&loaded.next);
+        bench.target.apply(&[(applied.clone(), tables, batch(0, vec![key(1)], vec![whole(2), whole(3)]))]).await.unwrap();
+        let (_, rows) = bench.target.read_after("m", &table, Some(&key(2)), 9).await.unwrap();
+        assert_eq!(rows, [whole(3)]);
+        assert_eq!(bench.target.inspect(&table).await.unwrap(), crate::target::TableState::Present { has_rows: true });
+        current = applied.next;
+    }
+    assert_eq!(bench.ask("SELECT count(*) FROM pg_indexes WHERE schemaname LIKE '%\"%'").await, (names.len() * 2).to_string());
+    for name in ["", &"x".repeat(64), "nul\0"] {
+        let error = bench.target.create(&[labels(name)]).await.unwrap_err();
+        assert_eq!(error.class(), Class::Preflight);
+    }
+}
+
+#[tokio::test]
+async fn a_table_altered_under_a_prepared_statement_is_not_misread() {
+    let Some(bench) = Bench::new().await else { return };
+    let table = table("t", 1, &[("id", TargetType::BigInt), ("n", TargetType::BigInt)]);
+    let tables = std::slice::from_ref(&table);
+    let start = bench.begin(tables).await;
+    let write = || batch(0, vec![], vec![values([Value::Int(1), Value::Int(2)])]);
+    let advance = next(&start);
+    bench.target.apply(&[(advance.clone(), tables, write())]).await.unwrap();
+    bench.target.read_after("m", &table, None, 1).await.unwrap();
+    bench.run("ALTER TABLE t ALTER n TYPE double precision").await;
+    let first = bench.target.read_after("m", &table, None, 1).await.unwrap_err();
+    assert_eq!(first.class(), Class::Retry, "{first:?}");
+    let second = bench.target.read_after("m", &table, None, 1).await.unwrap_err();
+    assert!(second.class() == Class::Person && second.message().contains("float8"), "{second:?}");
+    bench.run("ALTER TABLE t DROP n").await;
+    let error = bench.target.apply(&[(next(&advance.next), tables, write())]).await.unwrap_err();
+    assert_eq!(error.class(), Class::Person, "{error:?}");
+    assert!(error.message().contains("t.n does not exist"), "{error:?}");
+}

@@ -1,0 +1,203 @@
+//! Every column type with its extremes: in by COPY and by arrays, out by key and by range, equal bytes.
+
+use num_bigint::BigInt;
+
+use super::*;
+use crate::error::Class;
+use crate::target::TableState;
+use crate::value::row::encode;
+use crate::value::{Date, DateTime, Decimal, Time};
+
+fn every_type() -> TargetTable {
+    let types = [
+        ("id", TargetType::BigInt),
+        ("boolean", TargetType::Boolean),
+        ("smallint", TargetType::SmallInt),
+        ("integer", TargetType::Integer),
+        ("bigint", TargetType::BigInt),
+        ("numeric_65_30", TargetType::Numeric(Some((65, 30)))),
+        ("numeric_15_2", TargetType::Numeric(Some((15, 2)))),
+        ("numeric", TargetType::Numeric(None)),
+        ("real", TargetType::Real),
+        ("double", TargetType::Double),
+        ("text", TargetType::Text),
+        ("varchar_16", TargetType::Varchar(16)),
+        ("bytea", TargetType::Bytea),
+        ("date", TargetType::Date),
+        ("timestamp_0", TargetType::Timestamp(0)),
+        ("timestamp_3", TargetType::Timestamp(3)),
+        ("timestamp_6", TargetType::Timestamp(6)),
+        ("interval", TargetType::Interval),
+        ("time_0", TargetType::Time(0)),
+        ("time_6", TargetType::Time(6)),
+        ("json", TargetType::Json),
+    ];
+    table("every type", 1, &types)
+}
+
+fn decimal(text: &str) -> Value {
+    Value::Decimal(Decimal::parse(text).unwrap())
+}
+
+fn date(year: i32, month: u8, day: u8) -> Date {
+    Date { year, month, day }
+}
+
+fn moment(date: Date, time_us: i64) -> Value {
+    Value::DateTime(DateTime { date, time_us })
+}
+
+fn extremes() -> Vec<Row> {
+    let nines = Value::Decimal(Decimal::from_unscaled("9".repeat(65).parse::<BigInt>().unwrap(), 30));
+    let last_us = 86_399_999_999;
+    let lowest = values([
+        Value::Int(1),
+        Value::Bool(false),
+        Value::Int(i64::from(i16::MIN)),
+        Value::Int(i64::from(i32::MIN)),
+        Value::Int(i64::MIN),
+        Value::Decimal(Decimal::from_unscaled(-"9".repeat(65).parse::<BigInt>().unwrap(), 30)),
+        decimal("-9999999999999.99"),
+        decimal("-0.000000000000000000000000000000000000000001"),
+        Value::Float(f32::NEG_INFINITY),
+        Value::Double(f64::MIN),
+        Value::text(""),
+        Value::text(""),
+        Value::Bytes(Box::default()),
+        Value::Date(date(1, 1, 1)),
+        moment(date(1, 1, 1), 0),
+        moment(date(1000, 1, 1), 1_000),
+        moment(date(1, 1, 1), 1),
+        Value::Time(Time(-3_020_399_999_999)),
+        Value::Time(Time(0)),
+        Value::Time(Time(1)),
+        Value::text("null"),
+    ]);
+    let highest = values([
+        Value::Int(2),
+        Value::Bool(true),
+        Value::Int(i64::from(i16::MAX)),
+        Value::Int(i64::from(i32::MAX)),
+        Value::Int(i64::MAX),
+        nines,
+        decimal("9999999999999.99"),
+        decimal(&format!("{}.{}", "123456789".repeat(12), "90".repeat(40))),
+        Value::Float(f32::from_bits(1)),
+        Value::Double(f64::from_bits(1)),
+        Value::text("가나다 \u{1f600} \\N \t\n'\" \u{7f}".repeat(20_000)),
+        Value::text("가나다라마바사아자차카타파하까따"),
+        Value::Bytes((0..=255).collect()),
+        Value::Date(date(9999, 12, 31)),
+        moment(date(9999, 12, 31), 86_399_000_000),
+        moment(date(2024, 2, 29), 86_399_999_000),
+        moment(date(9999, 12, 31), last_us),
+        Value::Time(Time(3_020_399_999_999)),
+        Value::Time(Time(86_399_000_000)),
+        Value::Time(Time(last_us)),
+        Value::text("{ \"b\" : 1, \"a\":1.00, \"b\" : [\"한글\", null] }"),
+    ]);
+    let mut nulls = vec![Value::Null; lowest.len()];
+    nulls[0] = Value::Int(3);
+    let mut odd = nulls.clone();
+    odd[0] = Value::Int(-4);
+    odd[5] = decimal("0.000000000000000000000000000000");
+    odd[7] = decimal("10000000000000000000000000000");
+    odd[8] = Value::Float(-0.0);
+    odd[9] = Value::Double(-0.0);
+    vec![odd.into(), lowest, highest, nulls.into()]
+}
+
+fn bytes(rows: &[Row]) -> Vec<Vec<u8>> {
+    let encoded = rows.iter().map(|row| {
+        let mut bytes = Vec::new();
+        encode(row, &mut bytes);
+        bytes
+    });
+    encoded.collect()
+}
+
+#[tokio::test]
+async fn every_type_comes_back_with_equal_bytes() {
+    let Some(bench) = Bench::new().await else { return };
+    let table = every_type();
+    let rows = extremes();
+    let keys: Vec<Row> = rows.iter().map(|row| values([row[0].clone()])).collect();
+    let start = bench.begin(std::slice::from_ref(&table)).await;
+    assert_eq!(bench.target.inspect(&table).await.unwrap(), TableState::Present { has_rows: false });
+
+    let loaded = next(&start);
+    bench.target.load(&table, rows.clone(), &loaded).await.unwrap();
+    let (checkpoint, read) = bench.target.read_after("m", &table, None, 10).await.unwrap();
+    assert_eq!(checkpoint.as_ref(), Some(&loaded.next));
+    assert_eq!(bytes(&read), bytes(&rows), "by COPY");
+
+    let emptied = next(&loaded.next);
+    let tables = std::slice::from_ref(&table);
+    bench.target.apply(&[(emptied.clone(), tables, batch(0, keys.clone(), vec![]))]).await.unwrap();
+    assert_eq!(bench.target.inspect(&table).await.unwrap(), TableState::Present { has_rows: false });
+    let applied = next(&emptied.next);
+    bench.target.apply(&[(applied.clone(), tables, batch(0, vec![], rows.clone()))]).await.unwrap();
+    let (checkpoint, mut read) = bench.target.read_keys("m", &table, &keys).await.unwrap();
+    assert_eq!(checkpoint, Some(applied.next));
+    read.sort_by_key(|row| if let Value::Int(id) = row[0] { id } else { 0 });
+    assert_eq!(bytes(&read), bytes(&rows), "by arrays");
+}
+
+#[tokio::test]
+async fn values_that_do_not_fit_are_refused_by_name_and_nothing_is_written() {
+    let Some(bench) = Bench::new().await else { return };
+    let table = every_type();
+    let tables = std::slice::from_ref(&table);
+    let start = bench.begin(tables).await;
+    let traps = [
+        (2, Value::Int(40_000), "smallint", Class::Person),
+        (4, Value::UInt(u64::MAX), "bigint", Class::Person),
+        (6, decimal("1.001"), "numeric_15_2", Class::Person),
+        (6, decimal("99999999999999.99"), "every type", Class::Person),
+        (10, Value::text("canary\0"), "text", Class::Person),
+        (11, Value::text("canary canary canary"), "every type", Class::Person),
+        (13, Value::Date(date(2024, 0, 0)), "date", Class::Person),
+        (14, moment(date(2024, 1, 1), 1), "timestamp_0", Class::Person),
+        (20, Value::text("{canary"), "every type", Class::Person),
+        (10, Value::Int(1), "text", Class::Bug),
+    ];
+    for (position, value, named, class) in traps {
+        let mut row = extremes().pop().unwrap();
+        row[position] = value;
+        let failures = [
+            bench.target.load(&table, vec![row.clone()], &next(&start)).await.unwrap_err(),
+            bench.target.apply(&[(next(&start), tables, batch(0, vec![], vec![row]))]).await.unwrap_err(),
+        ];
+        for error in failures {
+            assert_eq!(error.class(), class, "{error:?}");
+            let shown = format!("{error:?}");
+            assert!(shown.contains(named) && !shown.contains("canary"), "{shown}");
+        }
+    }
+    assert_eq!(bench.target.checkpoint("m").await.unwrap(), Some(start));
+    assert_eq!(bench.ask("SELECT count(*) FROM \"every type\"").await, "0");
+}
+
+#[tokio::test]
+async fn f69_bigint_unsigned_above_2_63_goes_into_numeric() {
+    let Some(bench) = Bench::new().await else { return };
+    let table = table("t", 1, &[("id", TargetType::Numeric(Some((20, 0))))]);
+    let start = bench.begin(std::slice::from_ref(&table)).await;
+    bench.target.load(&table, vec![values([Value::UInt(u64::MAX)])], &next(&start)).await.unwrap();
+    let (_, read) = bench.target.read_keys("m", &table, &[values([Value::UInt(u64::MAX)])]).await.unwrap();
+    assert_eq!(read, [values([decimal("18446744073709551615")])]);
+}
+
+#[tokio::test]
+async fn infinite_dates_and_nan_are_errors_when_read() {
+    let Some(bench) = Bench::new().await else { return };
+    let types = [("id", TargetType::BigInt), ("d", TargetType::Date), ("t", TargetType::Timestamp(6)), ("n", TargetType::Numeric(None))];
+    let table = table("t", 1, &types);
+    bench.begin(std::slice::from_ref(&table)).await;
+    for value in ["'infinity', NULL, NULL", "NULL, '-infinity', NULL", "NULL, NULL, 'NaN'"] {
+        bench.run(&format!("DELETE FROM t; INSERT INTO t VALUES (1, {value})")).await;
+        let error = bench.target.read_after("m", &table, None, 1).await.unwrap_err();
+        assert_eq!(error.class(), Class::Person);
+        assert!(error.message().contains("t."), "{error:?}");
+    }
+}
