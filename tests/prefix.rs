@@ -6,7 +6,7 @@
 //! totals equal to their lines, money neither made nor lost.
 
 use crate::support::project::Project;
-use crate::support::servers::{Kind, own};
+use crate::support::servers::{Kind, own, shared};
 use crate::support::{rounds, seed};
 use fastrand::Rng;
 use mysql_async::Conn;
@@ -189,4 +189,26 @@ async fn a_reader_always_sees_one_committed_prefix_and_never_goes_back() {
     }
     assert_eq!(engine.interrupt().await, Some(130), "{}", engine.log());
     project.settle().await;
+}
+
+/// The invariants hold on the source at every commit: otherwise a sample would prove nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_sampled_invariants_hold_on_the_source() {
+    let Some(pair) = shared(Kind::MariaDb).await else { return };
+    let project = Project::new(&pair, "prefix_alone").await;
+    project.legacy(TABLES).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let writers: Vec<_> = (0..3).map(|seed| tokio::spawn(write(project.source_url().to_owned(), seed, stop.clone()))).collect();
+    let question = "SELECT (SELECT n FROM p_tick), (SELECT COUNT(*) FROM p_journal), (SELECT CAST(SUM(balance) AS CHAR) FROM p_account), \
+         (SELECT COUNT(*) FROM p_bank b WHERE b.total <> (SELECT SUM(balance) FROM p_account a WHERE a.bank = b.bank) \
+           OR b.accounts <> (SELECT COUNT(*) FROM p_account a WHERE a.bank = b.bank))";
+    for _ in 0..100 {
+        let (tick, journal, sum, broken): (u64, u64, String, u64) =
+            mysql_async::from_row(project.ask_legacy(question).await.pop().unwrap());
+        assert_eq!((tick, sum.as_str(), broken), (journal, "5000.00", 0));
+    }
+    stop.store(true, Ordering::Relaxed);
+    for writer in writers {
+        assert!(writer.await.unwrap() > 0);
+    }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 pub fn status(socket: &Path) -> Option<serde_json::Value> {
     let mut stream = UnixStream::connect(socket).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
-    stream.write_all(b"GET /status HTTP/1.1\r\nHost: engine\r\nConnection: close\r\n\r\n").ok()?;
+    stream.write_all(b"GET /v1/status HTTP/1.1\r\nHost: engine\r\nConnection: close\r\n\r\n").ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;
     let (_, body) = answer.split_once("\r\n\r\n")?;

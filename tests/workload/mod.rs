@@ -5,8 +5,9 @@ pub mod driver;
 pub mod random;
 pub mod schema;
 
+use crate::support::oracle::MappingFile;
 use crate::support::project::Project;
-use crate::support::servers::{Kind, Pair, own};
+use crate::support::servers::{Kind, Pair, own, shared};
 use crate::support::{rounds, seed};
 use driver::{Driver, Images};
 
@@ -90,4 +91,30 @@ async fn mysql_by_file_and_position() {
     let Some(pair) = own(Kind::MySql, &["--gtid-mode=OFF", "--enforce-gtid-consistency=OFF"]).await else { return };
     let load = Load { before: rounds(200, 2_000), live: rounds(400, 8_000), images: Images::Full, large_rows: false };
     arrives_whole(&pair, "mysql_by_file", load).await;
+}
+
+/// The workload itself, without the program: every kind of step happens, on both servers, and the mapping's SELECTs are theirs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_workload_does_what_it_says() {
+    for kind in [Kind::MariaDb, Kind::MySql] {
+        let Some(pair) = shared(kind).await else { continue };
+        let project = project(&pair, "workload_alone").await;
+        let mut drivers = writers(&project, 1).await;
+        both(&mut drivers, 400, Images::Mixed).await;
+        drivers[0].large_row(5).await;
+        let [one, two] = drivers;
+        let mut outcomes = one.disconnect().await;
+        for (outcome, times) in two.disconnect().await {
+            *outcomes.entry(outcome).or_default() += times;
+        }
+        let times = |outcome: &str| outcomes.get(outcome).copied().unwrap_or(0);
+        assert!(times("done") > 250 && times("xa committed") > 2, "{kind:?}: {outcomes:?}");
+        assert!(times("collided") < 100, "{kind:?}: {outcomes:?}");
+        let mapping: MappingFile = serde_saphyr::from_str(schema::MAPPING).unwrap();
+        for (name, table) in mapping.tables {
+            let rows = project.ask_legacy(&format!("SELECT COUNT(*) FROM ({}) answer", table.sql)).await;
+            let count: u64 = rows.into_iter().next().unwrap().get(0).unwrap();
+            assert!(count > 50, "{kind:?} {name}: {count} rows");
+        }
+    }
 }
