@@ -1,7 +1,9 @@
 //! Every expression of `expressions.txt` over every row of an awkward table, evaluated here and by real servers: same values,
 //! same types. A missing MariaDB is a loud skip, or a failure under `STRANGLER_REQUIRE_DB=1`.
 
+mod aggregates;
 mod server;
+mod strings;
 mod table;
 
 use std::fmt::Write as _;
@@ -33,7 +35,11 @@ impl Scope for OneRow<'_> {
 }
 
 fn bind(expression: &str, catalog: &SourceCatalog) -> std::result::Result<Expr, String> {
-    let sql = format!("SELECT k, {expression} AS c FROM v");
+    bind_from(expression, "v", catalog)
+}
+
+fn bind_from(expression: &str, table: &str, catalog: &SourceCatalog) -> std::result::Result<Expr, String> {
+    let sql = format!("SELECT k, {expression} AS c FROM {table}");
     let query = strangler::sql::bind(&sql, catalog).map_err(|findings| {
         findings.iter().fold(String::new(), |mut all, finding| {
             let _ = write!(all, "{}; ", finding.message);
@@ -123,15 +129,15 @@ fn run(server: &Server, sql_mode: &str) -> Tally {
         }
         tally.bound += 1;
         if !is_value_only {
-            compare_type(server, expression, &expr, sql_mode, &mut tally);
+            compare_type(server, expression, &expr, &mut tally);
         }
         compare_values(server, expression, &expr, &rows, sql_mode, &mut tally);
     }
     tally
 }
 
-fn compare_type(server: &Server, expression: &str, expr: &Expr, sql_mode: &str, tally: &mut Tally) {
-    if let Some(theirs) = server.type_of(expression, sql_mode)
+fn compare_type(server: &Server, expression: &str, expr: &Expr, tally: &mut Tally) {
+    if let Some(theirs) = server.type_of(expression)
         && !table::same_type(&expr.data_type, &theirs)
     {
         tally.faults.push(format!("{expression}: type {:?}, the server says {theirs}", expr.data_type));
@@ -139,7 +145,7 @@ fn compare_type(server: &Server, expression: &str, expr: &Expr, sql_mode: &str, 
 }
 
 fn compare_values(server: &Server, expression: &str, expr: &Expr, rows: &[Row], sql_mode: &str, tally: &mut Tally) {
-    let theirs = match server.answers(expression, sql_mode) {
+    let theirs = match server.answers(expression, "v", sql_mode) {
         Ok(theirs) => theirs,
         Err(error) => {
             // The whole statement failed on the server: then one of our rows must have no value.
@@ -194,6 +200,9 @@ fn check(server: Option<Server>, name: &str) {
         assert!(tally.faults.is_empty(), "{} differences from {name}:\n{}", tally.faults.len(), shown.join("\n"));
         assert!(tally.bound > 300 && tally.no_value * 20 < tally.compared, "too little was compared");
     }
+    aggregates::aggregates_are_the_servers(&server);
+    strings::every_character_has_the_servers_case(&server);
+    strings::random_strings_read_alike(&server, 20_240_131);
 }
 
 #[test]

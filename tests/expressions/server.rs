@@ -186,13 +186,13 @@ impl Server {
 
     pub fn catalog(&self, sql_mode: &str) -> SourceCatalog {
         self.execute(&format!("SET NAMES utf8mb4 COLLATE {}", self.connection_collation()));
-        self.execute("SET time_zone = '+09:00'");
+        self.execute("SET time_zone = '+09:00', group_concat_max_len = 1024");
         self.execute("USE p");
         SourceCatalog {
             flavor: self.flavor,
             version: if self.flavor == Flavor::MariaDb { (10, 11, 0) } else { (9, 7, 0) },
             default_schema: "p".into(),
-            tables: vec![table::schema()],
+            tables: vec![table::schema(), table::strings_schema()],
             collations: self.collations.clone(),
             session: SessionSettings {
                 sql_mode: sql_mode.into(),
@@ -202,6 +202,39 @@ impl Server {
                 collation_connection: self.connection_collation().into(),
                 lower_case_table_names: 0,
             },
+        }
+    }
+
+    /// The aggregate over the first rows.
+    pub fn aggregate(&self, text: &str, rows: usize) -> Option<Vec<u8>> {
+        self.execute("SET sql_mode = ''");
+        self.query(&format!("SELECT {text} AS c FROM v WHERE k <= {rows}")).unwrap()[0][0].clone()
+    }
+
+    pub fn has_collation(&self, name: &str) -> bool {
+        self.collations.contains_key(name)
+    }
+
+    /// Every character with its upper and lower case under a collation.
+    pub fn cases(&self, collation: &str) -> Vec<(String, String, String)> {
+        let text = |bytes: Option<Vec<u8>>| String::from_utf8(bytes.unwrap()).unwrap();
+        let rows = self.query(&format!("SELECT c, UPPER(c COLLATE {collation}), LOWER(c COLLATE {collation}) FROM weights.c")).unwrap();
+        rows.into_iter()
+            .map(|row| {
+                let mut row = row.into_iter().map(text);
+                (row.next().unwrap(), row.next().unwrap(), row.next().unwrap())
+            })
+            .collect()
+    }
+
+    /// Puts strings into the table `z`, numbered from 0.
+    pub fn fill_strings(&self, strings: &[String]) {
+        self.execute("SET sql_mode = ''");
+        self.execute("DROP TABLE IF EXISTS z");
+        self.execute("CREATE TABLE z (k INT NOT NULL PRIMARY KEY, t VARCHAR(40) COLLATE utf8mb4_general_ci NOT NULL)");
+        for (first, chunk) in (0..).step_by(500).zip(strings.chunks(500)) {
+            let values: Vec<String> = (first..).zip(chunk).map(|(k, text)| format!("({k}, '{text}')")).collect();
+            self.execute(&format!("INSERT INTO z VALUES {}", values.join(",")));
         }
     }
 
@@ -221,8 +254,7 @@ impl Server {
             .collect()
     }
 
-    pub fn type_of(&self, expression: &str, sql_mode: &str) -> Option<String> {
-        let _ = sql_mode;
+    pub fn type_of(&self, expression: &str) -> Option<String> {
         self.execute("SET sql_mode = ''");
         self.execute("DROP TEMPORARY TABLE IF EXISTS typed");
         self.query(&format!("CREATE TEMPORARY TABLE typed AS SELECT {expression} AS c FROM v LIMIT 0")).ok()?;
@@ -231,9 +263,9 @@ impl Server {
     }
 
     /// The answer per row.
-    pub fn answers(&self, expression: &str, sql_mode: &str) -> Result<Vec<Option<Vec<u8>>>, String> {
+    pub fn answers(&self, expression: &str, table: &str, sql_mode: &str) -> Result<Vec<Option<Vec<u8>>>, String> {
         self.execute(&format!("SET sql_mode = '{sql_mode}'"));
-        let rows = self.query(&format!("SELECT k, {expression} AS c FROM v ORDER BY k"))?;
+        let rows = self.query(&format!("SELECT k, {expression} AS c FROM {table} ORDER BY k"))?;
         Ok(rows.into_iter().map(|row| row[1].clone()).collect())
     }
 }

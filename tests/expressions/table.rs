@@ -138,3 +138,13 @@ fn decimal_fits(theirs: &str, precision: u16, scale: u16) -> bool {
     let Some((their_precision, their_scale)) = inner.split_once(',') else { return false };
     their_scale.parse() == Ok(scale) && their_precision.parse::<u16>().is_ok_and(|their| their <= precision)
 }
+
+/// The table of [`super::strings`].
+pub fn strings_schema() -> TableSchema {
+    let mut schema = schema();
+    schema.name.name = "z".into();
+    schema.columns.truncate(1);
+    let text = Column { name: "t".into(), data_type: super::strings::text_type(), nullable: false, ..schema.columns[0].clone() };
+    schema.columns.push(text);
+    schema
+}

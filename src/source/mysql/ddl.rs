@@ -261,8 +261,8 @@ impl<'a> Statement<'a> {
         self.take_all(&["IF", "EXISTS"]);
         let Some((schema, name)) = self.table() else { return self.restart().unless_mentioned() };
         let Some(table) = self.tables.find(&schema, &name) else {
-            // Another table may still take a mapped table's name or exchange a partition with it.
-            return self.unless_mentioned();
+            // Another table may still take a mapped table's name or exchange a partition with it; a column may have any name.
+            return if self.reaches_others() { self.unless_mentioned() } else { Verdict::Passes };
         };
         if self.take("WAIT") {
             self.at += 1;
@@ -277,6 +277,14 @@ impl<'a> Statement<'a> {
             }
         }
         if appended == 0 { Verdict::Passes } else { Verdict::Appends(table.id, appended) }
+    }
+
+    /// Whether an ALTER TABLE holds a clause that names a second table.
+    fn reaches_others(&self) -> bool {
+        let inside = |token: &Token<'_>| ["COLUMN", "INDEX", "KEY"].iter().any(|word| token.is_word(word));
+        let rest = self.tokens.get(self.at..).unwrap_or(&[]);
+        let renames = rest.windows(2).any(|pair| matches!(pair, [one, two] if one.is_word("RENAME") && !inside(two)));
+        renames || rest.iter().any(|token| token.is_word("EXCHANGE"))
     }
 
     /// All mapped tables whose names occur anywhere in the rest of the statement.

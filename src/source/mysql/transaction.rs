@@ -491,3 +491,6 @@ fn by_statement() -> Error {
         "set binlog_format=ROW globally and in every session, then reset the mappings of this source and load them again",
     )
 }
+
+#[cfg(test)]
+mod tests;

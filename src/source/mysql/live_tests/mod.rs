@@ -196,11 +196,13 @@ fn transactions(events: Vec<SourceEvent>) -> Vec<Transaction> {
 }
 
 fn schema_changes(events: &[SourceEvent]) -> Vec<&SchemaChange> {
-    let only = |event| match event {
-        SourceEvent::SchemaChange(change) => Some(change),
-        _ => None,
-    };
-    events.iter().filter_map(only).collect()
+    let mut changes = Vec::new();
+    for event in events {
+        if let SourceEvent::SchemaChange(change) = event {
+            changes.push(change);
+        }
+    }
+    changes
 }
 
 fn full(image: &Image) -> &[Value] {

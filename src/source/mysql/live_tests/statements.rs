@@ -30,7 +30,7 @@ async fn harmless(flavor: Flavor, schema: &str) {
     let Some(mut bench) = bench(flavor, schema).await else { return };
     let begin = bench.position().await;
     let statements = [
-        "ALTER TABLE other ADD COLUMN w INT FIRST, DROP COLUMN v",
+        "ALTER TABLE other ADD COLUMN w INT FIRST, ADD COLUMN a INT, DROP COLUMN v",
         "DROP TABLE other",
         "CREATE TABLE other2 AS SELECT 1 AS x",
         "RENAME TABLE other2 TO other3",
