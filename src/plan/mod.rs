@@ -8,6 +8,7 @@ mod anchor;
 mod builder;
 mod dependence;
 pub(crate) mod expr;
+mod explain;
 mod grouping;
 mod indexes;
 mod input;
@@ -18,6 +19,9 @@ pub(crate) mod print;
 mod proof;
 mod scopes;
 mod walks;
+
+#[cfg(test)]
+mod tests;
 
 pub use builder::Builder;
 pub use input::{ColumnOptions, MappingInput, PlanFinding, TableInput};

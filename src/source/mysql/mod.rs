@@ -14,6 +14,7 @@ mod control;
 mod ddl;
 pub mod decode;
 mod driver_value;
+mod explain;
 mod failure;
 mod group;
 mod history;
@@ -29,6 +30,8 @@ pub mod stream;
 mod tokens;
 mod transaction;
 pub mod zone;
+#[cfg(test)]
+mod live_tests;
 #[cfg(test)]
 mod tests;
 
@@ -47,7 +50,7 @@ use self::connect::{MySqlOptions, Pool, Use};
 use self::driver_value::TextForm;
 use self::marks::Marker;
 use self::select::{Expected, OPEN_VIEW, Statement};
-use super::{Finding, Layouts, Source};
+use super::{Finding, Layouts, PlannedAccess, Source};
 
 /// The memory that one source transaction may take; a larger one stops by name.
 const TRANSACTION_BYTES_MAX: usize = 256 << 20;
@@ -184,6 +187,14 @@ impl Source for MySqlSource {
         let statement = Statement { attempt: &attempt, sql, parameters, form: TextForm::Utf8, limit };
         select::each_row(lease.conn(), statement, &expected, visit).await?;
         lease.give_back().await
+    }
+
+    async fn explain(&self, sql: &str, parameters: &[Value]) -> Result<Vec<PlannedAccess>> {
+        let mut lease = self.pool.lease(Use::Select).await?;
+        let attempt = format!("explain a SELECT on source {}", self.pool.options().name);
+        let accesses = explain::accesses(lease.conn(), self.pool.answer_limit(), &attempt, sql, parameters).await?;
+        lease.give_back().await?;
+        Ok(accesses)
     }
 }
 

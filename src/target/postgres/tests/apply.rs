@@ -79,7 +79,7 @@ async fn the_whole_checkpoint_comes_back() {
     start.load_cursor = Some("{\"orders\": 'half'}".into());
     start.pending_sweeps = 3;
     start.quarantined = 1 << 40;
-    let position = BinlogPosition { server: "uuid".into(), file: "binlog.000042".into(), offset: 1 << 33, gtid: "0-1-25".into() };
+    let position = BinlogPosition { server: "uuid".into(), file: "binlog.000042".into(), offset: 1 << 33, gtid: "0-1-25".into(), prepared_from: None };
     start.frontier.0.insert("erp".into(), Position::Binlog(position));
     let advance = next(&start);
     bench.target.apply(&[(advance.clone(), &[], WriteBatch::default())]).await.unwrap();

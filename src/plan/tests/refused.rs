@@ -1,0 +1,57 @@
+//! What cannot be planned says why, where, and what to do.
+
+use super::{plan, shop_catalog, table};
+
+fn refusal(key: &[&str], sql: &str) -> (String, String) {
+    let catalog = shop_catalog::shop("");
+    let findings = plan(&catalog, vec![table(&catalog, "t", key, sql)]).unwrap_err();
+    let under = findings[0].span.clone().map_or(String::new(), |span| sql[span].to_owned());
+    assert!(!findings[0].help.is_empty(), "{findings:?}");
+    (findings[0].message.clone(), under)
+}
+
+#[test]
+fn a_key_that_does_not_determine_the_root_is_refused() {
+    let (message, _) = refusal(&["cust_no"], "SELECT o.ord_no, o.cust_no FROM tb_ord_mst o");
+    assert!(message.contains("does not determine o (ord_no)"), "{message}");
+}
+
+#[test]
+fn many_to_many_is_refused_under_the_relation_that_multiplies() {
+    let sql = "SELECT o.ord_no, d.item_no FROM tb_ord_mst o JOIN tb_cust c ON c.cust_no = o.cust_no JOIN tb_cust_addr a ON a.cust_no = c.cust_no JOIN tb_ord_dtl d ON d.ord_no = o.ord_no";
+    let (message, under) = refusal(&["ord_no"], sql);
+    assert!(message.contains("may join several rows"), "{message}");
+    assert!(under.contains("tb_") || under == "a" || under == "d", "{under}");
+}
+
+#[test]
+fn an_uncorrelated_subquery_is_refused() {
+    let (message, _) = refusal(&["ord_no"], "SELECT o.ord_no, (SELECT MAX(g.grd_nm) FROM tb_cust_grd g) AS best FROM tb_ord_mst o");
+    assert!(message.contains("full scan") || message.contains("cannot be traced"), "{message}");
+}
+
+#[test]
+fn a_relation_that_only_a_range_binds_is_refused() {
+    let sql = "SELECT o.ord_no, (SELECT COUNT(*) FROM tb_ord_hist h WHERE h.ord_no > o.ord_no) AS later FROM tb_ord_mst o";
+    let (message, _) = refusal(&["ord_no"], sql);
+    assert!(message.contains("full scan"), "{message}");
+}
+
+#[test]
+fn union_branches_that_may_share_a_key_are_refused() {
+    let sql = "SELECT o.ord_no FROM tb_ord_mst o UNION ALL SELECT o.ord_no FROM tb_ord_mst o";
+    let (message, _) = refusal(&["ord_no"], sql);
+    assert!(message.contains("two branches"), "{message}");
+}
+
+#[test]
+fn an_aggregate_over_a_whole_table_is_refused() {
+    let (message, _) = refusal(&["n"], "SELECT COUNT(*) AS n FROM tb_ord_mst o");
+    assert!(message.contains("has no key"), "{message}");
+}
+
+#[test]
+fn a_key_column_that_the_select_does_not_give_is_refused() {
+    let (message, _) = refusal(&["order_id"], "SELECT o.ord_no FROM tb_ord_mst o");
+    assert!(message.contains("key names column order_id"), "{message}");
+}
