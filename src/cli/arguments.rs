@@ -14,7 +14,8 @@ Exit codes:
   64 usage                    75 stopped, run again         checkpoint written
   65 mapping or config wrong  76 a person must act";
 
-const ABOUT: &str = "Moves a running legacy system's data into new service databases, one domain at a time, and keeps them exactly in step";
+const ABOUT: &str =
+    "Moves a running legacy system's data into new service databases, one domain at a time, and keeps them exactly in step";
 
 const OVERVIEW: &str = "\
 First steps:

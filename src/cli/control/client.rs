@@ -32,7 +32,8 @@ impl Client {
     /// # Errors
     /// `Local` if the socket exists but may not be used.
     pub async fn of_state(state: &Path) -> Result<Option<Self>> {
-        let client = Self { path: socket_path(state) };
+        let Some(path) = socket_path(state) else { return Ok(None) };
+        let client = Self { path };
         match UnixStream::connect(&client.path).await {
             Ok(_) => Ok(Some(client)),
             // Nobody listens on what a killed engine left.
@@ -83,14 +84,19 @@ impl Client {
         let asked = tokio::time::timeout(PATIENCE, self.exchange(method, path, question)).await;
         let (status, body) = asked.map_err(|_| self.failed())??;
         if status != StatusCode::OK {
-            let refusal = serde_json::from_slice(&body).map_or_else(|_| format!("it answered {status}"), |refusal: Refusal| refusal.error);
+            let refusal =
+                serde_json::from_slice(&body).map_or_else(|_| format!("it answered {status}"), |refusal: Refusal| refusal.error);
             return Err(Error::new(Class::Person, refusal));
         }
-        serde_json::from_slice(&body).map_err(|error| self.failed().with_hint("is it another version of strangler?").because(error))
+        serde_json::from_slice(&body)
+            .map_err(|error| self.failed().with_hint("is it another version of strangler?").because(error))
     }
 
     async fn exchange<Q: Serialize>(&self, method: Method, path: &str, question: Option<&Q>) -> Result<(StatusCode, Bytes)> {
-        let body = question.map(serde_json::to_vec).transpose().map_err(|error| Error::bug("a question cannot be written as JSON").because(error))?;
+        let body = question
+            .map(serde_json::to_vec)
+            .transpose()
+            .map_err(|error| Error::bug("a question cannot be written as JSON").because(error))?;
         let request = Request::builder()
             .method(method)
             .uri(path)
