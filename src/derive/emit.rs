@@ -58,6 +58,14 @@ impl<'a> Part<'a> {
         prefix
     }
 
+    /// Reads the rows of sorted root anchors in one go; groups are read one by one.
+    pub(crate) fn prefetch(&self, reader: &Reader<'_>, anchors: &[Vec<u8>]) -> Result<()> {
+        match &self.branch.anchor {
+            Anchor::Row { .. } => reader.rows(self.anchor_table()?, anchors).map(|_| ()),
+            Anchor::Group { .. } => Ok(()),
+        }
+    }
+
     /// Derives one anchor from the state as it is.
     pub(crate) fn derive(&self, reader: &Reader<'_>, anchor: &[u8]) -> Result<Derived> {
         let stored: Arc<[Arc<Stored>]> = match &self.branch.anchor {

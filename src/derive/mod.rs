@@ -20,6 +20,9 @@ mod stored;
 mod view;
 mod walk;
 
+#[cfg(test)]
+mod tests;
+
 pub use arrangements::{Arrangements, Mutation, Space};
 pub use load::load;
 pub use step::{ingest, replay, step};

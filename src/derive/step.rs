@@ -15,8 +15,9 @@ use crate::error::{Error, Result};
 use crate::plan::{MappingId, NodeId, Plan};
 use crate::write::WriteBatch;
 
-/// Anchors per task of a parallel derivation; each task has a reader of its own.
-const ANCHORS_PER_TASK: usize = 128;
+/// Anchors per task of a parallel derivation, at least and at most: each task has a reader of its own, which remembers the rows that
+/// many anchors share.
+const ANCHORS_PER_TASK: std::ops::RangeInclusive<usize> = 64..=1024;
 
 /// One live epoch: changes in, state mutations and target writes out.
 ///
@@ -64,12 +65,14 @@ fn part_step(view: &View<'_>, part: Part<'_>, net: &Net, emitted: &mut Vec<Mutat
 pub(crate) fn derive_all(view: &View<'_>, part: Part<'_>, anchors: &[Vec<u8>]) -> Result<Vec<Derived>> {
     let derive = |anchors: &[Vec<u8>]| {
         let reader = Reader::new(view);
+        part.prefetch(&reader, anchors)?;
         anchors.iter().map(|anchor| part.derive(&reader, anchor)).collect::<Result<Vec<Derived>>>()
     };
-    if anchors.len() <= ANCHORS_PER_TASK {
+    let per_task = (anchors.len() / (2 * rayon::current_num_threads())).clamp(*ANCHORS_PER_TASK.start(), *ANCHORS_PER_TASK.end());
+    if anchors.len() <= per_task {
         return derive(anchors);
     }
-    let parts = anchors.par_chunks(ANCHORS_PER_TASK).map(derive).collect::<Result<Vec<Vec<Derived>>>>()?;
+    let parts = anchors.par_chunks(per_task).map(derive).collect::<Result<Vec<Vec<Derived>>>>()?;
     Ok(parts.into_iter().flatten().collect())
 }
 

@@ -95,7 +95,8 @@ impl<'a> Builder<'a> {
         let walks = plan_walks(&scopes, &mut self.pool, alias);
         let (mut access, walks) = match (access, walks) {
             (Ok(access), Ok(walks)) => (access, walks),
-            (Err(findings), Ok(_)) | (_, Err(findings)) => return Err(findings),
+            // A relation that nothing binds often cannot be traced either; the first says what to change.
+            (Err(findings), _) | (_, Err(findings)) => return Err(findings),
         };
         plan_grouping(&scopes, &mut access)?;
         Ok(BranchPlan { branch: branch.clone(), anchor, walks, access })

@@ -7,6 +7,7 @@ mod access;
 mod anchor;
 mod builder;
 mod dependence;
+mod explain;
 mod expr;
 mod grouping;
 mod indexes;

@@ -25,7 +25,7 @@ pub(crate) fn injective_core(expr: &Expr) -> &Expr {
 }
 
 fn is_concat(function: &Function) -> bool {
-    *function == Function::Concat
+    matches!(function, Function::Concat)
 }
 
 /// Whether different values stay different under a cast.

@@ -82,3 +82,9 @@ fn a_reformatted_mapping_keeps_its_fingerprint_and_a_changed_one_loses_it() {
     assert_eq!(first, fingerprint("select  o.ord_no AS order_id,\n  o.dlv_amt AS fee\nFROM tb_ord_mst o where o.del_yn='N'"));
     assert_ne!(first, fingerprint("SELECT o.ord_no AS order_id, o.dlv_amt AS fee FROM tb_ord_mst o WHERE o.del_yn = 'Y'"));
 }
+
+#[test]
+fn the_example_explains_itself() {
+    let catalog = shop_catalog::shop("");
+    insta::assert_snapshot!(shop_plan(&catalog).explain());
+}

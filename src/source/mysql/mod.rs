@@ -31,6 +31,8 @@ mod tokens;
 mod transaction;
 pub mod zone;
 #[cfg(test)]
+mod live_tests;
+#[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -253,9 +253,10 @@ fn replace(arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Resul
     let arguments = texts(vec![text, from, to], context)?;
     let lengths: Option<Vec<u32>> = arguments.iter().map(text_length).collect();
     let length = match lengths.as_deref() {
-        Some([own, from, to]) if to > from => {
-            let times = own / (*from).max(1);
-            Some(own.saturating_add(times.saturating_mul(if context.is_mariadb() { *to } else { to - from })))
+        Some([own, from, to]) if *from > 0 && to > from => {
+            let times = own / from;
+            let grown = if context.is_mariadb() { times.saturating_mul(*to) } else { own.saturating_add(times.saturating_mul(to - from)) };
+            Some(grown)
         }
         Some([own, ..]) => Some(*own),
         _ => None,
@@ -264,7 +265,7 @@ fn replace(arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Resul
 }
 
 fn pad(name: &str, arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
-    arity(name, &arguments, 2..=3)?;
+    arity(name, &arguments, if context.is_mariadb() { 2..=3 } else { 3..=3 })?;
     let mut arguments = arguments.into_iter();
     let (Some(text), Some(length), padding) = (arguments.next(), arguments.next(), arguments.next()) else {
         return Err(Refusal::new(format!("{name} takes 2 or 3 arguments"), ""));
@@ -314,7 +315,7 @@ fn locate(arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Result
     if let Some(start) = start {
         parts.push(to_integer(start)?);
     }
-    number(Function::Locate { collation }, parts, span)
+    number(Function::Locate { collation, by_bytes: context.is_mariadb() }, parts, span)
 }
 
 fn find(name: &str, arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
