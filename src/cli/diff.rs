@@ -53,7 +53,7 @@ Next: strangler run, strangler verify";
 ///
 /// # Errors
 /// Files are wrong, or databases cannot be read.
-pub async fn run(common: &Common, arguments: &DiffArguments, printer: &Printer) -> Result<Code, Failure> {
+pub async fn command(common: &Common, arguments: &DiffArguments, printer: &Printer) -> Result<Code, Failure> {
     let project = Project::open(&common.config, &common.mapping)?;
     let planned = project.plan_live().await?;
     let mut diffs = Vec::new();

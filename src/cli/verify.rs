@@ -59,7 +59,7 @@ Next: strangler diff, strangler status";
 ///
 /// # Errors
 /// Files are wrong, databases cannot be read, the mapping is not live.
-pub async fn run(common: &Common, arguments: &VerifyArguments, printer: &Printer) -> Result<Code, Failure> {
+pub async fn command(common: &Common, arguments: &VerifyArguments, printer: &Printer) -> Result<Code, Failure> {
     // All mappings are opened: the state is about all of them.
     let project = Project::open(&common.config, &[])?;
     let engine = Client::of_state(&project.config.state).await?;
