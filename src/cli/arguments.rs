@@ -14,7 +14,8 @@ Exit codes:
   64 usage                    75 stopped, run again         checkpoint written
   65 mapping or config wrong  76 a person must act";
 
-const ABOUT: &str = "Moves a running legacy system's data into new service databases, one domain at a time, and keeps them exactly in step";
+const ABOUT: &str =
+    "Moves a running legacy system's data into new service databases, one domain at a time, and keeps them exactly in step";
 
 const OVERVIEW: &str = "\
 First steps:
@@ -72,6 +73,12 @@ pub enum Command {
     /// Shows phase, lag, age of the checkpoint and progress
     #[command(after_long_help = STATUS_HELP)]
     Status(StatusArguments),
+    /// Compares every target row with what the source answers, while both move
+    #[command(after_long_help = super::verify::HELP)]
+    Verify(super::verify::VerifyArguments),
+    /// Dry run: the rows that the mapping would insert, change and delete in the target as it is now
+    #[command(after_long_help = super::diff::HELP)]
+    Diff(super::diff::DiffArguments),
     /// Removes the state and the checkpoint rows, after showing them; never target rows
     #[command(after_long_help = RESET_HELP)]
     Reset(ResetArguments),

@@ -33,7 +33,9 @@ pub fn attempt(mappings: &[Mapping], catalog: &SourceCatalog) -> Attempt {
     let mut builder = Builder::new(catalog);
     for input in good {
         let name = input.name.clone();
-        if let (Err(findings), Some(mapping)) = (builder.mapping(input), mappings.iter().find(|mapping| mapping.name.value == name)) {
+        if let (Err(findings), Some(mapping)) =
+            (builder.mapping(input), mappings.iter().find(|mapping| mapping.name.value == name))
+        {
             problems.extend(findings.iter().map(|finding| plan_problem(mapping, finding)));
         }
     }

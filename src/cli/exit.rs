@@ -193,7 +193,13 @@ mod tests {
         let problems = problems.iter().map(|class| Problem::new(&file, 0..0, "p").of_class(*class)).collect();
         let mut report = Report::default();
         for severity in severities {
-            let finding = Finding { severity: *severity, check: "c", object: format!("{severity:?}"), message: "m".into(), remedy: String::new() };
+            let finding = Finding {
+                severity: *severity,
+                check: "c",
+                object: format!("{severity:?}"),
+                message: "m".into(),
+                remedy: String::new(),
+            };
             report.add("source s", vec![finding]);
         }
         Findings { problems, report }.code().map(Code::number)

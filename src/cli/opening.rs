@@ -33,12 +33,14 @@ impl StateLock {
     pub fn take(folder: &Path) -> Result<Self> {
         make_folder(folder)?;
         let path = folder.join("lock");
-        let file = File::options().create(true).truncate(false).write(true).open(&path).map_err(|error| failed("open", &path, error))?;
+        let file =
+            File::options().create(true).truncate(false).write(true).open(&path).map_err(|error| failed("open", &path, error))?;
         match file.try_lock() {
             Ok(()) => Ok(Self { _file: file }),
             Err(TryLockError::WouldBlock) => {
                 let message = format!("the state folder {} is in use by another process", folder.display());
-                Err(Error::new(Class::Locked, message).with_hint("one engine at a time may use a state folder; `strangler status` shows the one that does"))
+                Err(Error::new(Class::Locked, message)
+                    .with_hint("one engine at a time may use a state folder; `strangler status` shows the one that does"))
             }
             Err(TryLockError::Error(error)) => Err(failed("lock", &path, error)),
         }

@@ -53,6 +53,12 @@ impl Printer {
         !self.quiet && std::io::stderr().is_terminal()
     }
 
+    /// Whether results may be coloured.
+    #[must_use]
+    pub fn colors_results(&self) -> bool {
+        self.color && std::io::stdout().is_terminal()
+    }
+
     /// Writes a result.
     pub fn result(&self, text: &str) {
         self.bars.suspend(|| {
@@ -149,7 +155,8 @@ pub fn report_text(report: &Report, color: bool) -> Option<String> {
             None => paragraphs.push((heading, vec![line])),
         }
     }
-    let paragraphs: Vec<String> = paragraphs.into_iter().map(|(heading, lines)| format!("{heading}\n{}", lines.join("\n"))).collect();
+    let paragraphs: Vec<String> =
+        paragraphs.into_iter().map(|(heading, lines)| format!("{heading}\n{}", lines.join("\n"))).collect();
     (!paragraphs.is_empty()).then(|| paragraphs.join("\n\n"))
 }
 
@@ -176,14 +183,29 @@ mod tests {
     #[test]
     fn an_error_shows_its_causes_and_then_its_hint() {
         let error = Error::new(Class::Unreachable, "connection refused").with_hint("start it").context("connect to source erp");
-        assert_eq!(error_text(&error, false), "error: connect to source erp\n  caused by: connection refused\n\nhint: start it\n");
+        assert_eq!(
+            error_text(&error, false),
+            "error: connect to source erp\n  caused by: connection refused\n\nhint: start it\n"
+        );
     }
 
     #[test]
     fn findings_are_grouped_by_object_and_counted() {
         let mut report = Report::default();
-        let finding = |severity, check, object: &str, remedy: &str| Finding { severity, check, object: object.into(), message: "m".into(), remedy: remedy.into() };
-        report.add("source erp", vec![finding(Severity::Warning, "expiry", "binlog", ""), finding(Severity::Refused, "format", "binlog", "SET GLOBAL x = 1;\nSET GLOBAL y = 2;")]);
+        let finding = |severity, check, object: &str, remedy: &str| Finding {
+            severity,
+            check,
+            object: object.into(),
+            message: "m".into(),
+            remedy: remedy.into(),
+        };
+        report.add(
+            "source erp",
+            vec![
+                finding(Severity::Warning, "expiry", "binlog", ""),
+                finding(Severity::Refused, "format", "binlog", "SET GLOBAL x = 1;\nSET GLOBAL y = 2;"),
+            ],
+        );
         report.add("target db", vec![finding(Severity::Privilege, "privilege", "public.orders", "GRANT SELECT ..")]);
         insta::assert_snapshot!(findings_text(&Findings { problems: vec![], report }, false));
     }

@@ -138,13 +138,16 @@ impl Project {
     pub fn plan_of_identity(&self, identity: &Identity) -> Result<Planned, Failure> {
         if identity.source != self.source_name {
             let message = format!("the state was made from source {}, not from {}", identity.source, self.source_name);
-            return Err(Error::new(Class::Person, message).with_hint("use another state folder, or run `strangler run --rebuild`").into());
+            return Err(Error::new(Class::Person, message)
+                .with_hint("use another state folder, or run `strangler run --rebuild`")
+                .into());
         }
         self.source.record(&identity.catalog);
         let attempt = binding::attempt(&self.mappings, &identity.catalog);
         if !attempt.problems.is_empty() {
             // The SELECT that the state was made with could be bound to this catalogue, so it was edited.
-            let changed = self.mappings.iter().find(|mapping| attempt.problems.iter().any(|problem| problem.file == mapping.file));
+            let changed =
+                self.mappings.iter().find(|mapping| attempt.problems.iter().any(|problem| problem.file == mapping.file));
             return Err(changed.map_or_else(|| attempt.problems.into(), |mapping| edited(&mapping.name.value).into()));
         }
         unchanged(&fingerprints(&attempt.plan), identity)?;
@@ -159,7 +162,11 @@ impl Project {
     }
 
     fn table_names(&self) -> Result<Vec<TableName>> {
-        let entry = self.config.sources.get(&self.source_name).ok_or_else(|| Error::bug("the source of the mappings is not in the project file"))?;
+        let entry = self
+            .config
+            .sources
+            .get(&self.source_name)
+            .ok_or_else(|| Error::bug("the source of the mappings is not in the project file"))?;
         let mut names = Vec::new();
         for table in self.mappings.iter().flat_map(|mapping| &mapping.tables) {
             // Reading names is the same for both families; what cannot be read is reported by binding.
@@ -207,7 +214,9 @@ fn chosen(mappings: Vec<Mapping>, filter: &[String], all_read: bool) -> Result<V
     // A name that is not found may stand in a file that could not be read; that file's problems say more.
     if let Some(name) = filter.iter().find(|name| all_read && mappings.iter().all(|mapping| mapping.name.value != **name)) {
         let known: Vec<&str> = mappings.iter().map(|mapping| mapping.name.value.as_str()).collect();
-        return Err(Error::new(Class::Usage, format!("no mapping is named {name}")).with_hint(format!("there are: {}", known.join(", "))));
+        return Err(
+            Error::new(Class::Usage, format!("no mapping is named {name}")).with_hint(format!("there are: {}", known.join(", ")))
+        );
     }
     Ok(mappings.into_iter().filter(|mapping| filter.is_empty() || filter.contains(&mapping.name.value)).collect())
 }
@@ -225,7 +234,8 @@ fn duplicates(mappings: &[Mapping]) -> Vec<Problem> {
         for table in &mapping.tables {
             let place = (mapping.target.value.as_str(), mapping.schema.as_deref(), table.name.value.as_str());
             if let Some(first) = tables.insert(place, mapping) {
-                let problem = mapping.problem(table.name.span.clone(), format!("target table {} is written by two mappings", table.name.value));
+                let problem = mapping
+                    .problem(table.name.span.clone(), format!("target table {} is written by two mappings", table.name.value));
                 problems.push(problem.with_label(format!("also in mapping {}", first.name.value)));
             }
         }
@@ -253,9 +263,12 @@ fn unknown_databases(config: &config::Project, mappings: &[Mapping]) -> Vec<Prob
 fn other_sources(mappings: &[Mapping], source: &str) -> Vec<Problem> {
     let others = mappings.iter().filter(|mapping| mapping.source.value != source);
     let problem = |mapping: &Mapping| {
-        let message = format!("mappings over sources {source} and {} in one run are not supported in this version", mapping.source.value);
+        let message =
+            format!("mappings over sources {source} and {} in one run are not supported in this version", mapping.source.value);
         let problem = mapping.problem(mapping.source.span.clone(), message).of_class(Class::Preflight);
-        problem.with_help("choose the mappings of one source with --mapping, and give each source a project file with its own `state`")
+        problem.with_help(
+            "choose the mappings of one source with --mapping, and give each source a project file with its own `state`",
+        )
     };
     others.map(problem).collect()
 }

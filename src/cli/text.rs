@@ -57,7 +57,7 @@ pub fn percent(part: u64, whole: u64) -> Option<String> {
 #[must_use]
 pub fn table(heading: &[&str], rows: Vec<Vec<String>>, numeric: &[usize]) -> String {
     let mut table = Table::new();
-    table.load_preset(comfy_table::presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.load_style(comfy_table::presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(heading.iter().map(|name| name.to_uppercase()).collect::<Vec<_>>());
     for row in rows {
         table.add_row(row);

@@ -74,7 +74,10 @@ impl Report {
     /// Worst first, then by database and object.
     pub fn sort(&mut self) {
         self.findings.sort_by(|(left_database, left), (right_database, right)| {
-            right.severity.cmp(&left.severity).then_with(|| (left_database, &left.object, left.check).cmp(&(right_database, &right.object, right.check)))
+            right
+                .severity
+                .cmp(&left.severity)
+                .then_with(|| (left_database, &left.object, left.check).cmp(&(right_database, &right.object, right.check)))
         });
     }
 
@@ -120,7 +123,13 @@ pub async fn of_source<S: Source>(report: &mut Report, name: &str, source: &S, c
 ///
 /// # Errors
 /// The target cannot be asked.
-pub async fn of_target<T: Target>(report: &mut Report, name: &str, target: &Arc<T>, plan: &Plan, mapping: &MappingPlan) -> Result<()> {
+pub async fn of_target<T: Target>(
+    report: &mut Report,
+    name: &str,
+    target: &Arc<T>,
+    plan: &Plan,
+    mapping: &MappingPlan,
+) -> Result<()> {
     let database = format!("target {name}");
     let nodes = mapping.nodes.iter().filter_map(|node| plan.nodes.get(node.0 as usize));
     let tables: Vec<TargetTable> = nodes.map(|node| node.table.clone()).collect();
@@ -193,7 +202,14 @@ mod tests {
 
     #[test]
     fn rows_without_a_checkpoint_are_refused() {
-        let table = TargetTable { schema: Some("s".into()), name: "t".into(), columns: vec![], key: vec![], indexes: vec![], description: String::new() };
+        let table = TargetTable {
+            schema: Some("s".into()),
+            name: "t".into(),
+            columns: vec![],
+            key: vec![],
+            indexes: vec![],
+            description: String::new(),
+        };
         assert_eq!(judge("m", &table, TableState::Present { has_rows: true }, false).1[0].object, "s.t");
         assert!(judge("m", &table, TableState::Present { has_rows: true }, true).1.is_empty());
         assert!(judge("m", &table, TableState::Absent, true).1.is_empty());

@@ -83,14 +83,19 @@ impl Client {
         let asked = tokio::time::timeout(PATIENCE, self.exchange(method, path, question)).await;
         let (status, body) = asked.map_err(|_| self.failed())??;
         if status != StatusCode::OK {
-            let refusal = serde_json::from_slice(&body).map_or_else(|_| format!("it answered {status}"), |refusal: Refusal| refusal.error);
+            let refusal =
+                serde_json::from_slice(&body).map_or_else(|_| format!("it answered {status}"), |refusal: Refusal| refusal.error);
             return Err(Error::new(Class::Person, refusal));
         }
-        serde_json::from_slice(&body).map_err(|error| self.failed().with_hint("is it another version of strangler?").because(error))
+        serde_json::from_slice(&body)
+            .map_err(|error| self.failed().with_hint("is it another version of strangler?").because(error))
     }
 
     async fn exchange<Q: Serialize>(&self, method: Method, path: &str, question: Option<&Q>) -> Result<(StatusCode, Bytes)> {
-        let body = question.map(serde_json::to_vec).transpose().map_err(|error| Error::bug("a question cannot be written as JSON").because(error))?;
+        let body = question
+            .map(serde_json::to_vec)
+            .transpose()
+            .map_err(|error| Error::bug("a question cannot be written as JSON").because(error))?;
         let request = Request::builder()
             .method(method)
             .uri(path)

@@ -73,7 +73,9 @@ impl Drop for Serving {
 /// `Local` if the socket cannot be made.
 pub fn serve(state: &Path, answers: impl Answers) -> Result<Serving> {
     let (path, note) = place(state)?;
-    let failed = |error: std::io::Error| Error::new(Class::Local, format!("cannot open the control socket {}", path.display())).because(error);
+    let failed = |error: std::io::Error| {
+        Error::new(Class::Local, format!("cannot open the control socket {}", path.display())).because(error)
+    };
     match std::fs::remove_file(&path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
         Ok(()) | Err(_) => {}
@@ -103,15 +105,20 @@ async fn identity(State(answers): State<Shared>) -> Json<Identity> {
     Json(answers.identity().clone())
 }
 
-async fn touched(State(answers): State<Shared>, Json(request): Json<TouchedRequest>) -> std::result::Result<Json<TouchedAnswer>, (StatusCode, Json<Refusal>)> {
+async fn touched(
+    State(answers): State<Shared>,
+    Json(request): Json<TouchedRequest>,
+) -> std::result::Result<Json<TouchedAnswer>, (StatusCode, Json<Refusal>)> {
     let refuse = |code: StatusCode, error: String| (code, Json(Refusal { error }));
     let mut keys = Vec::with_capacity(request.keys.len());
     for key in &request.keys {
-        let parsed = u128::from_str_radix(key, 16).map_err(|_| refuse(StatusCode::BAD_REQUEST, "a key is not a hexadecimal hash".to_owned()))?;
+        let parsed = u128::from_str_radix(key, 16)
+            .map_err(|_| refuse(StatusCode::BAD_REQUEST, "a key is not a hexadecimal hash".to_owned()))?;
         keys.push(parsed);
     }
     let changed = answers.touched(&request.mapping, &request.table, request.since, &keys);
-    let unknown = || refuse(StatusCode::NOT_FOUND, format!("the engine has no table {} in mapping {}", request.table, request.mapping));
+    let unknown =
+        || refuse(StatusCode::NOT_FOUND, format!("the engine has no table {} in mapping {}", request.table, request.mapping));
     changed.map(|changed| Json(TouchedAnswer { changed })).ok_or_else(unknown)
 }
 

@@ -77,6 +77,14 @@ impl MySqlSource {
         self.pool.record(stored.flavor, stored.version, stored.session.clone());
     }
 
+    /// The SELECT with which a first backfill reads a table, its range left open.
+    ///
+    /// # Errors
+    /// `Bug` for a layout whose identity it does not store.
+    pub fn chunk_statement(layout: &TableLayout) -> Result<String> {
+        snapshot::chunk_statement(layout, &KeyRange { after: None, up_to: None })
+    }
+
     /// The collations of `names` that are exact; asks the server for those not built yet.
     async fn collations(&self, names: BTreeSet<String>) -> Result<BTreeMap<String, Collation>> {
         let (server, _) = self.pool.known().await?;
