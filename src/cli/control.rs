@@ -49,10 +49,10 @@ fn note_path(state: &Path) -> PathBuf {
     state.join("control.path")
 }
 
-/// Where the socket of a state folder is, if it was ever made.
-fn socket_path(state: &Path) -> PathBuf {
+/// Where the socket of a state folder would be; `None` if that is too long a path and no engine named another.
+fn socket_path(state: &Path) -> Option<PathBuf> {
     match std::fs::read_to_string(note_path(state)) {
-        Ok(path) => PathBuf::from(path.trim_end()),
-        Err(_) => state.join("control.sock"),
+        Ok(path) => Some(PathBuf::from(path.trim_end())),
+        Err(_) => Some(state.join("control.sock")).filter(|path| path.as_os_str().len() <= PATH_BYTES_MAX),
     }
 }

@@ -21,7 +21,8 @@ use crate::migrate::options::StartMode;
 use crate::migrate::run::Parts;
 use crate::migrate::{Board, Ended, Engine, EngineOptions};
 use crate::plan::{MappingPlan, Plan};
-use crate::review::{diff, preview};
+use crate::review::diff::Differ;
+use crate::review::preview;
 use crate::schema::SourceCatalog;
 use crate::source::Source;
 use crate::source::mysql::MySqlSource;
@@ -145,7 +146,7 @@ async fn announce_adoption(project: &Project, planned: &Planned, printer: &Print
             return Err(Error::new(Class::Preflight, message).with_hint("use `--rebuild` to take them over with a new snapshot"));
         }
         for node in mapping.nodes.iter().filter_map(|id| planned.plan.nodes.get(id.0 as usize)) {
-            let differ = diff::Differ {
+            let differ = Differ {
                 source: &*project.source,
                 target: &*target,
                 catalog: &planned.catalog,
@@ -153,6 +154,7 @@ async fn announce_adoption(project: &Project, planned: &Planned, printer: &Print
                 mapping: &mapping.name,
                 node,
                 examples_max: 0,
+                // The run that follows reads the source whole anyway.
                 full_scan: true,
             };
             let found = differ.diff(&|_| {}).await?;

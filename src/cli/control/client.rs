@@ -32,7 +32,8 @@ impl Client {
     /// # Errors
     /// `Local` if the socket exists but may not be used.
     pub async fn of_state(state: &Path) -> Result<Option<Self>> {
-        let client = Self { path: socket_path(state) };
+        let Some(path) = socket_path(state) else { return Ok(None) };
+        let client = Self { path };
         match UnixStream::connect(&client.path).await {
             Ok(_) => Ok(Some(client)),
             // Nobody listens on what a killed engine left.

@@ -63,6 +63,7 @@ impl Drop for Serving {
         let _ = std::fs::remove_file(&self.path);
         if let Some(note) = &self.note {
             let _ = std::fs::remove_file(note);
+            let _ = self.path.parent().map(std::fs::remove_dir);
         }
     }
 }
