@@ -78,9 +78,10 @@ pub fn open_store(config: &Config, _lock: &StateLock) -> Result<DiskStore> {
 /// # Errors
 /// `Local` if a file cannot be removed.
 pub fn remove_store(config: &Config, _lock: &StateLock) -> Result<()> {
-    for folder in [config.store_folder(), config.state.join("spool")] {
-        match std::fs::remove_dir_all(&folder) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed("remove", &folder, error)),
+    let (store, spool) = (config.store_folder(), config.state.join("spool"));
+    for (path, removed) in [(&store, std::fs::remove_dir_all(&store)), (&spool, std::fs::remove_file(&spool))] {
+        match removed {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed("remove", path, error)),
             Ok(()) | Err(_) => {}
         }
     }
