@@ -41,7 +41,9 @@ fn a_bag_never_counts_below_zero() {
     let h = table(&catalog, "h");
     let old = Image::Full(row(&plan, h, &[("ord_no", Value::Int(1)), ("at", Value::Int(1))]));
     let changes = [Change { table: h, operation: Operation::Delete { old } }];
-    for error in [step(&plan, &MapStore::default(), &changes).unwrap_err(), replay(&plan, &MapStore::default(), &changes).unwrap_err()] {
+    for error in
+        [step(&plan, &MapStore::default(), &changes).unwrap_err(), replay(&plan, &MapStore::default(), &changes).unwrap_err()]
+    {
         assert_eq!(error.class(), Class::Person);
         assert!(error.message().contains("erp.h"), "{error:?}");
     }

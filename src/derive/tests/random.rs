@@ -198,9 +198,9 @@ fn partial_images_are_completed_from_the_stored_row() {
 fn shrink(plan: &Plan, table: TableId, operation: &mut Operation) {
     let Some(identity) = &plan.tables[table.0 as usize].layout.identity else { return };
     let key_only = |image: &Image| match image {
-        Image::Full(row) => {
-            Image::Partial(row.iter().enumerate().map(|(column, value)| identity.contains(&column).then(|| value.clone())).collect())
-        }
+        Image::Full(row) => Image::Partial(
+            row.iter().enumerate().map(|(column, value)| identity.contains(&column).then(|| value.clone())).collect(),
+        ),
         partial @ Image::Partial(_) => partial.clone(),
     };
     match operation {

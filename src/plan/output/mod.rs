@@ -177,7 +177,10 @@ fn day(date: Date, column: &TargetColumn, policies: &Policies, make: impl Fn(Dat
         return Ok(make(date));
     }
     match policies.zero_date {
-        ZeroDate::Stop => Err(refuse(column, "a zero or partly zero date").with_hint("set policies: { zero_date: \"null\" } or correct the row")),
+        ZeroDate::Stop => {
+            Err(refuse(column, "a zero or partly zero date")
+                .with_hint("set policies: { zero_date: \"null\" } or correct the row"))
+        }
         ZeroDate::Null => Ok(Value::Null),
         ZeroDate::FirstDay => Ok(make(Date { year: 1, month: 1, day: 1 })),
     }
