@@ -183,7 +183,9 @@ impl<'a, 'b> Dependence<'a, 'b> {
         }
         match &inner.group_by {
             Some(groups) => groups.iter().all(|group| is_constant(group) || pushed.iter().any(|pin| pins(pin, group))),
-            None if inner.distinct && inner.outputs.iter().all(|output| is_constant(output) || pushed.iter().any(|pin| pins(pin, output))) => {
+            None if inner.distinct
+                && inner.outputs.iter().all(|output| is_constant(output) || pushed.iter().any(|pin| pins(pin, output))) =>
+            {
                 true
             }
             None => {

@@ -5,6 +5,8 @@
 //! the only exceptions are the declared output policies.
 
 mod declared;
+#[cfg(test)]
+mod tests;
 
 pub use declared::{is_exact, parse_type};
 
