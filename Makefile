@@ -9,7 +9,7 @@ SHELL := /bin/bash
 CARGO := export CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)"; cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-long lint format bench deny
+.PHONY: help install demo test test-long lint format bench deny advisories cargo-deny
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,8 +21,8 @@ demo: install ## The whole story on one screen: throw-away legacy shop and servi
 	@$(CARGO) run --locked --quiet --bin strangler -- demo $(ARGS)
 
 test: install ## All tests against real servers; TEST=name runs those whose name contains it
-	@scripts/fetch-mysql.sh >/dev/null || echo "make test: no MySQL here; its tests skip loudly, MariaDB's run" >&2
-	@export CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" STRANGLER_REQUIRE_DB=1; scripts/test.sh $(TEST)
+	@scripts/fetch-mysql.sh >/dev/null || { echo "make test: MySQL cannot be had here; its tests skip" >&2; export STRANGLER_MYSQL=absent; }; \
+	export CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" STRANGLER_REQUIRE_DB=1; scripts/test.sh $(TEST)
 
 test-long: install ## The same tests with more rounds, larger data and the whole matrix of servers
 	@scripts/fetch-mysql.sh >/dev/null
@@ -38,6 +38,11 @@ format: ## Format every file
 bench: install ## Measure against a raw SELECT drain and a raw COPY of the same run
 	@$(CARGO) bench --locked $(ARGS)
 
-deny: ## Licences, advisories, bans and sources of all dependencies
+deny: cargo-deny ## Licences, bans and sources of all dependencies
+	@cargo deny --locked --log-level error check licenses bans sources
+
+advisories: cargo-deny ## Known vulnerabilities in dependencies; fetches the advisory database
+	@cargo deny --locked --log-level error check advisories
+
+cargo-deny:
 	@cargo deny --version >/dev/null 2>&1 || { export CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)"; cargo install --locked cargo-deny; }
-	@cargo deny --locked --log-level warn check

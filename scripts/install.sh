@@ -20,7 +20,7 @@ have_postgres() {
   return 1
 }
 
-have cargo || fail "cargo not found; install Rust 1.95 or newer as https://rustup.rs shows, then run this again"
+have cargo || fail "cargo not found; install Rust 1.95 or newer, then run this again"
 
 missing=
 have mariadbd || missing="$missing mariadb-server"

@@ -38,4 +38,6 @@ pub mod review;
 pub mod verify;
 
 // 5 shell
+pub mod cli;
+pub mod config;
 pub mod demo;

@@ -1,2 +1,5 @@
 //! Parses arguments, runs one command, turns its error into an exit code.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    strangler::cli::main()
+}

@@ -74,7 +74,17 @@ const LINES_OF_A_FILE_MAX: usize = 500;
 const LINES_OF_A_FUNCTION_MAX: usize = 70;
 
 /// What is excused by a `// size: reason` in the source.
-const EXCUSED: &[&str] = &[];
+const EXCUSED: &[&str] = &[
+    "src/source/mysql/column_type.rs fn read",
+    "src/source/mysql/decode/wire.rs fn read",
+    "src/source/mysql/driver_value.rs fn convert",
+    "src/source/mysql/transaction.rs fn dispatch",
+    "src/sql/bind/expression.rs fn expr_in",
+    "src/sql/bind/place.rs fn span_of",
+    "src/sql/functions/date_format.rs fn write_part",
+    "src/sql/functions/date_resolve.rs fn resolve",
+    "src/sql/functions/text_resolve.rs fn resolve",
+];
 
 fn layer(module: &str) -> Option<u32> {
     LAYERS.iter().find(|(name, _)| *name == module).map(|(_, layer)| *layer)

@@ -97,7 +97,7 @@ impl<S: Source, T: Target> Engine<S, T> {
     fn show_checkpoint(&self, mapping: &Owned) {
         let checkpoint = &mapping.checkpoint;
         let contained = self.frontier_position(&checkpoint.frontier);
-        self.board.checkpoint_written(mapping.id.0 as usize, |status| {
+        self.board.checkpoint_written(mapping.id.0 as usize, checkpoint.source_committed_at_us, |status| {
             status.phase = checkpoint.phase;
             status.sequence = checkpoint.sequence;
             status.position = contained.clone();

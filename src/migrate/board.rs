@@ -68,7 +68,8 @@ pub struct MappingStatus {
     pub sequence: u64,
     /// What its target tables contain.
     pub position: Option<Position>,
-    /// Milliseconds between the source's newest commit known here and the newest contained one; 0 when caught up.
+    /// Milliseconds since the source committed the newest transaction that the target contains; 0 when it contains everything that
+    /// the stream has shown.
     pub lag_ms: u64,
     /// Milliseconds since the checkpoint row was written.
     pub checkpoint_age_ms: u64,
@@ -95,7 +96,9 @@ struct Inner {
     status: EngineStatus,
     started: Instant,
     checkpoint_at: Vec<Instant>,
-    newest_commit_us: i64,
+    /// Per mapping, the source's commit time of what its target contains.
+    contained_at_us: Vec<i64>,
+    newest: Option<Position>,
 }
 
 /// The shared picture.
@@ -108,11 +111,17 @@ pub fn now_us() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 
+fn lag_ms(contained: Option<&Position>, newest: Option<&Position>, contained_at_us: i64) -> u64 {
+    let caught_up = matches!((contained, newest), (Some(contained), Some(newest)) if contained.contains(newest));
+    if caught_up || contained_at_us == 0 { 0 } else { u64::try_from((now_us() - contained_at_us) / 1_000).unwrap_or(0) }
+}
+
 impl Board {
     /// A board over the given tables and mappings.
     #[must_use]
     pub fn new(tables: Vec<TableStatus>, mappings: Vec<MappingStatus>) -> Self {
         let checkpoint_at = mappings.iter().map(|_| Instant::now()).collect();
+        let contained_at_us = mappings.iter().map(|_| 0).collect();
         let status = EngineStatus {
             format_version: 1,
             pid: std::process::id(),
@@ -129,7 +138,7 @@ impl Board {
             tables,
             mappings,
         };
-        Self(Arc::new(Mutex::new(Inner { status, started: Instant::now(), checkpoint_at, newest_commit_us: 0 })))
+        Self(Arc::new(Mutex::new(Inner { status, started: Instant::now(), checkpoint_at, contained_at_us, newest: None })))
     }
 
     fn with<R>(&self, change: impl FnOnce(&mut Inner) -> R) -> R {
@@ -146,16 +155,19 @@ impl Board {
         self.update(|status| status.waiting = reason);
     }
 
-    /// The source's newest commit that the stream has shown.
-    pub fn saw_commit(&self, committed_at_us: i64) {
-        self.with(|inner| inner.newest_commit_us = inner.newest_commit_us.max(committed_at_us));
+    /// How far the stream has shown the source's log.
+    pub fn saw(&self, position: &Position) {
+        self.with(|inner| inner.newest = Some(position.clone()));
     }
 
-    /// A mapping's checkpoint row was written.
-    pub fn checkpoint_written(&self, mapping: usize, change: impl FnOnce(&mut MappingStatus)) {
+    /// A mapping's checkpoint row was written; its target contains what the source had committed at `contained_at_us`.
+    pub fn checkpoint_written(&self, mapping: usize, contained_at_us: i64, change: impl FnOnce(&mut MappingStatus)) {
         self.with(|inner| {
             if let Some(at) = inner.checkpoint_at.get_mut(mapping) {
                 *at = Instant::now();
+            }
+            if let Some(at) = inner.contained_at_us.get_mut(mapping) {
+                *at = contained_at_us;
             }
             if let Some(status) = inner.status.mappings.get_mut(mapping) {
                 change(status);
@@ -169,8 +181,10 @@ impl Board {
         self.with(|inner| {
             let mut status = inner.status.clone();
             status.uptime_s = inner.started.elapsed().as_secs();
-            for (mapping, at) in status.mappings.iter_mut().zip(&inner.checkpoint_at) {
+            let clocks = inner.checkpoint_at.iter().zip(&inner.contained_at_us);
+            for (mapping, (at, contained_at_us)) in status.mappings.iter_mut().zip(clocks) {
                 mapping.checkpoint_age_ms = u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX);
+                mapping.lag_ms = lag_ms(mapping.position.as_ref(), inner.newest.as_ref(), *contained_at_us);
             }
             status
         })

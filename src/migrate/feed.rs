@@ -119,11 +119,9 @@ impl<S: Source> Pump<S> {
         loop {
             let event = stream.next().await?;
             self.retry.succeeded(&self.board);
+            self.board.saw(position_of(&event));
             let bytes = match &event {
-                SourceEvent::Transaction(transaction) => {
-                    self.board.saw_commit(transaction.committed_at_us);
-                    transaction.bytes
-                }
+                SourceEvent::Transaction(transaction) => transaction.bytes,
                 SourceEvent::SchemaChange(_) | SourceEvent::Heartbeat { .. } => 64,
             };
             let share = u32::try_from(bytes).unwrap_or(u32::MAX).clamp(1, self.room_max);
@@ -164,7 +162,7 @@ impl Spooler {
         let (published, synced) = watch::channel(Some(from.clone()));
         let (stop, stopped) = watch::channel(false);
         let feed = Feed::start(source, catalog, layouts, from, options, board.clone());
-        let task = tokio::spawn(spool(feed, writer, published, stopped, board));
+        let task = tokio::spawn(spool(feed, writer, options.spool_bytes_max, published, stopped, board));
         Ok(Self { synced, stop, task })
     }
 
@@ -215,15 +213,20 @@ impl Drop for Spooler {
 async fn spool(
     mut feed: Feed,
     mut writer: SpoolWriter,
+    bytes_max: u64,
     published: watch::Sender<Option<Position>>,
     mut stopped: watch::Receiver<bool>,
     board: Board,
 ) -> Result<Option<Position>> {
     loop {
+        let full = writer.bytes() >= bytes_max;
+        if full {
+            board.waiting(Some("the spool is at its bound: the stream pauses until the load is done".into()));
+        }
         let fed = tokio::select! {
             biased;
             _ = stopped.wait_for(|stopped| *stopped) => break,
-            fed = feed.next() => fed?,
+            fed = feed.next(), if !full => fed?,
         };
         let synced_bytes = writer.bytes();
         let mut next = Some(fed);

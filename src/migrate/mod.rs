@@ -15,6 +15,8 @@ pub mod replay;
 pub mod retry;
 pub mod run;
 pub mod start;
+#[cfg(test)]
+mod tests;
 pub mod touched;
 
 pub use board::{Board, EngineStatus};

@@ -20,6 +20,8 @@ pub struct EngineOptions {
     pub apply_bytes_max: u64,
     /// Bytes of outbox entries at which the stream pauses because the target is behind.
     pub outbox_bytes_max: u64,
+    /// Bytes of the spool at which the stream pauses until the backfill is done.
+    pub spool_bytes_max: u64,
     /// Anchors derived and loaded in one target transaction.
     pub load_anchors_max: usize,
     /// How long a passing fault is retried before the run ends with its error.
@@ -53,6 +55,7 @@ impl Default for EngineOptions {
             queue_bytes_max: 16 << 20,
             apply_bytes_max: 8 << 20,
             outbox_bytes_max: 8 << 30,
+            spool_bytes_max: 64 << 30,
             load_anchors_max: 5_000,
             retry_for: Duration::from_secs(600),
             advance_every: Duration::from_millis(250),

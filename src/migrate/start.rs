@@ -148,7 +148,7 @@ impl<S: Source, T: Target> Engine<S, T> {
         self.retried(|| target.create(&tables)).await?;
         let next = self.first_row(&plan.name, decision, checkpoint.as_ref())?;
         let checkpoint = target.take_over(checkpoint.as_ref(), next).await?;
-        self.board.checkpoint_written(id.0 as usize, |status| {
+        self.board.checkpoint_written(id.0 as usize, checkpoint.source_committed_at_us, |status| {
             status.phase = checkpoint.phase;
             status.sequence = checkpoint.sequence;
             status.position = self.frontier_position(&checkpoint.frontier);

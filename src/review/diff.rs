@@ -3,20 +3,19 @@
 //! The target is cut into key ranges, the source answers the mapping's SELECT for each, and both are compared as typed values. Nobody
 //! waits for anybody: rows that move meanwhile show as they were read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use crate::error::{Error, Result};
-use crate::migrate::touched::key_of;
-use crate::plan::NodePlan;
+use crate::error::Result;
+use crate::plan::{NodePlan, Plan};
 use crate::schema::SourceCatalog;
 use crate::source::Source;
 use crate::target::{TableState, Target};
-use crate::value::Row;
-use crate::verify::compare::{Difference, Mismatch, Rows, by_key, compare};
-use crate::verify::ranges::{self, Cut};
-use crate::verify::{answered, output_types, statement};
+use crate::verify::compare::{Difference, Mismatch, Rows, compare};
+use crate::verify::ranges::{self, Held};
+use crate::verify::statement::{self, Range};
+use crate::verify::{Compared, answered, driven, held_by_hash, leading_order};
 
 /// Rows of one range.
 const RANGE_ROWS_MAX: usize = 2_000;
@@ -40,15 +39,17 @@ pub struct TableDiff {
     pub delete_count: u64,
     /// Per column, in how many rows it would change.
     pub column_counts: BTreeMap<String, u64>,
-    /// The first differences, up to the bound the caller gave.
+    /// Keys that the source answers more than once: the mapping cannot be loaded as it stands.
+    pub repeated_count: u64,
+    /// The first differences in the order of the key ranges, up to the bound the caller gave.
     pub examples: Vec<Mismatch>,
 }
 
 impl TableDiff {
-    /// How many rows would be written or deleted.
+    /// How many rows would be written or deleted, or cannot be decided.
     #[must_use]
     pub fn pending_count(&self) -> u64 {
-        self.insert_count + self.change_count + self.delete_count
+        self.insert_count + self.change_count + self.delete_count + self.repeated_count
     }
 
     fn add(&mut self, mismatches: Vec<Mismatch>, examples_max: usize) {
@@ -56,6 +57,7 @@ impl TableDiff {
             match &mismatch.difference {
                 Difference::Missing => self.insert_count += 1,
                 Difference::Surplus => self.delete_count += 1,
+                Difference::Repeated => self.repeated_count += 1,
                 Difference::Changed(columns) => {
                     self.change_count += 1;
                     for column in columns {
@@ -70,69 +72,67 @@ impl TableDiff {
     }
 }
 
-/// The diff of one target table.
-///
-/// # Errors
-/// A database cannot be read, or the table exists otherwise than declared.
-pub async fn diff<S: Source, T: Target>(
-    source: &S,
-    target: &T,
-    catalog: &SourceCatalog,
-    mapping: &str,
-    node: &NodePlan,
-    examples_max: usize,
-    progress: &(dyn Fn(u64) + Sync),
-) -> Result<TableDiff> {
-    let table = &node.table;
-    let mut report = TableDiff { table: table.name.clone(), ..TableDiff::default() };
-    let cuts = match target.inspect(table).await? {
-        TableState::Absent => {
-            report.absent = true;
-            vec![Cut { range: statement::Range { after: None, up_to: None }, held: Vec::new() }]
-        }
-        TableState::Present { .. } => {
-            let leading = table.key.first().copied().ok_or_else(|| Error::bug("a target table has no key"))?;
-            let order = output_types(node)?.get(leading).and_then(|data_type| ranges::order_of(data_type, catalog));
-            ranges::cut(target, mapping, table, order.as_ref(), RANGE_ROWS_MAX).await?
-        }
-        TableState::Differs(differences) => return Err(crate::migrate::start::altered(mapping, &differences)),
-    };
-    let absent = report.absent;
-    let mut compared = stream::iter(cuts)
-        .map(|cut| async move {
-            let source_rows = answered(source, node, &statement::of_range(&node.sql, table, &cut.range)).await?;
-            let target_rows = if absent { Rows::new() } else { held(target, mapping, node, &source_rows).await? };
-            let surplus: Vec<u128> = cut.held.into_iter().filter(|hash| !source_rows.contains_key(hash)).collect();
-            Ok::<_, Error>((source_rows.len() as u64, compare(table, &source_rows, &target_rows), surplus))
-        })
-        .buffer_unordered(RANGES_AT_ONCE);
-    let mut surplus = BTreeSet::new();
-    while let Some((row_count, mismatches, range_surplus)) = compared.try_next().await? {
-        report.row_count += row_count;
-        progress(report.row_count);
-        report.add(mismatches, examples_max);
-        surplus.extend(range_surplus);
-    }
-    drop(compared);
-    if !surplus.is_empty() {
-        let rows = scan(target, mapping, node, &surplus).await?;
-        report.add(compare(table, &Rows::new(), &rows), examples_max);
-    }
-    Ok(report)
+/// What is compared with what.
+pub struct Differ<'a, S, T> {
+    /// The legacy database.
+    pub source: &'a S,
+    /// The service database.
+    pub target: &'a T,
+    /// The catalogue the plan was made from.
+    pub catalog: &'a SourceCatalog,
+    /// The plan of all mappings.
+    pub plan: &'a Plan,
+    /// Mapping name.
+    pub mapping: &'a str,
+    /// The table.
+    pub node: &'a NodePlan,
+    /// How many differences to keep.
+    pub examples_max: usize,
+    /// Whether ranges may be read that no index drives at the source.
+    pub full_scan: bool,
 }
 
-async fn held<T: Target>(target: &T, mapping: &str, node: &NodePlan, source: &Rows) -> Result<Rows> {
-    let keys: Vec<Row> = source.values().map(|row| key_of(&node.table, row)).collect();
-    Ok(by_key(&node.table, target.read_keys(mapping, &node.table, &keys).await?.1))
-}
+impl<S: Source, T: Target> Differ<'_, S, T> {
+    /// The diff of one target table. `progress` hears how far it is after each range.
+    ///
+    /// # Errors
+    /// A database cannot be read, the table exists otherwise than declared, or ranges are not driven by an index.
+    pub async fn diff(&self, progress: &(dyn Fn(Compared) + Sync)) -> Result<TableDiff> {
+        let table = &self.node.table;
+        let absent = match self.target.inspect(table).await? {
+            TableState::Absent => true,
+            TableState::Present { .. } => false,
+            TableState::Differs(differences) => return Err(crate::migrate::start::altered(self.mapping, &differences)),
+        };
+        let mut report = TableDiff { table: table.name.clone(), absent, ..TableDiff::default() };
+        let mut held =
+            if absent { Held::default() } else { Held::read(self.target, self.mapping, table, RANGE_ROWS_MAX).await? };
+        let order = leading_order(self.node, self.catalog)?;
+        let root = ranges::root_layout(self.plan, self.node);
+        let ranges = ranges::cut(self.source, root, order.as_ref(), &held, RANGE_ROWS_MAX).await?;
+        if !self.full_scan {
+            driven::refuse_scans(self.source, self.node, &ranges).await?;
+        }
+        let mut compared = stream::iter(&ranges).map(|range| self.compare_range(range, absent)).buffered(RANGES_AT_ONCE);
+        while let Some((hashes, mismatches)) = compared.try_next().await? {
+            report.row_count += hashes.len() as u64;
+            hashes.into_iter().for_each(|hash| held.strike(hash));
+            progress(Compared { row_count: report.row_count, row_estimate: held.count() });
+            report.add(mismatches, self.examples_max);
+        }
+        drop(compared);
+        let surplus = held_by_hash(self.target, self.mapping, self.node, held.left()).await?;
+        report.add(compare(table, &Rows::default(), &surplus), self.examples_max);
+        Ok(report)
+    }
 
-async fn scan<T: Target>(target: &T, mapping: &str, node: &NodePlan, wanted: &BTreeSet<u128>) -> Result<Rows> {
-    let mut found = Rows::new();
-    let mut after: Option<Row> = None;
-    loop {
-        let (_, rows) = target.read_after(mapping, &node.table, after.as_ref(), 5_000).await?;
-        let Some(last) = rows.last() else { return Ok(found) };
-        after = Some(key_of(&node.table, last));
-        found.extend(by_key(&node.table, rows).into_iter().filter(|(hash, _)| wanted.contains(hash)));
+    async fn compare_range(&self, range: &Range, absent: bool) -> Result<(Vec<u128>, Vec<Mismatch>)> {
+        let table = &self.node.table;
+        let source = answered(self.source, self.node, &statement::of_range(&self.node.sql, table, range)).await?;
+        let target = match absent {
+            true => Rows::default(),
+            false => Rows::of(table, self.target.read_keys(self.mapping, table, &source.keys(table)).await?.1),
+        };
+        Ok((source.hashes().collect(), compare(table, &source, &target)))
     }
 }

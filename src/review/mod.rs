@@ -1,3 +1,5 @@
-//! Review: what a person reads before anything is written.
+//! Review: what a person reads before anything is written: the preflight report, the preview of the plan, and the dry run.
 
 pub mod diff;
+pub mod preflight;
+pub mod preview;

@@ -42,6 +42,17 @@ pub enum Severity {
     Privilege,
 }
 
+/// How a source's plan reads one table of a SELECT.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedAccess {
+    /// Its alias, or what the plan calls an intermediate result.
+    pub table: String,
+    /// The source's own name of the access, e.g. `range`, `ref`, `ALL`.
+    pub access: String,
+    /// Rows it is estimated to read, per row of what stands before it.
+    pub row_estimate: u64,
+}
+
 /// The legacy tables that a snapshot or a stream is about.
 pub type Layouts = Arc<[TableLayout]>;
 
@@ -82,6 +93,9 @@ pub trait Source: Send + Sync + 'static {
         types: &[crate::schema::DataType],
         visit: &mut (dyn FnMut(Row) -> Result<()> + Send),
     ) -> impl Future<Output = Result<()>> + Send;
+
+    /// How the source would run a SELECT under the recorded session settings, without running it.
+    fn explain(&self, sql: &str, parameters: &[crate::value::Value]) -> impl Future<Output = Result<Vec<PlannedAccess>>> + Send;
 
     /// The table of an event's layout by id; for messages.
     fn table_name(layouts: &Layouts, table: TableId) -> Option<&TableName> {

@@ -45,7 +45,12 @@ pub fn resolve(
         }
         "MIN" | "MAX" => {
             let arguments = arguments.into_iter().map(|argument| comparable(argument, context)).collect::<Result<Vec<_>, _>>()?;
-            let data_type = arguments.first().map_or(DataType::Null, |argument| argument.data_type.clone());
+            let data_type = match arguments.first().map(|argument| &argument.data_type) {
+                // The least YEAR is a number: the source prints 0 and not 0000.
+                Some(DataType::Year) => DataType::Integer { bits: 16, unsigned: true },
+                Some(data_type) => data_type.clone(),
+                None => DataType::Null,
+            };
             (if name == "MIN" { AggregateFunction::Min } else { AggregateFunction::Max }, data_type, arguments)
         }
         _ => return Err(Refusal::new(format!("the aggregate {name} is not carried"), "use COUNT, SUM, AVG, MIN, MAX or GROUP_CONCAT")),

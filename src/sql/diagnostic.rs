@@ -123,7 +123,11 @@ pub(crate) fn edit_distance(left: &str, right: &str) -> usize {
 /// The candidate that `name` most likely means, if one is near enough to be a slip of the finger.
 pub(crate) fn nearest<'c>(name: &str, candidates: impl Iterator<Item = &'c str>) -> Option<&'c str> {
     let allowed = 1 + name.chars().count() / 4;
-    candidates.map(|candidate| (edit_distance(name, candidate), candidate)).filter(|(distance, _)| *distance <= allowed).min().map(|(_, candidate)| candidate)
+    candidates
+        .map(|candidate| (edit_distance(name, candidate), candidate))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min()
+        .map(|(_, candidate)| candidate)
 }
 
 #[cfg(test)]

@@ -104,8 +104,10 @@ fn one_query(statements: Vec<ast::Statement>, tokens: &Tokens<'_>) -> Result<Box
         }
         (None, _) => Err(Diagnostic::new(whole(), "the SQL is empty").with_help("write one SELECT")),
         (Some(_), Some(_)) => {
-            let second = tokens.list.iter().find(|token| token.token == Token::SemiColon).map_or_else(whole, |token| token.span.clone());
-            Err(Diagnostic::new(second, "a mapping is one SELECT, here are several statements").with_label("the second begins after this"))
+            let second =
+                tokens.list.iter().find(|token| token.token == Token::SemiColon).map_or_else(whole, |token| token.span.clone());
+            Err(Diagnostic::new(second, "a mapping is one SELECT, here are several statements")
+                .with_label("the second begins after this"))
         }
     }
 }
@@ -125,7 +127,8 @@ fn refused_text(raw: &[TokenWithSpan], lines: &Lines<'_>, modes: Modes) -> Vec<D
             findings.push(executed_comment(span.clone()));
         }
         let quoted = matches!(token.token, Token::SingleQuotedString(_) | Token::DoubleQuotedString(_));
-        let literal_backslash = modes.no_backslash_escapes || (modes.ansi_quotes && matches!(token.token, Token::DoubleQuotedString(_)));
+        let literal_backslash =
+            modes.no_backslash_escapes || (modes.ansi_quotes && matches!(token.token, Token::DoubleQuotedString(_)));
         if quoted && literal_backslash && lines.text().get(span.clone()).is_some_and(|text| text.contains('\\')) {
             findings.push(
                 Diagnostic::new(span, "a backslash between quotes is not read where sql_mode takes it literally")
@@ -136,7 +139,8 @@ fn refused_text(raw: &[TokenWithSpan], lines: &Lines<'_>, modes: Modes) -> Vec<D
     // The tokenizer replaces an executed comment by its content, which leaves a hole in the text.
     if (!contiguous || end != lines.text().len()) && findings.is_empty() {
         let start = lines.text().find("/*!").unwrap_or(end.min(lines.text().len()));
-        let stop = lines.text().get(start..).and_then(|rest| rest.find("*/")).map_or(lines.text().len(), |offset| start + offset + 2);
+        let stop =
+            lines.text().get(start..).and_then(|rest| rest.find("*/")).map_or(lines.text().len(), |offset| start + offset + 2);
         findings.push(executed_comment(start..stop));
     }
     findings
@@ -148,7 +152,7 @@ fn executed_comment(span: Span) -> Diagnostic {
 }
 
 /// Rewrites the tokens that sqlparser's MySQL dialect reads differently from the server: names in double quotes under
-/// ANSI_QUOTES, and the infix operator MOD.
+/// ANSI_QUOTES, the infix operator MOD, and `&&`, which binds as AND does.
 fn adapt(raw: Vec<TokenWithSpan>, lines: &Lines<'_>, modes: Modes) -> Vec<TokenWithSpan> {
     let solid = |token: &&TokenWithSpan| !matches!(token.token, Token::Whitespace(_));
     let infix: Vec<bool> = raw
@@ -164,10 +168,17 @@ fn adapt(raw: Vec<TokenWithSpan>, lines: &Lines<'_>, modes: Modes) -> Vec<TokenW
         .zip(infix)
         .map(|(token, infix)| match token.token {
             Token::Word(_) if infix => TokenWithSpan::new(Token::Mod, token.span),
+            Token::Overlap => TokenWithSpan::new(
+                Token::Word(Word { value: "AND".to_owned(), quote_style: None, keyword: Keyword::AND }),
+                token.span,
+            ),
             Token::DoubleQuotedString(_) if modes.ansi_quotes => {
                 let text = lines.text().get(range(&token, lines)).unwrap_or("");
                 let name = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(text).replace("\"\"", "\"");
-                TokenWithSpan::new(Token::Word(Word { value: name, quote_style: Some('"'), keyword: Keyword::NoKeyword }), token.span)
+                TokenWithSpan::new(
+                    Token::Word(Word { value: name, quote_style: Some('"'), keyword: Keyword::NoKeyword }),
+                    token.span,
+                )
             }
             _ => token,
         })
@@ -265,7 +276,7 @@ impl<'a> Tokens<'a> {
     pub(crate) fn parenthesised(&self, span: &Span) -> Span {
         let enclosing = self.before(span.start).filter(|token| token.token == Token::LParen).find_map(|token| {
             let close = token.partner.and_then(|partner| self.list.get(partner))?;
-            (close.span.start >= span.end).then(|| token.span.start..close.span.end)
+            if close.span.start >= span.end { Some(token.span.start..close.span.end) } else { None }
         });
         enclosing.unwrap_or_else(|| span.clone())
     }
@@ -289,7 +300,7 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// The first place of one of `words` (upper case, outside inner parentheses) in a range, e.g. a clause's keyword.
+    /// The first place of a word (upper case, outside inner parentheses) in a range, e.g. a clause's keyword.
     pub(crate) fn keyword_in(&self, span: &Span, word: &str) -> Option<Span> {
         let mut skip_until = span.start;
         for token in self.after(span.start).take_while(|token| token.span.end <= span.end) {
@@ -299,7 +310,8 @@ impl<'a> Tokens<'a> {
             if let (Token::LParen, Some(close)) = (&token.token, token.partner.and_then(|partner| self.list.get(partner))) {
                 skip_until = close.span.end;
             }
-            if matches!(&token.token, Token::Word(candidate) if candidate.quote_style.is_none() && candidate.value.eq_ignore_ascii_case(word)) {
+            if matches!(&token.token, Token::Word(candidate) if candidate.quote_style.is_none() && candidate.value.eq_ignore_ascii_case(word))
+            {
                 return Some(token.span.clone());
             }
         }

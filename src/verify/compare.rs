@@ -18,6 +18,8 @@ pub enum Difference {
     Surplus,
     /// Both have the row; these columns differ.
     Changed(Vec<String>),
+    /// The source answers more than one row with this key, which the proof of the key excludes.
+    Repeated,
 }
 
 /// A key with its difference.
@@ -30,21 +32,63 @@ pub struct Mismatch {
 }
 
 /// Rows by the hash of their key.
-pub type Rows = BTreeMap<u128, Row>;
+#[derive(Debug, Default)]
+pub struct Rows {
+    by_hash: BTreeMap<u128, Row>,
+    repeated: BTreeSet<u128>,
+}
 
-/// Rows by the hash of their key.
-#[must_use]
-pub fn by_key(table: &TargetTable, rows: impl IntoIterator<Item = Row>) -> Rows {
-    rows.into_iter().map(|row| (key_hash(&key_of(table, &row)), row)).collect()
+impl Rows {
+    /// Rows of a table.
+    #[must_use]
+    pub fn of(table: &TargetTable, rows: impl IntoIterator<Item = Row>) -> Self {
+        let mut found = Self::default();
+        found.extend(table, rows);
+        found
+    }
+
+    /// Adds rows.
+    pub fn extend(&mut self, table: &TargetTable, rows: impl IntoIterator<Item = Row>) {
+        for row in rows {
+            let hash = key_hash(&key_of(table, &row));
+            if self.by_hash.insert(hash, row).is_some() {
+                self.repeated.insert(hash);
+            }
+        }
+    }
+
+    /// Keeps the rows whose hash is wanted.
+    pub fn retain(&mut self, wanted: impl Fn(u128) -> bool) {
+        self.by_hash.retain(|hash, _| wanted(*hash));
+        self.repeated.retain(|hash| wanted(*hash));
+    }
+
+    /// The hashes of the keys.
+    pub fn hashes(&self) -> impl Iterator<Item = u128> + '_ {
+        self.by_hash.keys().copied()
+    }
+
+    /// The keys.
+    #[must_use]
+    pub fn keys(&self, table: &TargetTable) -> Vec<Row> {
+        self.by_hash.values().map(|row| key_of(table, row)).collect()
+    }
+
+    /// How many different keys.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.by_hash.len() as u64
+    }
 }
 
 /// Every key of either side that differs, in a stable order.
 #[must_use]
 pub fn compare(table: &TargetTable, source: &Rows, target: &Rows) -> Vec<Mismatch> {
-    let hashes: BTreeSet<&u128> = source.keys().chain(target.keys()).collect();
+    let hashes: BTreeSet<u128> = source.hashes().chain(target.hashes()).collect();
     let mut mismatches = Vec::new();
     for hash in hashes {
-        let (key, difference) = match (source.get(hash), target.get(hash)) {
+        let (key, difference) = match (source.by_hash.get(&hash), target.by_hash.get(&hash)) {
+            (Some(expected), _) if source.repeated.contains(&hash) => (key_of(table, expected), Difference::Repeated),
             (Some(expected), None) => (key_of(table, expected), Difference::Missing),
             (None, Some(found)) => (key_of(table, found), Difference::Surplus),
             (Some(expected), Some(found)) => match changed(table, expected, found) {
@@ -87,15 +131,25 @@ mod tests {
     }
 
     fn rows(pairs: &[(&str, Value)]) -> Rows {
-        by_key(&table(), pairs.iter().map(|(key, value)| Row::from([Value::text(*key), value.clone()])))
+        Rows::of(&table(), pairs.iter().map(|(key, value)| Row::from([Value::text(*key), value.clone()])))
+    }
+
+    #[test]
+    fn a_key_that_the_source_answers_twice_is_no_clean_row() {
+        let source = rows(&[("a", Value::Null), ("a", Value::Null), ("b", Value::Null)]);
+        let target = rows(&[("a", Value::Null), ("b", Value::Null)]);
+        let found = compare(&table(), &source, &target);
+        assert_eq!(found, [Mismatch { key: Row::from([Value::text("a")]), difference: Difference::Repeated }]);
     }
 
     #[test]
     fn f112_null_against_a_value_and_against_empty_text_differs() {
         let source = rows(&[("a", Value::Null), ("b", Value::text("")), ("c", Value::text("x")), ("d", Value::Null)]);
         let target = rows(&[("a", Value::text("")), ("b", Value::Null), ("c", Value::text("x")), ("e", Value::Null)]);
-        let found: BTreeMap<String, Difference> =
-            compare(&table(), &source, &target).into_iter().map(|mismatch| (format!("{:?}", mismatch.key), mismatch.difference)).collect();
+        let found: BTreeMap<String, Difference> = compare(&table(), &source, &target)
+            .into_iter()
+            .map(|mismatch| (format!("{:?}", mismatch.key), mismatch.difference))
+            .collect();
         let changed = Difference::Changed(vec!["v".into()]);
         let expected = [("a", changed.clone()), ("b", changed), ("d", Difference::Missing), ("e", Difference::Surplus)];
         assert_eq!(found.len(), expected.len());

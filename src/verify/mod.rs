@@ -1,12 +1,13 @@
 //! Verify: is every target row what the source answers for the mapping's SELECT, while both move?
 //!
 //! There is no time machine. Per key range: the source runs the SELECT in a read-only snapshot; the log position behind it is noted; when
-//! the checkpoint contains that position, the target rows are read and compared as typed values. A key that differs is *confirmed* only if
-//! no derivation touched it since before the snapshot; touched keys are read again, and after several tries they are reported as
+//! the checkpoint contains that position, the target rows are read and compared as typed values. Keys that differ are read again; a
+//! difference is *confirmed* only if no derivation touched the key since before that reading, and after several tries it is reported as
 //! *unconfirmed*. The answer is the source's alone: no expression of the mapping is evaluated here.
 
 pub mod compare;
 pub mod confirm;
+pub mod driven;
 pub mod ranges;
 pub mod statement;
 
@@ -16,16 +17,16 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use crate::error::{Error, Result};
-use crate::migrate::touched::key_hash;
-use crate::plan::{NodePlan, output};
+use crate::error::{Class, Error, Result};
+use crate::migrate::touched::{key_hash, key_of};
+use crate::plan::{NodePlan, Plan, output};
 use crate::schema::{DataType, SourceCatalog, TargetTable};
 use crate::source::Source;
-use crate::target::{Checkpoint, Target};
-use crate::value::Row;
-use compare::{Mismatch, Rows, by_key, compare};
-use ranges::Cut;
-use statement::Statement;
+use crate::target::{Checkpoint, Phase, Target};
+use crate::value::{KeyKind, Row};
+use compare::{Mismatch, Rows, compare};
+use ranges::Held;
+use statement::{Range, Statement};
 
 /// The running engine's memory of what it wrote lately.
 pub trait TouchedKeys: Send + Sync {
@@ -50,11 +51,22 @@ pub struct VerifyOptions {
     pub tries_max: u32,
     /// How long to wait for the checkpoint to contain a position.
     pub wait_max: Duration,
+    /// How often a passing fault of a database is tried again.
+    pub faults_max: u32,
+    /// Whether ranges may be read that no index drives at the source.
+    pub full_scan: bool,
 }
 
 impl Default for VerifyOptions {
     fn default() -> Self {
-        Self { range_rows_max: 2_000, ranges_at_once: 4, tries_max: 8, wait_max: Duration::from_secs(60) }
+        Self {
+            range_rows_max: 2_000,
+            ranges_at_once: 4,
+            tries_max: 8,
+            wait_max: Duration::from_secs(60),
+            faults_max: 5,
+            full_scan: false,
+        }
     }
 }
 
@@ -78,6 +90,15 @@ impl TableReport {
     }
 }
 
+/// How far a comparison is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Compared {
+    /// Rows the source answered so far.
+    pub row_count: u64,
+    /// Rows the target held when the comparison began: about how many there will be.
+    pub row_estimate: u64,
+}
+
 /// One table under verification.
 pub struct Verifier<'a, S, T> {
     /// The legacy database.
@@ -88,6 +109,8 @@ pub struct Verifier<'a, S, T> {
     pub source_name: &'a str,
     /// The catalogue the plan was made from.
     pub catalog: &'a SourceCatalog,
+    /// The plan of all mappings.
+    pub plan: &'a Plan,
     /// Mapping name.
     pub mapping: &'a str,
     /// The table.
@@ -99,36 +122,39 @@ pub struct Verifier<'a, S, T> {
 }
 
 /// A range as both sides had it.
-struct Compared {
-    row_count: u64,
+struct RangeAnswer {
+    hashes: Vec<u128>,
     mismatches: Vec<Mismatch>,
-    /// Keys that the target held when it was cut and the source does not answer.
-    surplus: Vec<u128>,
-    since: u64,
 }
 
 impl<S: Source, T: Target> Verifier<'_, S, T> {
-    /// Compares the whole table. `progress` hears the number of rows compared so far.
+    /// Compares the whole table. `progress` hears how far it is after each range.
     ///
     /// # Errors
-    /// A database cannot be read.
-    pub async fn verify(&self, progress: &(dyn Fn(u64) + Sync)) -> Result<TableReport> {
-        let order = self.node_types()?.get(self.leading()?).and_then(|data_type| ranges::order_of(data_type, self.catalog));
-        let cuts = ranges::cut(self.target, self.mapping, self.table(), order.as_ref(), self.options.range_rows_max).await?;
+    /// A database cannot be read, the mapping is not live, or ranges are not driven by an index.
+    pub async fn verify(&self, progress: &(dyn Fn(Compared) + Sync)) -> Result<TableReport> {
+        self.expect_live().await?;
+        let rows_max = self.options.range_rows_max;
+        let mut held = self.retried(|| Held::read(self.target, self.mapping, self.table(), rows_max)).await?;
+        let order = leading_order(self.node, self.catalog)?;
+        let root = ranges::root_layout(self.plan, self.node);
+        let ranges = self.retried(|| ranges::cut(self.source, root, order.as_ref(), &held, rows_max)).await?;
+        if !self.options.full_scan {
+            driven::refuse_scans(self.source, self.node, &ranges).await?;
+        }
         let mut report = TableReport { table: self.table().name.clone(), ..TableReport::default() };
-        let mut compared = stream::iter(cuts).map(|cut| self.compare_range(cut)).buffer_unordered(self.options.ranges_at_once.max(1));
-        let mut surplus = Vec::new();
-        while let Some(range) = compared.try_next().await? {
-            report.row_count += range.row_count;
-            progress(report.row_count);
-            surplus.extend(range.surplus);
-            report.add(self.confirm(range.mismatches, range.since).await?);
+        let mut answers = stream::iter(&ranges)
+            .map(|range| self.retried(|| self.compare_range(range)))
+            .buffer_unordered(self.options.ranges_at_once.max(1));
+        while let Some(answer) = answers.try_next().await? {
+            report.row_count += answer.hashes.len() as u64;
+            answer.hashes.into_iter().for_each(|hash| held.strike(hash));
+            progress(Compared { row_count: report.row_count, row_estimate: held.count() });
+            report.add(self.confirm(answer.mismatches).await?);
         }
-        drop(compared);
-        if !surplus.is_empty() {
-            let held = compare(self.table(), &Rows::new(), &self.held_by_hash(&surplus).await?);
-            report.add(self.confirm(held, 0).await?);
-        }
+        drop(answers);
+        let surplus = self.retried(|| held_by_hash(self.target, self.mapping, self.node, held.left())).await?;
+        report.add(self.confirm(compare(self.table(), &Rows::default(), &surplus)).await?);
         Ok(report)
     }
 
@@ -136,30 +162,28 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
         &self.node.table
     }
 
-    fn leading(&self) -> Result<usize> {
-        self.table().key.first().copied().ok_or_else(|| Error::bug("a target table has no key"))
+    async fn expect_live(&self) -> Result<()> {
+        if self.checkpoint().await?.phase == Phase::Live {
+            return Ok(());
+        }
+        let message = format!("mapping {} is still loading: there is nothing to verify before it is live", self.mapping);
+        Err(Error::new(Class::Retry, message).with_hint("`strangler status --watch` shows when it is"))
     }
 
-    fn node_types(&self) -> Result<Vec<DataType>> {
-        output_types(self.node)
-    }
-
-    async fn compare_range(&self, cut: Cut) -> Result<Compared> {
-        let before = self.checkpoint().await?;
-        let statement = statement::of_range(&self.node.sql, self.table(), &cut.range);
-        let source = answered(self.source, self.node, &statement).await?;
-        let arrived = self.wait_for_source().await?;
-        let keys: Vec<Row> = source.values().map(|row| crate::migrate::touched::key_of(self.table(), row)).collect();
-        let target = self.held(&keys).await?;
-        let surplus = cut.held.into_iter().filter(|hash| !source.contains_key(hash)).collect();
-        let mismatches = compare(self.table(), &source, &target);
-        let since = if arrived { before.sequence } else { 0 };
-        Ok(Compared { row_count: source.len() as u64, mismatches, surplus, since })
+    async fn compare_range(&self, range: &Range) -> Result<RangeAnswer> {
+        let source = answered(self.source, self.node, &statement::of_range(&self.node.sql, self.table(), range)).await?;
+        // The engine may need a moment for what the source has shown; if it stands still, the rows are read again later anyway.
+        self.wait_for_source().await?;
+        let target = self.held(&source.keys(self.table())).await?;
+        Ok(RangeAnswer { mismatches: compare(self.table(), &source, &target), hashes: source.hashes().collect() })
     }
 
     async fn checkpoint(&self) -> Result<Checkpoint> {
-        let checkpoint = self.target.checkpoint(self.mapping).await?;
-        checkpoint.ok_or_else(|| crate::migrate::start::checkpoint_lost(self.mapping))
+        let checkpoint = self.retried(|| self.target.checkpoint(self.mapping)).await?;
+        checkpoint.ok_or_else(|| {
+            let message = format!("the target holds no checkpoint row of mapping {}: there is nothing to verify", self.mapping);
+            Error::new(Class::Person, message).with_hint("`strangler run` makes it; `strangler diff` shows what it would write")
+        })
     }
 
     /// Waits until the target contains everything that the source's answer may have shown; `false` if it does not get there.
@@ -175,28 +199,63 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
             if tokio::time::Instant::now() > deadline || self.touched.is_none() {
                 return Ok(false);
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(POLL).await;
         }
     }
 
     /// Target rows by key.
     async fn held(&self, keys: &[Row]) -> Result<Rows> {
         let (_, rows) = self.target.read_keys(self.mapping, self.table(), keys).await?;
-        Ok(by_key(self.table(), rows))
+        Ok(Rows::of(self.table(), rows))
     }
 
-    /// Target rows by key hash: one scan, needed only where the source does not answer keys that the target held.
-    async fn held_by_hash(&self, hashes: &[u128]) -> Result<Rows> {
-        let wanted: std::collections::BTreeSet<u128> = hashes.iter().copied().collect();
-        let mut found = Rows::new();
-        let mut after: Option<Row> = None;
+    /// Runs a step again through passing faults of the databases: a verification of hours does not end with one lost connection.
+    async fn retried<R, F: Future<Output = Result<R>>>(&self, step: impl Fn() -> F) -> Result<R> {
+        let mut fault_count = 0;
         loop {
-            let (_, rows) = self.target.read_after(self.mapping, self.table(), after.as_ref(), 5_000).await?;
-            let Some(last) = rows.last() else { return Ok(found) };
-            after = Some(crate::migrate::touched::key_of(self.table(), last));
-            found.extend(by_key(self.table(), rows).into_iter().filter(|(hash, _)| wanted.contains(hash)));
+            match step().await {
+                Err(error) if error.class().is_transient() && fault_count < self.options.faults_max => {
+                    fault_count += 1;
+                    tracing::debug!(error = ?error, "reading again after a passing fault");
+                    tokio::time::sleep(FAULT_PAUSE * fault_count).await;
+                }
+                other => return other,
+            }
         }
     }
+}
+
+/// How often the checkpoint is looked at.
+const POLL: Duration = Duration::from_millis(20);
+/// The pause after a passing fault grows by this with each further one.
+const FAULT_PAUSE: Duration = Duration::from_millis(500);
+/// Rows read from the target at once.
+const PAGE_ROWS: u32 = 5_000;
+
+/// How the source orders the leading key column of a target table, if that is known.
+///
+/// # Errors
+/// `Bug` if the plan has no key or no branch.
+pub fn leading_order(node: &NodePlan, catalog: &SourceCatalog) -> Result<Option<KeyKind>> {
+    let leading = node.table.key.first().ok_or_else(|| Error::bug("a target table has no key"))?;
+    Ok(output_types(node)?.get(*leading).and_then(|data_type| ranges::order_of(data_type, catalog)))
+}
+
+/// Target rows by ascending key hash: one scan, needed only where the source does not answer keys that the target held.
+///
+/// # Errors
+/// The target cannot be read.
+pub async fn held_by_hash<T: Target>(target: &T, mapping: &str, node: &NodePlan, hashes: Vec<u128>) -> Result<Rows> {
+    let mut found = Rows::default();
+    let mut after: Option<Row> = None;
+    while !hashes.is_empty() {
+        let (_, rows) = target.read_after(mapping, &node.table, after.as_ref(), PAGE_ROWS).await?;
+        let Some(last) = rows.last() else { break };
+        after = Some(key_of(&node.table, last));
+        let wanted = rows.into_iter().filter(|row| hashes.binary_search(&key_hash(&key_of(&node.table, row))).is_ok());
+        found.extend(&node.table, wanted);
+    }
+    Ok(found)
 }
 
 /// The types of a node's output columns, as the binder unified them.
@@ -216,12 +275,13 @@ pub async fn answered<S: Source>(source: &S, node: &NodePlan, statement: &Statem
     let types = output_types(node)?;
     let mut rows = Vec::new();
     let mut keep = |row: Row| {
-        let converted = row.into_iter().zip(&node.table.columns).map(|(value, column)| output::convert(value, column, &node.policies));
+        let converted =
+            row.into_iter().zip(&node.table.columns).map(|(value, column)| output::convert(value, column, &node.policies));
         rows.push(converted.collect::<Result<Row>>()?);
         Ok(())
     };
     source.select(&statement.sql, &statement.parameters, &types, &mut keep).await?;
-    Ok(by_key(&node.table, rows))
+    Ok(Rows::of(&node.table, rows))
 }
 
 /// The hash under which the engine remembers a key.

@@ -1,28 +1,80 @@
-//! Cuts a target table into ranges of the leading key column, in the source's order.
+//! Cuts a mapped table into ranges of the leading key column, in the source's order, and notes which keys the target held.
 //!
-//! The target is scanned once in its own order. Every n-th leading key value becomes a boundary; sorted by the source's rule they cut the
-//! key space the way the source's `>` and `<=` do, whatever collation the target has. Each held key is noted by hash in its
-//! range, so that a row which only the target has is found when its range is compared. 16 bytes a row.
-
-use std::cmp::Ordering;
+//! Any ascending list of boundaries covers every row once, because the first and the last range are open; boundaries only decide how
+//! much one statement reads. They come from the source's own index where the leading key column is the leading identity column of a
+//! root table, else from the target's rows. A key that the target held and no range answered is a candidate for a surplus row.
+//! 17 bytes a target row.
 
 use super::statement::Range;
 use crate::error::Result;
 use crate::migrate::touched::{key_hash, key_of};
-use crate::schema::{DataType, SourceCatalog, TargetTable};
+use crate::plan::{Anchor, NodePlan, Plan};
+use crate::schema::{DataType, SourceCatalog, TableLayout, TargetTable};
+use crate::source::Source;
+use crate::sql::query::ExprKind;
 use crate::target::Target;
 use crate::value::{KeyKind, Row, Value};
 
 /// Rows read from the target at once.
 const PAGE_ROWS: u32 = 5_000;
 
-/// A range with the hashes of the keys the target held in it when it was cut.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Cut {
-    /// The range.
-    pub range: Range,
-    /// Key hashes.
-    pub held: Vec<u128>,
+/// The keys that a target table held at one time, by hash; each is struck when the source answers it.
+#[derive(Debug, Default)]
+pub struct Held {
+    hashes: Vec<u128>,
+    answered: Vec<bool>,
+    /// Every n-th leading key value, for boundaries.
+    sample: Vec<Value>,
+}
+
+impl Held {
+    /// Reads the keys of a target table in its own order, keeping every `sample_every`-th leading value.
+    ///
+    /// # Errors
+    /// The target cannot be read.
+    pub async fn read<T: Target>(target: &T, mapping: &str, table: &TargetTable, sample_every: usize) -> Result<Self> {
+        let mut held = Self::default();
+        let mut after: Option<Row> = None;
+        loop {
+            let (_, rows) = target.read_after(mapping, table, after.as_ref(), PAGE_ROWS).await?;
+            let Some(last) = rows.last() else { break };
+            after = Some(key_of(table, last));
+            for row in &rows {
+                held.note(&key_of(table, row), sample_every);
+            }
+        }
+        held.hashes.sort_unstable();
+        held.answered = vec![false; held.hashes.len()];
+        Ok(held)
+    }
+
+    fn note(&mut self, key: &Row, sample_every: usize) {
+        self.hashes.push(key_hash(key));
+        if self.hashes.len().is_multiple_of(sample_every.max(1)) {
+            self.sample.extend(key.first().cloned());
+        }
+    }
+
+    /// How many keys were held.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.hashes.len() as u64
+    }
+
+    /// The source answers this key.
+    pub fn strike(&mut self, hash: u128) {
+        if let Ok(index) = self.hashes.binary_search(&hash)
+            && let Some(answered) = self.answered.get_mut(index)
+        {
+            *answered = true;
+        }
+    }
+
+    /// The keys that were never struck, ascending.
+    #[must_use]
+    pub fn left(&self) -> Vec<u128> {
+        self.hashes.iter().zip(&self.answered).filter(|(_, answered)| !**answered).map(|(hash, _)| *hash).collect()
+    }
 }
 
 /// How the source orders a key column of this type; `None` where its order is not known here.
@@ -39,74 +91,112 @@ pub fn order_of(data_type: &DataType, catalog: &SourceCatalog) -> Option<KeyKind
     }
 }
 
-/// Scans the target and cuts it into ranges of about `rows_max` rows.
-///
-/// # Errors
-/// The target cannot be read.
-pub async fn cut<T: Target>(target: &T, mapping: &str, table: &TargetTable, order: Option<&KeyKind>, rows_max: usize) -> Result<Vec<Cut>> {
-    let mut keys: Vec<(Value, u128)> = Vec::new();
-    let mut after: Option<Row> = None;
-    loop {
-        let (_, rows) = target.read_after(mapping, table, after.as_ref(), PAGE_ROWS).await?;
-        let Some(last) = rows.last() else { break };
-        after = Some(key_of(table, last));
-        keys.extend(rows.iter().map(|row| {
-            let key = key_of(table, row);
-            (key.first().cloned().unwrap_or(Value::Null), key_hash(&key))
-        }));
-    }
-    match order {
-        Some(order) => cut_sorted(keys, order, rows_max),
-        None => Ok(vec![Cut { range: Range { after: None, up_to: None }, held: keys.into_iter().map(|(_, hash)| hash).collect() }]),
-    }
+/// The root table whose leading identity column is the leading key column of a target table, if a branch has one.
+#[must_use]
+pub fn root_layout<'p>(plan: &'p Plan, node: &NodePlan) -> Option<&'p TableLayout> {
+    let leading = *node.table.key.first()?;
+    node.branches.iter().find_map(|branch| {
+        let Anchor::Row { alias: root } = branch.anchor else { return None };
+        let ExprKind::Column { alias, column } = branch.branch.select.outputs.get(leading)?.kind else { return None };
+        let table = branch.branch.aliases.get(root.0)?.table?;
+        let layout = &plan.tables.get(table.0 as usize)?.layout;
+        (alias == root && layout.identity.as_ref()?.first() == Some(&column)).then_some(layout)
+    })
 }
 
-fn cut_sorted(keys: Vec<(Value, u128)>, order: &KeyKind, rows_max: usize) -> Result<Vec<Cut>> {
-    let mut encoded = Vec::with_capacity(keys.len());
-    for (value, hash) in keys {
+/// Cuts a table into ranges of about `rows_max` rows of its root table, or of the target.
+///
+/// # Errors
+/// The source cannot be read, or a boundary has no place in the key's order (`Bug`).
+pub async fn cut<S: Source>(
+    source: &S,
+    root: Option<&TableLayout>,
+    order: Option<&KeyKind>,
+    held: &Held,
+    rows_max: usize,
+) -> Result<Vec<Range>> {
+    let Some(order) = order else { return Ok(between(Vec::new())) };
+    let boundaries = match root {
+        Some(layout) => {
+            let ranges = source.ranges(layout, u32::try_from(rows_max).unwrap_or(u32::MAX)).await?;
+            ranges.into_iter().filter_map(|range| range.after?.first().cloned()).collect()
+        }
+        None => held.sample.clone(),
+    };
+    Ok(between(ascending(boundaries, order)?))
+}
+
+/// Sorted by the source's rule, values that the source calls equal only once.
+fn ascending(values: Vec<Value>, order: &KeyKind) -> Result<Vec<Value>> {
+    let mut encoded = Vec::with_capacity(values.len());
+    for value in values {
         let mut bytes = Vec::new();
         order.encode(&value, &mut bytes)?;
-        encoded.push((bytes, value, hash));
+        encoded.push((bytes, value));
     }
     encoded.sort_by(|left, right| left.0.cmp(&right.0));
-    let mut cuts = Vec::new();
-    let mut current = Cut { range: Range { after: None, up_to: None }, held: Vec::new() };
-    let mut previous: Option<(Vec<u8>, Value)> = None;
-    for (bytes, value, hash) in encoded {
-        // A boundary stands between different values only: rows that share the leading value stay together.
-        if let Some((last_bytes, last_value)) = &previous
-            && current.held.len() >= rows_max
-            && last_bytes.cmp(&bytes) != Ordering::Equal
-        {
-            current.range.up_to = Some(last_value.clone());
-            let next = Cut { range: Range { after: Some(last_value.clone()), up_to: None }, held: Vec::new() };
-            cuts.push(std::mem::replace(&mut current, next));
-        }
-        current.held.push(hash);
-        previous = Some((bytes, value));
+    encoded.dedup_by(|left, right| left.0 == right.0);
+    Ok(encoded.into_iter().map(|(_, value)| value).collect())
+}
+
+fn between(boundaries: Vec<Value>) -> Vec<Range> {
+    let mut ranges = Vec::with_capacity(boundaries.len() + 1);
+    let mut after = None;
+    for boundary in boundaries {
+        ranges.push(Range { after: after.replace(boundary.clone()), up_to: Some(boundary) });
     }
-    cuts.push(current);
-    Ok(cuts)
+    ranges.push(Range { after, up_to: None });
+    ranges
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::value::Collation;
 
-    #[test]
-    fn ranges_cover_everything_once_and_keep_equal_values_together() {
-        let keys = [5, 1, 3, 3, 3, 2, 9].iter().enumerate().map(|(hash, key)| (Value::Int(*key), hash as u128)).collect();
-        let cuts = cut_sorted(keys, &KeyKind::Integer, 2).unwrap();
-        let held: Vec<usize> = cuts.iter().map(|cut| cut.held.len()).collect();
-        assert_eq!(held, [2, 3, 2]);
-        assert_eq!(cuts[0].range, Range { after: None, up_to: Some(Value::Int(2)) });
-        assert_eq!(cuts[1].range, Range { after: Some(Value::Int(2)), up_to: Some(Value::Int(3)) });
-        assert_eq!(cuts[2].range, Range { after: Some(Value::Int(3)), up_to: None });
+    fn ranges_of(values: &[Value], order: &KeyKind) -> Vec<Range> {
+        between(ascending(values.to_vec(), order).unwrap())
     }
 
     #[test]
-    fn an_empty_target_is_one_open_range() {
-        let cuts = cut_sorted(Vec::new(), &KeyKind::Integer, 2).unwrap();
-        assert_eq!(cuts, [Cut { range: Range { after: None, up_to: None }, held: vec![] }]);
+    fn ranges_cover_everything_once_whatever_the_order_of_the_boundaries() {
+        let ranges = ranges_of(&[Value::Int(5), Value::Int(1), Value::Int(5), Value::Int(3)], &KeyKind::Integer);
+        let bounds: Vec<_> = ranges.iter().map(|range| (range.after.clone(), range.up_to.clone())).collect();
+        let at = |number: i64| Some(Value::Int(number));
+        assert_eq!(bounds, [(None, at(1)), (at(1), at(3)), (at(3), at(5)), (at(5), None)]);
+    }
+
+    #[test]
+    fn boundaries_that_the_source_calls_equal_make_no_empty_range() {
+        let folded = Collation::weighted(
+            "ci",
+            "utf8mb4",
+            true,
+            ('a'..='z').flat_map(|letter| [(letter, vec![letter as u8]), (letter.to_ascii_uppercase(), vec![letter as u8])]),
+            None,
+        );
+        let ranges = ranges_of(&[Value::text("b"), Value::text("B"), Value::text("a ")], &KeyKind::Text(folded));
+        assert_eq!(ranges.len(), 3);
+    }
+
+    #[test]
+    fn no_boundary_is_one_open_range() {
+        assert_eq!(between(Vec::new()), [Range { after: None, up_to: None }]);
+    }
+
+    #[test]
+    fn a_held_key_is_left_until_the_source_answers_it() {
+        let mut held = Held::default();
+        for key in [3, 1, 2] {
+            held.note(&Row::from([Value::Int(key)]), 2);
+        }
+        held.hashes.sort_unstable();
+        held.answered = vec![false; 3];
+        held.strike(key_hash(&[Value::Int(2)]));
+        held.strike(key_hash(&[Value::Int(9)]));
+        let mut expected = vec![key_hash(&[Value::Int(1)]), key_hash(&[Value::Int(3)])];
+        expected.sort_unstable();
+        assert_eq!(held.left(), expected);
+        assert_eq!(held.sample, [Value::Int(1)]);
     }
 }

@@ -48,7 +48,7 @@ impl SourceFile {
             "lib" | "main" => Vec::new(),
             inner => inner.split('/').map(String::from).collect(),
         };
-        let is_test = module_path.iter().any(|part| part == "tests");
+        let is_test = module_path.iter().any(|part| part.ends_with("tests"));
         Self { module: module_path.first().cloned().unwrap_or_default(), module_path, is_test, path, text }
     }
 

@@ -18,11 +18,48 @@ pub enum Effect {
 
 /// Table options and algorithm hints that change no row.
 const OPTIONS: &[&str] = &[
-    "COMMENT", "AUTO_INCREMENT", "ROW_FORMAT", "KEY_BLOCK_SIZE", "STATS_PERSISTENT", "STATS_AUTO_RECALC", "STATS_SAMPLE_PAGES", "ALGORITHM",
-    "LOCK", "AVG_ROW_LENGTH", "MAX_ROWS", "MIN_ROWS", "CHECKSUM", "TABLE_CHECKSUM", "PACK_KEYS", "DELAY_KEY_WRITE", "DEFAULT", "CHARACTER",
-    "CHARSET", "COLLATE", "ORDER", "FORCE", "ENABLE", "DISABLE", "PAGE_CHECKSUM", "COMPRESSION", "ENCRYPTION", "ENCRYPTED", "WITH",
-    "WITHOUT", "ANALYZE", "CHECK", "OPTIMIZE", "REBUILD", "REORGANIZE", "COALESCE", "REMOVE", "PARTITION", "INSERT_METHOD", "PAGE_COMPRESSED",
-    "SECONDARY_LOAD", "SECONDARY_UNLOAD",
+    "COMMENT",
+    "AUTO_INCREMENT",
+    "ROW_FORMAT",
+    "KEY_BLOCK_SIZE",
+    "STATS_PERSISTENT",
+    "STATS_AUTO_RECALC",
+    "STATS_SAMPLE_PAGES",
+    "ALGORITHM",
+    "LOCK",
+    "AVG_ROW_LENGTH",
+    "MAX_ROWS",
+    "MIN_ROWS",
+    "CHECKSUM",
+    "TABLE_CHECKSUM",
+    "PACK_KEYS",
+    "DELAY_KEY_WRITE",
+    "DEFAULT",
+    "CHARACTER",
+    "CHARSET",
+    "COLLATE",
+    "ORDER",
+    "FORCE",
+    "ENABLE",
+    "DISABLE",
+    "PAGE_CHECKSUM",
+    "COMPRESSION",
+    "ENCRYPTION",
+    "ENCRYPTED",
+    "WITH",
+    "WITHOUT",
+    "ANALYZE",
+    "CHECK",
+    "OPTIMIZE",
+    "REBUILD",
+    "REORGANIZE",
+    "COALESCE",
+    "REMOVE",
+    "PARTITION",
+    "INSERT_METHOD",
+    "PAGE_COMPRESSED",
+    "SECONDARY_LOAD",
+    "SECONDARY_UNLOAD",
 ];
 
 /// Judges one clause.
@@ -82,7 +119,9 @@ fn add(tokens: &[Token<'_>]) -> Effect {
             Effect::Changes("adds a foreign key with cascades, which the log does not show, to".into())
         }
         "CONSTRAINT" if has(tokens, "PRIMARY") => Effect::Changes("adds a primary key to".into()),
-        "INDEX" | "KEY" | "UNIQUE" | "FULLTEXT" | "SPATIAL" | "VECTOR" | "CONSTRAINT" | "FOREIGN" | "CHECK" | "PARTITION" => Effect::None,
+        "INDEX" | "KEY" | "UNIQUE" | "FULLTEXT" | "SPATIAL" | "VECTOR" | "CONSTRAINT" | "FOREIGN" | "CHECK" | "PARTITION" => {
+            Effect::None
+        }
         "SYSTEM" | "PERIOD" => Effect::Changes("adds system versioning to".into()),
         _ => appended(tokens),
     }
@@ -110,7 +149,11 @@ fn appended(tokens: &[Token<'_>]) -> Effect {
                     _ => {}
                 }
             }
-            if has(inner, "KEY") || has(inner, "INDEX") || has(inner, "UNIQUE") { not_understood() } else { Effect::Appends(columns) }
+            if has(inner, "KEY") || has(inner, "INDEX") || has(inner, "UNIQUE") {
+                not_understood()
+            } else {
+                Effect::Appends(columns)
+            }
         }
         definition if has(definition, "PRIMARY") => Effect::Changes("adds a primary key to".into()),
         _ => Effect::Appends(1),

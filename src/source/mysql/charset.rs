@@ -4,7 +4,7 @@
 //! There are no replacement characters. A charset is supported only if a sweep of its codes against a running server agrees
 //! (see the tests); every other name is refused.
 
-use encoding_rs::{EUC_KR, Encoding, GBK, SHIFT_JIS};
+use encoding_rs::{EUC_KR, Encoding, SHIFT_JIS};
 
 use super::charset_tables::UPPER_HALVES;
 use crate::error::{Class, Error, Result};
@@ -20,8 +20,6 @@ pub enum Charset {
     SingleByte(Box<[char]>),
     /// euckr: MySQL's is the extended one, Windows code page 949.
     EucKr,
-    /// gbk, two bytes at most.
-    Gbk,
     /// cp932: Windows' Shift_JIS.
     Cp932,
     /// ucs2: big-endian, without surrogates.
@@ -42,7 +40,6 @@ impl Charset {
             "utf8mb4" | "utf8mb3" | "utf8" => Self::Utf8,
             "ascii" => Self::Ascii,
             "euckr" => Self::EucKr,
-            "gbk" => Self::Gbk,
             "cp932" => Self::Cp932,
             "ucs2" => Self::Ucs2,
             "utf16" => Self::Utf16,
@@ -66,7 +63,6 @@ impl Charset {
             Self::Ascii => None,
             Self::SingleByte(upper) => single_byte(upper, bytes),
             Self::EucKr => whole(EUC_KR, bytes),
-            Self::Gbk => two_byte_gbk(bytes),
             Self::Cp932 => cp932(bytes),
             Self::Ucs2 => utf16(bytes, u16::from_be_bytes).filter(|text| text.chars().all(|c| u32::from(c) < 0x1_0000)),
             Self::Utf16 => utf16(bytes, u16::from_be_bytes),
@@ -102,7 +98,6 @@ pub fn of_collation_id(id: u16) -> Option<&'static str> {
     Some(match id {
         8 | 5 | 15 | 31 | 47 | 48 | 49 | 94 => "latin1",
         19 | 85 => "euckr",
-        28 | 87 => "gbk",
         95 | 96 => "cp932",
         11 | 65 => "ascii",
         33 | 83 | 76 | 192..=223 => "utf8mb3",
@@ -125,17 +120,6 @@ fn single_byte(upper: &[char], bytes: &[u8]) -> Option<String> {
 
 fn whole(encoding: &'static Encoding, bytes: &[u8]) -> Option<String> {
     encoding.decode_without_bom_handling_and_without_replacement(bytes).map(std::borrow::Cow::into_owned)
-}
-
-/// The library's decoder also takes four-byte codes and a lone 0x80, which the server's `gbk` does not have.
-fn two_byte_gbk(bytes: &[u8]) -> Option<String> {
-    let mut rest = bytes.iter();
-    while let Some(lead) = rest.next() {
-        if *lead >= 0x80 && (*lead == 0x80 || *rest.next()? < 0x40) {
-            return None;
-        }
-    }
-    whole(GBK, bytes)
 }
 
 /// The library maps a lone 0x80 to a control character; the server's `cp932` has no such code.
@@ -172,10 +156,11 @@ mod tests {
 
     #[test]
     fn f61_invalid_bytes_are_an_error_without_the_bytes() {
-        for (charset, bytes) in [("utf8mb4", &b"\xff"[..]), ("euckr", b"\xb0"), ("ascii", b"\x80"), ("ucs2", b"\xd8\x00\xdc\x00")] {
+        for (charset, bytes) in [("utf8mb4", &b"\xff"[..]), ("euckr", b"\xb0"), ("ascii", b"\x80"), ("ucs2", b"\xd8\x00\xdc\x00")]
+        {
             let error = decode(charset, bytes).unwrap_err();
             assert_eq!(error.message(), format!("text is not valid in character set {charset}"));
         }
-        assert!(!is_supported("big5"));
+        assert!(!is_supported("big5") && !is_supported("gbk"));
     }
 }

@@ -92,14 +92,49 @@ struct Statement<'a> {
 
 /// The first words of statements that change no table definition that a mapping could depend on.
 const UNRELATED: &[&str] = &[
-    "GRANT", "REVOKE", "FLUSH", "ANALYZE", "OPTIMIZE", "CHECK", "SET", "USE", "INSTALL", "UNINSTALL", "RESET", "PURGE", "CHANGE", "KILL",
-    "SHUTDOWN", "HELP", "DO", "LOCK", "UNLOCK", "BACKUP", "CACHE", "IMPORT",
+    "GRANT",
+    "REVOKE",
+    "FLUSH",
+    "ANALYZE",
+    "OPTIMIZE",
+    "CHECK",
+    "SET",
+    "USE",
+    "INSTALL",
+    "UNINSTALL",
+    "RESET",
+    "PURGE",
+    "CHANGE",
+    "KILL",
+    "SHUTDOWN",
+    "HELP",
+    "DO",
+    "LOCK",
+    "UNLOCK",
+    "BACKUP",
+    "CACHE",
+    "IMPORT",
 ];
 
 /// Objects whose CREATE, ALTER and DROP do not concern tables.
 const OTHER_OBJECTS: &[&str] = &[
-    "VIEW", "PROCEDURE", "FUNCTION", "TRIGGER", "EVENT", "USER", "ROLE", "SERVER", "SEQUENCE", "TABLESPACE", "LOGFILE", "PACKAGE",
-    "INSTANCE", "RESOURCE", "SPATIAL REFERENCE", "LIBRARY", "UNDO",
+    "VIEW",
+    "PROCEDURE",
+    "FUNCTION",
+    "TRIGGER",
+    "EVENT",
+    "USER",
+    "ROLE",
+    "SERVER",
+    "SEQUENCE",
+    "TABLESPACE",
+    "LOGFILE",
+    "PACKAGE",
+    "INSTANCE",
+    "RESOURCE",
+    "SPATIAL REFERENCE",
+    "LIBRARY",
+    "UNDO",
 ];
 
 impl<'a> Statement<'a> {
@@ -141,7 +176,9 @@ impl<'a> Statement<'a> {
     fn truncate(&mut self) -> Verdict {
         self.take("TABLE");
         match self.table() {
-            Some((schema, name)) => self.tables.find(&schema, &name).map_or(Verdict::Passes, |table| Verdict::Truncates(table.id)),
+            Some((schema, name)) => {
+                self.tables.find(&schema, &name).map_or(Verdict::Passes, |table| Verdict::Truncates(table.id))
+            }
             None => self.unless_mentioned(),
         }
     }
@@ -224,8 +261,8 @@ impl<'a> Statement<'a> {
         self.take_all(&["IF", "EXISTS"]);
         let Some((schema, name)) = self.table() else { return self.restart().unless_mentioned() };
         let Some(table) = self.tables.find(&schema, &name) else {
-            // Another table may still take a mapped table's name or exchange a partition with it.
-            return self.unless_mentioned();
+            // Another table may still take a mapped table's name or exchange a partition with it; a column may have any name.
+            return if self.reaches_others() { self.unless_mentioned() } else { Verdict::Passes };
         };
         if self.take("WAIT") {
             self.at += 1;
@@ -240,6 +277,14 @@ impl<'a> Statement<'a> {
             }
         }
         if appended == 0 { Verdict::Passes } else { Verdict::Appends(table.id, appended) }
+    }
+
+    /// Whether an ALTER TABLE holds a clause that names a second table.
+    fn reaches_others(&self) -> bool {
+        let inside = |token: &Token<'_>| ["COLUMN", "INDEX", "KEY"].iter().any(|word| token.is_word(word));
+        let rest = self.tokens.get(self.at..).unwrap_or(&[]);
+        let renames = rest.windows(2).any(|pair| matches!(pair, [one, two] if one.is_word("RENAME") && !inside(two)));
+        renames || rest.iter().any(|token| token.is_word("EXCHANGE"))
     }
 
     /// All mapped tables whose names occur anywhere in the rest of the statement.
@@ -285,7 +330,8 @@ impl<'a> Statement<'a> {
                 return true;
             }
             match word.as_str() {
-                "DEFINER" | "ALGORITHM" | "SQL" | "SECURITY" | "AGGREGATE" | "INVOKER" | "MERGE" | "TEMPTABLE" | "UNDEFINED" | "CURRENT_USER" => {
+                "DEFINER" | "ALGORITHM" | "SQL" | "SECURITY" | "AGGREGATE" | "INVOKER" | "MERGE" | "TEMPTABLE" | "UNDEFINED"
+                | "CURRENT_USER" => {
                     while self.tokens.get(self.at).is_some_and(|token| !matches!(token, Token::Word(_))) {
                         self.at += 1;
                     }
@@ -310,7 +356,10 @@ impl<'a> Statement<'a> {
     }
 
     fn take_all(&mut self, words: &[&str]) -> bool {
-        let here = words.iter().enumerate().all(|(index, word)| self.tokens.get(self.at + index).is_some_and(|token| token.is_word(word)));
+        let here = words
+            .iter()
+            .enumerate()
+            .all(|(index, word)| self.tokens.get(self.at + index).is_some_and(|token| token.is_word(word)));
         self.at += if here { words.len() } else { 0 };
         here
     }

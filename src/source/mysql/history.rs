@@ -67,7 +67,10 @@ pub async fn prove(marker: &mut Marker<'_>, recorded: &BinlogPosition) -> Result
     if identity != recorded.server {
         return prove_elsewhere(marker, recorded, &identity).await;
     }
-    prove_file(marker, recorded).await?;
+    prove_file(marker, &recorded.file, recorded.offset).await?;
+    if let Some((file, offset)) = &recorded.prepared_from {
+        prove_file(marker, file, *offset).await?;
+    }
     if recorded.gtid.is_empty() {
         return Ok(Resume::FilePosition);
     }
@@ -87,19 +90,19 @@ fn lost(message: String) -> Error {
     Error::new(Class::Person, message).with_hint(REMEDY)
 }
 
-async fn prove_file(marker: &mut Marker<'_>, recorded: &BinlogPosition) -> Result<()> {
+async fn prove_file(marker: &mut Marker<'_>, file: &str, offset: u64) -> Result<()> {
     let logs = all_rows(marker.conn, marker.limit, "list the binary logs", "SHOW BINARY LOGS").await?;
     let size = logs.iter().find_map(|row| match row.as_slice() {
-        [name, size, ..] if *name == recorded.file => Some(size.parse::<u64>().unwrap_or(0)),
+        [name, size, ..] if name == file => Some(size.parse::<u64>().unwrap_or(0)),
         _ => None,
     });
     match size {
         None => {
             let oldest = logs.first().and_then(|row| row.first()).map_or("none", String::as_str);
-            Err(lost(format!("the binary log {} was purged; the oldest one left is {oldest}", recorded.file)))
+            Err(lost(format!("the binary log {} was purged; the oldest one left is {oldest}", file)))
         }
-        Some(size) if size < recorded.offset => {
-            Err(lost(format!("the binary log {} ends at {size}, before the recorded place {}: it was written anew", recorded.file, recorded.offset)))
+        Some(size) if size < offset => {
+            Err(lost(format!("the binary log {} ends at {size}, before the recorded place {}: it was written anew", file, offset)))
         }
         Some(_) => Ok(()),
     }
@@ -118,6 +121,10 @@ async fn prove_sets(marker: &mut Marker<'_>, recorded: &BinlogPosition) -> Resul
 }
 
 async fn prove_elsewhere(marker: &mut Marker<'_>, recorded: &BinlogPosition, identity: &str) -> Result<Resume> {
+    if recorded.prepared_from.is_some() {
+        let message = "transactions were prepared at the recorded place; their rows lie in files that another server numbers otherwise";
+        return Err(lost(message.to_owned()));
+    }
     if recorded.gtid.is_empty() {
         return Err(lost(format!(
             "the server is {identity} and the recorded place {}:{} belongs to {}; without GTIDs it means nothing here",

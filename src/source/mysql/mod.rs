@@ -14,6 +14,7 @@ mod control;
 mod ddl;
 pub mod decode;
 mod driver_value;
+mod explain;
 mod failure;
 mod group;
 mod history;
@@ -29,6 +30,8 @@ pub mod stream;
 mod tokens;
 mod transaction;
 pub mod zone;
+#[cfg(test)]
+mod live_tests;
 #[cfg(test)]
 mod tests;
 
@@ -47,7 +50,7 @@ use self::connect::{MySqlOptions, Pool, Use};
 use self::driver_value::TextForm;
 use self::marks::Marker;
 use self::select::{Expected, OPEN_VIEW, Statement};
-use super::{Finding, Layouts, Source};
+use super::{Finding, Layouts, PlannedAccess, Source};
 
 /// The memory that one source transaction may take; a larger one stops by name.
 const TRANSACTION_BYTES_MAX: usize = 256 << 20;
@@ -72,6 +75,14 @@ impl MySqlSource {
     /// before anything else.
     pub fn record(&self, stored: &SourceCatalog) {
         self.pool.record(stored.flavor, stored.version, stored.session.clone());
+    }
+
+    /// The SELECT with which a first backfill reads a table, its range left open.
+    ///
+    /// # Errors
+    /// `Bug` for a layout whose identity it does not store.
+    pub fn chunk_statement(layout: &TableLayout) -> Result<String> {
+        snapshot::chunk_statement(layout, &KeyRange { after: None, up_to: None })
     }
 
     /// The collations of `names` that are exact; asks the server for those not built yet.
@@ -176,6 +187,14 @@ impl Source for MySqlSource {
         let statement = Statement { attempt: &attempt, sql, parameters, form: TextForm::Utf8, limit };
         select::each_row(lease.conn(), statement, &expected, visit).await?;
         lease.give_back().await
+    }
+
+    async fn explain(&self, sql: &str, parameters: &[Value]) -> Result<Vec<PlannedAccess>> {
+        let mut lease = self.pool.lease(Use::Select).await?;
+        let attempt = format!("explain a SELECT on source {}", self.pool.options().name);
+        let accesses = explain::accesses(lease.conn(), self.pool.answer_limit(), &attempt, sql, parameters).await?;
+        lease.give_back().await?;
+        Ok(accesses)
     }
 }
 

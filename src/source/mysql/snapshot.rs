@@ -244,17 +244,25 @@ async fn read_unversioned(lease: &mut Lease<'_>, pool: &Pool, layout: &TableLayo
     Ok((rows, high, exact))
 }
 
-async fn rows(lease: &mut Lease<'_>, pool: &Pool, layout: &TableLayout, range: &KeyRange) -> Result<Vec<Row>> {
+/// The SELECT that reads a range of a table.
+///
+/// # Errors
+/// `Bug` for a layout whose identity it does not store.
+pub fn chunk_statement(layout: &TableLayout, range: &KeyRange) -> Result<String> {
     let keys = key_bounds::key_columns(layout)?;
     let list: Vec<String> = layout.columns.iter().map(|column| names::identifier(&column.column.name)).collect();
     let order: Vec<String> = keys.iter().map(|column| names::identifier(&column.column.name)).collect();
-    let sql = format!(
+    Ok(format!(
         "SELECT {} FROM {} WHERE {}{}",
         if list.is_empty() { "NULL".to_owned() } else { list.join(", ") },
         names::table(&layout.name),
         key_bounds::condition(&keys, range)?,
         if order.is_empty() { String::new() } else { format!(" ORDER BY {}", order.join(", ")) },
-    );
+    ))
+}
+
+async fn rows(lease: &mut Lease<'_>, pool: &Pool, layout: &TableLayout, range: &KeyRange) -> Result<Vec<Row>> {
+    let sql = chunk_statement(layout, range)?;
     let mut expected = expected(layout.columns.iter());
     if expected.is_empty() {
         expected.push(Expected { name: "NULL", data_type: &DataType::Null });

@@ -87,11 +87,17 @@ impl BinlogStream {
         let mut position = request.position;
         position.server = request.server_identity;
         if request.by == StartBy::Gtid && position.prepared_from.is_some() {
-            return Err(Error::new(Class::Person, "prepared transactions were open at this position, and it lies on another server")
-                .with_hint("reset the mappings of this source and load them again"));
+            return Err(Error::new(
+                Class::Person,
+                "prepared transactions were open at this position, and it lies on another server",
+            )
+            .with_hint("reset the mappings of this source and load them again"));
         }
-        let settings =
-            AssemblerSettings { zone: request.zone, layouts: request.layouts, transaction_bytes_max: request.transaction_bytes_max };
+        let settings = AssemblerSettings {
+            zone: request.zone,
+            layouts: request.layouts,
+            transaction_bytes_max: request.transaction_bytes_max,
+        };
         let assembler = Assembler::new(settings, request.catalog, &position)?;
         prepare_session(&mut connection, request.flavor, request.by, &position).await.map_err(server_error)?;
         let dump = BinlogStreamRequest::new(request.server_id);
@@ -133,7 +139,7 @@ impl BinlogStream {
             size: header.event_size(),
             body: event.data(),
         };
-        if kind == kind::ROTATE && raw.flags & FLAG_ARTIFICIAL != 0 || kind == kind::ROTATE && raw.log_pos == 0 {
+        if kind == kind::ROTATE && (raw.flags & FLAG_ARTIFICIAL != 0 || raw.log_pos == 0) {
             raw.body = event::without_checksum(header_bytes(&raw, header.server_id()), raw.body);
         }
         if kind == kind::TRANSACTION_PAYLOAD && event.checksum().is_none() {
@@ -178,8 +184,15 @@ impl SourceStream for BinlogStream {
     }
 }
 
-async fn prepare_session(connection: &mut Conn, flavor: Flavor, by: StartBy, position: &BinlogPosition) -> mysql_async::Result<()> {
-    connection.query_drop(format!("SET @master_heartbeat_period = {HEARTBEAT_NS}, @source_heartbeat_period = {HEARTBEAT_NS}")).await?;
+async fn prepare_session(
+    connection: &mut Conn,
+    flavor: Flavor,
+    by: StartBy,
+    position: &BinlogPosition,
+) -> mysql_async::Result<()> {
+    connection
+        .query_drop(format!("SET @master_heartbeat_period = {HEARTBEAT_NS}, @source_heartbeat_period = {HEARTBEAT_NS}"))
+        .await?;
     if flavor == Flavor::MariaDb {
         connection.query_drop("SET @mariadb_slave_capability = 4").await?;
         if by == StartBy::Gtid {

@@ -44,7 +44,9 @@ pub fn tokenize(text: &str) -> Vec<Token<'_>> {
         rest = match first {
             space if space.is_whitespace() => after,
             '#' => past(after, "\n"),
-            '-' if after.starts_with("- ") || after == "-" || after.starts_with("-\n") || after.starts_with("-\t") => past(after, "\n"),
+            '-' if after.starts_with("- ") || after == "-" || after.starts_with("-\n") || after.starts_with("-\t") => {
+                past(after, "\n")
+            }
             '/' if after.starts_with('*') => comment(after.get(1..).unwrap_or("")),
             // The end of an executable comment.
             '*' if after.starts_with('/') => after.get(1..).unwrap_or(""),
@@ -70,7 +72,7 @@ pub fn tokenize(text: &str) -> Vec<Token<'_>> {
 }
 
 fn is_word_character(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, '_' | '$' | '@') || !c.is_ascii()
+    c.is_alphanumeric() || matches!(c, '_' | '$') || !c.is_ascii()
 }
 
 fn past<'a>(text: &'a str, end: &str) -> &'a str {

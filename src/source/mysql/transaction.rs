@@ -136,7 +136,10 @@ impl Assembler {
     pub fn feed(&mut self, event: &RawEvent<'_>, inner: &mut VecDeque<(u8, u32)>) -> Result<()> {
         let start = self.place.clone();
         self.advance(event).and_then(|()| self.dispatch(event, &start, inner)).map_err(|error| {
-            error.context(format!("stopped at binlog event type 0x{:02x} that ends at {}:{}", event.kind, self.place.file, self.place.offset))
+            error.context(format!(
+                "stopped at binlog event type 0x{:02x} that ends at {}:{}",
+                event.kind, self.place.file, self.place.offset
+            ))
         })
     }
 
@@ -187,7 +190,9 @@ impl Assembler {
             kind::INCIDENT => Err(Error::new(Class::Person, "the server logged an incident: its log may lack changes")
                 .with_hint("reset the mappings of this source and load them again")),
             kind::PARTIAL_UPDATE_ROWS => Err(Error::new(Class::Person, "an update logged only a part of a JSON column")
-                .with_hint("set binlog_row_value_options='' globally and in every session, then reset the mapping and load it again")),
+                .with_hint(
+                    "set binlog_row_value_options='' globally and in every session, then reset the mapping and load it again",
+                )),
             kind::BEGIN_LOAD_QUERY | kind::EXECUTE_LOAD_QUERY | kind::APPEND_BLOCK | kind::DELETE_FILE => Err(by_statement()),
             kind::STOP
             | kind::INTVAR
@@ -297,7 +302,9 @@ impl Assembler {
                 let layout = self.settings.layouts.iter().find(|layout| layout.id == found.id);
                 let layout = layout.ok_or_else(|| Error::bug("a mapped table has no layout"))?;
                 let added = self.appended.get(&found.id).copied().unwrap_or(0);
-                let plan = map.plan(layout, added, &self.settings.zone).map_err(|error| error.context(format!("cannot read table {}", layout.name)))?;
+                let plan = map
+                    .plan(layout, added, &self.settings.zone)
+                    .map_err(|error| error.context(format!("cannot read table {}", layout.name)))?;
                 Table::Mapped { plan: Arc::new(plan), body: body.into() }
             }
         };
@@ -322,8 +329,11 @@ impl Assembler {
         let bytes = rows.decode(&plan, bytes_max, &mut changes)?;
         group.extend(changes, plan.transactional, bytes);
         if group.bytes > bytes_max {
-            return Err(Error::new(Class::Person, format!("a transaction is larger than transaction_bytes_max ({bytes_max} bytes)"))
-                .with_hint("raise `transaction_bytes_max`; the transaction must fit in memory"));
+            return Err(Error::new(
+                Class::Person,
+                format!("a transaction is larger than transaction_bytes_max ({bytes_max} bytes)"),
+            )
+            .with_hint("raise `transaction_bytes_max`; the transaction must fit in memory"));
         }
         Ok(())
     }
@@ -431,7 +441,12 @@ impl Assembler {
         if !changes.is_empty() {
             let committed = group.head.as_ref().and_then(|head| head.committed_at_us);
             let committed_at_us = committed.unwrap_or_else(|| i64::from(event.timestamp) * 1_000_000);
-            self.ready.push_back(SourceEvent::Transaction(Transaction { position: position.clone(), committed_at_us, changes, bytes }));
+            self.ready.push_back(SourceEvent::Transaction(Transaction {
+                position: position.clone(),
+                committed_at_us,
+                changes,
+                bytes,
+            }));
         }
         for change in &group.schema_changes {
             self.ready.push_back(SourceEvent::SchemaChange(SchemaChange { position: position.clone(), ..change.clone() }));
@@ -459,8 +474,11 @@ impl Assembler {
         let group = self.group.take().unwrap_or_else(|| Group::new(self.place.clone(), None, false));
         let held = self.held.remove(xid);
         if held.is_none() && commits && !self.is_contained() {
-            return Err(Error::new(Class::Person, "an XA transaction commits that was prepared before the stream began: its rows are not known")
-                .with_hint("reset the mappings of this source and load them again"));
+            return Err(Error::new(
+                Class::Person,
+                "an XA transaction commits that was prepared before the stream began: its rows are not known",
+            )
+            .with_hint("reset the mappings of this source and load them again"));
         }
         let (changes, bytes) = held.filter(|_| commits).map_or((Vec::new(), 0), |held| (held.changes, held.bytes));
         self.emit(&group, changes, bytes, event);
@@ -469,6 +487,10 @@ impl Assembler {
 }
 
 fn by_statement() -> Error {
-    Error::new(Class::Person, "a statement changed rows without logging them (statement format)")
-        .with_hint("set binlog_format=ROW globally and in every session, then reset the mappings of this source and load them again")
+    Error::new(Class::Person, "a statement changed rows without logging them (statement format)").with_hint(
+        "set binlog_format=ROW globally and in every session, then reset the mappings of this source and load them again",
+    )
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,7 +34,8 @@ impl SessionZone {
         if text.eq_ignore_ascii_case("utc") {
             return Ok(Self(TimeZone::UTC));
         }
-        let zone = TimeZone::get(text).map_err(|cause| refused("the zone database of this machine does not know it").because(cause))?;
+        let zone =
+            TimeZone::get(text).map_err(|cause| refused("the zone database of this machine does not know it").because(cause))?;
         Ok(Self(zone))
     }
 

@@ -20,7 +20,11 @@ impl Binder<'_> {
             return Err(self.refuse(span, "an aggregate inside an aggregate", "compute the inner one in a derived table"));
         }
         if matches!(frame.clause, Clause::On | Clause::Where | Clause::GroupBy) {
-            return Err(self.refuse(span, format!("{name} cannot stand here: the groups do not exist yet"), "move the condition to HAVING, or write a subquery"));
+            return Err(self.refuse(
+                span,
+                format!("{name} cannot stand here: the groups do not exist yet"),
+                "move the condition to HAVING, or write a subquery",
+            ));
         }
         frame.in_aggregate = true;
         let call = self.aggregate_call(name, arguments, &span);
@@ -52,7 +56,11 @@ impl Binder<'_> {
             let (expr, descending) = self.order_parts(item)?;
             let bound = self.expr(expr)?;
             if matches!(bound.data_type, crate::schema::DataType::Enum { .. } | crate::schema::DataType::Set { .. }) {
-                return Err(self.refuse(bound.span, "ENUM and SET are ordered by position, not by name", "order by another column"));
+                return Err(self.refuse(
+                    bound.span,
+                    "ENUM and SET are ordered by position, not by name",
+                    "order by another column",
+                ));
             }
             Ok((bound, descending))
         });

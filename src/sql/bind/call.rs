@@ -1,8 +1,8 @@
 //! Function calls in the generic form `NAME(arguments)`, and aggregates with their inner clauses.
 
 use sqlparser::ast::{
-    self, DuplicateTreatment, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArgumentList, FunctionArguments,
-    OrderByExpr,
+    self, DuplicateTreatment, Function, FunctionArg, FunctionArgExpr, FunctionArgumentClause, FunctionArgumentList,
+    FunctionArguments, OrderByExpr,
 };
 
 use super::{Binder, Bound, refusal};
@@ -21,7 +21,11 @@ impl Binder<'_> {
     pub(super) fn function(&mut self, function: &Function, span: Span) -> Bound<Expr> {
         let Function { name, uses_odbc_syntax, parameters, args, within_group, filter, null_treatment, over } = function;
         let [ast::ObjectNamePart::Identifier(ident)] = name.0.as_slice() else {
-            return Err(self.refuse(span, "stored functions are not supported", "write the expression that the function computes"));
+            return Err(self.refuse(
+                span,
+                "stored functions are not supported",
+                "write the expression that the function computes",
+            ));
         };
         let upper = ident.value.to_uppercase();
         if let Some((message, help)) = refusal::function(&upper) {
@@ -46,7 +50,11 @@ impl Binder<'_> {
 
     fn arguments<'f>(&mut self, name: &str, arguments: &'f FunctionArguments, span: &Span) -> Bound<Arguments<'f>> {
         let FunctionArguments::List(FunctionArgumentList { duplicate_treatment, args, clauses }) = arguments else {
-            return Err(self.refuse(span.clone(), format!("{name} is called in a form that is not supported"), "write NAME(arguments)"));
+            return Err(self.refuse(
+                span.clone(),
+                format!("{name} is called in a form that is not supported"),
+                "write NAME(arguments)",
+            ));
         };
         let mut list = Vec::new();
         for argument in args {
@@ -56,11 +64,20 @@ impl Binder<'_> {
                 FunctionArg::Unnamed(FunctionArgExpr::QualifiedWildcard(_) | FunctionArgExpr::WildcardWithOptions(_))
                 | FunctionArg::Named { .. }
                 | FunctionArg::ExprNamed { .. } => {
-                    return Err(self.refuse(span.clone(), format!("an argument of {name} is not supported"), "write plain arguments"));
+                    return Err(self.refuse(
+                        span.clone(),
+                        format!("an argument of {name} is not supported"),
+                        "write plain arguments",
+                    ));
                 }
             });
         }
-        let mut bound = Arguments { distinct: *duplicate_treatment == Some(DuplicateTreatment::Distinct), list, order_by: &[], separator: None };
+        let mut bound = Arguments {
+            distinct: *duplicate_treatment == Some(DuplicateTreatment::Distinct),
+            list,
+            order_by: &[],
+            separator: None,
+        };
         for clause in clauses {
             match clause {
                 FunctionArgumentClause::OrderBy(items) => bound.order_by = items,
@@ -72,7 +89,11 @@ impl Binder<'_> {
                 | FunctionArgumentClause::Having(_)
                 | FunctionArgumentClause::JsonNullClause(_)
                 | FunctionArgumentClause::JsonReturningClause(_) => {
-                    return Err(self.refuse(span.clone(), format!("a clause inside {name} is not supported"), "write DISTINCT, ORDER BY and SEPARATOR only"));
+                    return Err(self.refuse(
+                        span.clone(),
+                        format!("a clause inside {name} is not supported"),
+                        "write DISTINCT, ORDER BY and SEPARATOR only",
+                    ));
                 }
             }
         }
@@ -83,7 +104,11 @@ impl Binder<'_> {
         let Arguments { distinct, list, order_by, separator } = arguments;
         let plain: Option<Vec<&ast::Expr>> = list.into_iter().collect();
         let Some(plain) = plain.filter(|_| !distinct && order_by.is_empty() && separator.is_none()) else {
-            return Err(self.refuse(span, format!("{name} takes plain arguments"), "DISTINCT, ORDER BY and * belong to aggregates"));
+            return Err(self.refuse(
+                span,
+                format!("{name} takes plain arguments"),
+                "DISTINCT, ORDER BY and * belong to aggregates",
+            ));
         };
         if let Some(bound) = self.unit_function(name, &plain, &span) {
             return bound;

@@ -1,6 +1,8 @@
 //! Calls with a grammar of their own: CAST, CONVERT, EXTRACT, TRIM, and dates plus or minus an INTERVAL.
 
-use sqlparser::ast::{self, CastFormat, CastKind, CeilFloorKind, CharacterLength, DateTimeField, ExactNumberInfo, Interval, TimezoneInfo};
+use sqlparser::ast::{
+    self, CastFormat, CastKind, CeilFloorKind, CharacterLength, DateTimeField, ExactNumberInfo, Interval, TimezoneInfo,
+};
 
 use super::{Binder, Bound};
 use crate::sql::functions::{self, Unit};
@@ -22,7 +24,11 @@ impl Binder<'_> {
         let inner = self.expr(expr)?;
         let Some(target) = cast_target(data_type) else {
             let message = format!("CAST to {data_type} is not supported");
-            return Err(self.refuse(span, message, "cast to SIGNED, UNSIGNED, DECIMAL(p,s), CHAR(n), DATE, DATETIME(n) or TIME(n)"));
+            return Err(self.refuse(
+                span,
+                message,
+                "cast to SIGNED, UNSIGNED, DECIMAL(p,s), CHAR(n), DATE, DATETIME(n) or TIME(n)",
+            ));
         };
         self.cast(inner, &target, span)
     }
@@ -42,7 +48,9 @@ impl Binder<'_> {
                 self.cast(inner, &target, span)
             }
             (Some(ast::DataType::Char(length)), Some(charset)) => {
-                let Some(length) = characters(length.as_ref()) else { return Err(self.broken("a CHAR without a length in characters")) };
+                let Some(length) = characters(length.as_ref()) else {
+                    return Err(self.broken("a CHAR without a length in characters"));
+                };
                 let inner = self.expr(expr)?;
                 self.cast(inner, &CastTarget::Char { length, charset: Some(charset.to_string().to_lowercase()) }, span)
             }
@@ -65,7 +73,13 @@ impl Binder<'_> {
         self.resolve(name, vec![inner], span)
     }
 
-    pub(super) fn trim(&mut self, expr: &ast::Expr, side: Option<&ast::TrimWhereField>, what: Option<&ast::Expr>, span: Span) -> Bound<Expr> {
+    pub(super) fn trim(
+        &mut self,
+        expr: &ast::Expr,
+        side: Option<&ast::TrimWhereField>,
+        what: Option<&ast::Expr>,
+        span: Span,
+    ) -> Bound<Expr> {
         let name = match side {
             None | Some(ast::TrimWhereField::Both) => "TRIM_BOTH",
             Some(ast::TrimWhereField::Leading) => "TRIM_LEADING",
@@ -93,9 +107,11 @@ impl Binder<'_> {
             ("ADDDATE" | "SUBDATE", [date, days]) => Some(self.shifted_by_days(subtract, date, days, span)),
             ("TIMESTAMPDIFF", [unit, from, to]) => Some(self.timestamp_difference(unit, from, to, span)),
             ("TIMESTAMPADD", [unit, amount, date]) => Some(self.timestamp_add(unit, amount, date, span)),
-            ("DATE_ADD" | "DATE_SUB" | "TIMESTAMPDIFF" | "TIMESTAMPADD", _) => {
-                Some(Err(self.refuse(span.clone(), format!("this form of {name} is not MySQL's"), "write DATE_ADD(date, INTERVAL n unit)")))
-            }
+            ("DATE_ADD" | "DATE_SUB" | "TIMESTAMPDIFF" | "TIMESTAMPADD", _) => Some(Err(self.refuse(
+                span.clone(),
+                format!("this form of {name} is not MySQL's"),
+                "write DATE_ADD(date, INTERVAL n unit)",
+            ))),
             _ => None,
         }
     }
@@ -152,7 +168,11 @@ impl Binder<'_> {
         let word = word.to_uppercase();
         match Unit::parse(word.strip_prefix("SQL_TSI_").unwrap_or(&word)) {
             Some(unit) => Ok(unit),
-            None => Err(self.refuse(span.clone(), format!("the unit {word} is not supported"), "write YEAR, QUARTER, MONTH, WEEK, DAY, HOUR, MINUTE, SECOND or MICROSECOND")),
+            None => Err(self.refuse(
+                span.clone(),
+                format!("the unit {word} is not supported"),
+                "write YEAR, QUARTER, MONTH, WEEK, DAY, HOUR, MINUTE, SECOND or MICROSECOND",
+            )),
         }
     }
 }

@@ -78,7 +78,8 @@ impl Binder<'_> {
 
     /// The columns that `condition` makes equal to something known.
     fn equated(&self, condition: &Expr, known: &Determined) -> Vec<ColumnId> {
-        let ExprKind::Compare { operator: CompareOperator::Equal | CompareOperator::NullSafeEqual, rule, left, right } = &condition.kind
+        let ExprKind::Compare { operator: CompareOperator::Equal | CompareOperator::NullSafeEqual, rule, left, right } =
+            &condition.kind
         else {
             return Vec::new();
         };
@@ -95,9 +96,10 @@ impl Binder<'_> {
         if item.join == JoinKind::Left {
             let conditions: Vec<&Expr> = item.on.iter().flat_map(tree::conjuncts).collect();
             // Whether there is a partner at all depends on everything ON reads from the left.
-            let left_known = conditions.iter().flat_map(|condition| tree::columns(condition)).all(|column| {
-                column.0 == item.alias || known.has_column(column)
-            });
+            let left_known = conditions
+                .iter()
+                .flat_map(|condition| tree::columns(condition))
+                .all(|column| column.0 == item.alias || known.has_column(column));
             if !left_known {
                 return false;
             }
@@ -112,7 +114,9 @@ impl Binder<'_> {
         match relation {
             Relation::Table(table) => {
                 let Some(table) = self.catalog.tables.get(table.0 as usize) else { return Vec::new() };
-                let not_null = |columns: &[usize]| columns.iter().all(|column| table.columns.get(*column).is_some_and(|column| !column.nullable));
+                let not_null = |columns: &[usize]| {
+                    columns.iter().all(|column| table.columns.get(*column).is_some_and(|column| !column.nullable))
+                };
                 let unique = table.unique_keys.iter().filter(|key| not_null(&key.columns));
                 table.primary_key.iter().chain(unique).map(|key| key.columns.clone()).collect()
             }
@@ -123,14 +127,18 @@ impl Binder<'_> {
     /// Whether a comparison by `rule` tells the values of a column apart as its keys do.
     fn keeps_keys(&self, column: &Expr, rule: &KeyKind) -> bool {
         match (&column.data_type, rule) {
-            (DataType::Integer { .. } | DataType::Decimal { .. } | DataType::Year | DataType::Bit { .. }, KeyKind::Integer | KeyKind::Decimal)
+            (
+                DataType::Integer { .. } | DataType::Decimal { .. } | DataType::Year | DataType::Bit { .. },
+                KeyKind::Integer | KeyKind::Decimal,
+            )
             | (DataType::Bytes { .. }, KeyKind::Bytes)
             | (DataType::Date, KeyKind::Date | KeyKind::DateTime)
             | (DataType::DateTime { .. } | DataType::Timestamp { .. }, KeyKind::DateTime)
             | (DataType::Time { .. }, KeyKind::Time) => true,
-            (DataType::Text { collation, .. } | DataType::Enum { collation, .. } | DataType::Set { collation, .. }, KeyKind::Text(rule)) => {
-                self.catalog.collations.get(collation) == Some(rule)
-            }
+            (
+                DataType::Text { collation, .. } | DataType::Enum { collation, .. } | DataType::Set { collation, .. },
+                KeyKind::Text(rule),
+            ) => self.catalog.collations.get(collation) == Some(rule),
             _ => false,
         }
     }

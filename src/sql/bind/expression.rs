@@ -5,7 +5,7 @@ use sqlparser::ast::{self, BinaryOperator, CaseWhen, UnaryOperator};
 use super::logic::Position;
 use super::scope::{Clause, ColumnName};
 use super::typing::{collected, either, is_null, negated, not};
-use super::{Binder, Bound, refusal};
+use super::{Binder, Bound, refusal, tree};
 use crate::sql::query::{CompareOperator, Expr, ExprKind, Span};
 use crate::sql::types;
 
@@ -107,7 +107,8 @@ impl Binder<'_> {
         if let Some(found) = self.named_output(ident, &span)? {
             return Ok(found);
         }
-        self.column(ColumnName { schema: None, table: None, column: ident }, &span)
+        let column = self.column(ColumnName { schema: None, table: None, column: ident }, &span)?;
+        self.seen_by_having(column)
     }
 
     fn compound(&mut self, parts: &[ast::Ident], span: Span) -> Bound<Expr> {
@@ -117,9 +118,32 @@ impl Binder<'_> {
         let name = match parts {
             [table, column] => ColumnName { schema: None, table: Some(table), column },
             [schema, table, column] => ColumnName { schema: Some(schema), table: Some(table), column },
-            _ => return Err(self.refuse(span, "a column is named as column, table.column or schema.table.column", "shorten the name")),
+            _ => {
+                return Err(self.refuse(
+                    span,
+                    "a column is named as column, table.column or schema.table.column",
+                    "shorten the name",
+                ));
+            }
         };
-        self.column(name, &span)
+        let column = self.column(name, &span)?;
+        self.seen_by_having(column)
+    }
+
+    /// HAVING sees group keys, outputs and aggregates, not the other columns of FROM.
+    fn seen_by_having(&mut self, column: Expr) -> Bound<Expr> {
+        let frame = self.frame()?;
+        let bare = frame.clause == Clause::Having && !frame.in_aggregate;
+        let known =
+            frame.group_keys.iter().chain(frame.items.iter().map(|item| &item.expr)).any(|seen| tree::same(seen, &column));
+        if bare && !known && self.is_own(&column) {
+            return Err(self.refuse(
+                column.span,
+                "HAVING sees only group keys, outputs and aggregates",
+                "move this condition to WHERE, or add the column to the outputs",
+            ));
+        }
+        Ok(column)
     }
 
     /// Refuses variables, and strings where the server wants a name.
@@ -138,7 +162,14 @@ impl Binder<'_> {
         Ok(())
     }
 
-    fn binary(&mut self, left: &ast::Expr, op: &BinaryOperator, right: &ast::Expr, span: Span, position: Position) -> Bound<Expr> {
+    fn binary(
+        &mut self,
+        left: &ast::Expr,
+        op: &BinaryOperator,
+        right: &ast::Expr,
+        span: Span,
+        position: Position,
+    ) -> Bound<Expr> {
         if let Some(operator) = comparison(op) {
             return self.comparison(operator, left, right, span);
         }
@@ -169,7 +200,6 @@ impl Binder<'_> {
 
     /// `+` and `-`, also with an INTERVAL on one side.
     fn sum(&mut self, left: &ast::Expr, minus: bool, right: &ast::Expr, span: Span) -> Bound<Expr> {
-        
         match (left, right) {
             (date, ast::Expr::Interval(interval)) => self.date_arithmetic(minus, date, interval, span),
             (ast::Expr::Interval(interval), date) if !minus => self.date_arithmetic(minus, date, interval, span),
@@ -184,7 +214,11 @@ impl Binder<'_> {
         match op {
             UnaryOperator::Not => {
                 if self.modes.high_not_precedence && !matches!(operand, ast::Expr::Nested(_)) {
-                    return Err(self.refuse(span, "NOT binds tightly under sql_mode HIGH_NOT_PRECEDENCE", "put its operand in parentheses"));
+                    return Err(self.refuse(
+                        span,
+                        "NOT binds tightly under sql_mode HIGH_NOT_PRECEDENCE",
+                        "put its operand in parentheses",
+                    ));
                 }
                 let operand = self.expr_in(operand, position.under_not())?;
                 let operand = self.truth(operand)?;
@@ -212,17 +246,19 @@ impl Binder<'_> {
 
     fn null_test(&mut self, inner: &ast::Expr, is_not: bool, span: Span) -> Bound<Expr> {
         let inner = self.expr(inner)?;
-        self.check_zero_date_test(&inner, &span)?;
+        if !is_not {
+            self.check_zero_date_test(&inner, &span)?;
+        }
         Ok(negated(is_not, is_null(inner, span.clone()), span))
     }
 
-    /// In conditions the server lets `IS NULL` on a NOT NULL date match zero dates as well.
+    /// In conditions the server lets `IS NULL` (not `IS NOT NULL`) on a NOT NULL date match zero dates as well.
     fn check_zero_date_test(&mut self, inner: &Expr, span: &Span) -> Bound<()> {
         let conditional = matches!(self.frame()?.clause, Clause::On | Clause::Where | Clause::Having);
         let date = matches!(inner.data_type, crate::schema::DataType::Date | crate::schema::DataType::DateTime { .. });
         let ExprKind::Column { alias, column } = inner.kind else { return Ok(()) };
-        let table = self.aliases.get(alias.0).and_then(|definition| definition.table);
-        let declared = table.and_then(|table| self.catalog.tables.get(table.0 as usize)).and_then(|table| table.columns.get(column));
+        let visible = self.frames.iter().flat_map(|frame| &frame.visible).find(|visible| visible.alias == alias);
+        let declared = visible.and_then(|visible| visible.columns.get(column));
         if conditional && date && declared.is_some_and(|column| !column.nullable) {
             return Err(self.refuse(
                 span.clone(),
@@ -233,7 +269,13 @@ impl Binder<'_> {
         Ok(())
     }
 
-    fn case(&mut self, operand: Option<&ast::Expr>, conditions: &[CaseWhen], otherwise: Option<&ast::Expr>, span: Span) -> Bound<Expr> {
+    fn case(
+        &mut self,
+        operand: Option<&ast::Expr>,
+        conditions: &[CaseWhen],
+        otherwise: Option<&ast::Expr>,
+        span: Span,
+    ) -> Bound<Expr> {
         let operand = operand.map(|operand| self.expr(operand)).transpose()?;
         let mut tests = Vec::new();
         let mut results = Vec::new();

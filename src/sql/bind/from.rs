@@ -50,7 +50,11 @@ impl Binder<'_> {
             TableFactor::Derived { lateral, subquery, alias, sample } => {
                 let span = self.tokens.parenthesised(&self.range(&**subquery));
                 if *lateral || sample.is_some() {
-                    return Err(self.refuse(span, "LATERAL and samples are not supported", "write a correlated subquery instead"));
+                    return Err(self.refuse(
+                        span,
+                        "LATERAL and samples are not supported",
+                        "write a correlated subquery instead",
+                    ));
                 }
                 Ok(vec![self.derived(subquery, alias.as_ref(), span)?])
             }
@@ -73,14 +77,28 @@ impl Binder<'_> {
             | TableFactor::XmlTable { .. }
             | TableFactor::SemanticView { .. } => {
                 let span = self.range(factor);
-                Err(self.refuse(span, "only tables and derived tables can stand in FROM", "join a legacy table or (SELECT ..) instead"))
+                Err(self.refuse(
+                    span,
+                    "only tables and derived tables can stand in FROM",
+                    "join a legacy table or (SELECT ..) instead",
+                ))
             }
         }
     }
 
     fn table(&mut self, factor: &TableFactor) -> Bound<FromItem> {
-        let TableFactor::Table { name, alias, args, with_hints, version, with_ordinality, partitions, json_path, sample, index_hints } =
-            factor
+        let TableFactor::Table {
+            name,
+            alias,
+            args,
+            with_hints,
+            version,
+            with_ordinality,
+            partitions,
+            json_path,
+            sample,
+            index_hints,
+        } = factor
         else {
             return Err(self.broken("a relation that is no table"));
         };
@@ -93,7 +111,11 @@ impl Binder<'_> {
         }
         let plain = args.is_none() && with_hints.is_empty() && version.is_none() && !with_ordinality && json_path.is_none();
         if !plain || sample.is_some() {
-            return Err(self.refuse(span, "only the table's name and an alias are understood here", "remove what follows the name"));
+            return Err(self.refuse(
+                span,
+                "only the table's name and an alias are understood here",
+                "remove what follows the name",
+            ));
         }
         let (schema, table) = self.table_name(name)?;
         let Some((id, definition)) = self.catalog.table(schema.as_deref(), &table) else {
@@ -102,7 +124,11 @@ impl Binder<'_> {
         let columns = definition
             .columns
             .iter()
-            .map(|column| VisibleColumn { name: column.name.clone(), data_type: column.data_type.clone(), nullable: column.nullable })
+            .map(|column| VisibleColumn {
+                name: column.name.clone(),
+                data_type: column.data_type.clone(),
+                nullable: column.nullable,
+            })
             .collect();
         let schema = definition.name.schema.clone();
         let (shown, alias_span) = match alias {
@@ -139,7 +165,11 @@ impl Binder<'_> {
         let TableAlias { explicit: _, name, columns, at } = alias;
         if !columns.is_empty() || at.is_some() {
             let span = self.range(alias);
-            return Err(self.refuse(span, "a list of column names after an alias is not supported", "name the columns with AS inside the SELECT"));
+            return Err(self.refuse(
+                span,
+                "a list of column names after an alias is not supported",
+                "name the columns with AS inside the SELECT",
+            ));
         }
         Ok(name.value.clone())
     }
@@ -174,9 +204,14 @@ impl Binder<'_> {
         columns: Vec<VisibleColumn>,
         span: Span,
     ) -> Bound<AliasId> {
-        let clash = |frame: &Frame| frame.visible.iter().any(|other| self.same_table_name(&other.name, &name) && other.schema == schema);
+        let clash =
+            |frame: &Frame| frame.visible.iter().any(|other| self.same_table_name(&other.name, &name) && other.schema == schema);
         if self.frames.last().is_some_and(clash) {
-            return Err(self.refuse(span, format!("{name} is already the name of another table here"), "give each of them its own alias"));
+            return Err(self.refuse(
+                span,
+                format!("{name} is already the name of another table here"),
+                "give each of them its own alias",
+            ));
         }
         let alias = AliasId(self.aliases.len());
         self.aliases.push(AliasDefinition { name: name.clone(), table, span });
@@ -238,7 +273,9 @@ impl Binder<'_> {
                 "write ON with the columns to compare",
             )),
             JoinConstraint::None if side == Side::Inner => Ok(None),
-            JoinConstraint::None => Err(self.refuse(span.clone(), "an outer join needs ON", "write ON with the columns to compare")),
+            JoinConstraint::None => {
+                Err(self.refuse(span.clone(), "an outer join needs ON", "write ON with the columns to compare"))
+            }
         }
     }
 
@@ -306,7 +343,8 @@ impl Binder<'_> {
         for conjunct in on.iter().flat_map(tree::conjuncts) {
             let reads = tree::columns(conjunct);
             let last = right.iter().rposition(|item| reads.iter().any(|(alias, _)| *alias == item.alias)).unwrap_or(0);
-            let outer = right.iter().any(|item| item.join == JoinKind::Left && reads.iter().any(|(alias, _)| *alias == item.alias));
+            let outer =
+                right.iter().any(|item| item.join == JoinKind::Left && reads.iter().any(|(alias, _)| *alias == item.alias));
             if outer {
                 let span = conjunct.span.clone();
                 return Err(self.refuse(
@@ -327,7 +365,13 @@ impl Binder<'_> {
     }
 
     /// `kept LEFT JOIN supplied`.
-    fn join_outer(&mut self, mut kept: Vec<FromItem>, supplied: Vec<FromItem>, on: Option<Expr>, span: &Span) -> Bound<Vec<FromItem>> {
+    fn join_outer(
+        &mut self,
+        mut kept: Vec<FromItem>,
+        supplied: Vec<FromItem>,
+        on: Option<Expr>,
+        span: &Span,
+    ) -> Bound<Vec<FromItem>> {
         let Ok([mut item]) = <[FromItem; 1]>::try_from(supplied) else {
             return Err(self.refuse(
                 span.clone(),

@@ -21,9 +21,12 @@ impl Binder<'_> {
                 Ok(types::literal_string(&text, span, &self.context))
             }
             ast::Value::HexStringLiteral(digits) => self.hex_literal(digits, span),
-            ast::Value::Boolean(truth) => {
-                Ok(Expr { kind: ExprKind::Literal(Value::Int(i64::from(*truth))), data_type: types::BOOLEAN, nullable: false, span })
-            }
+            ast::Value::Boolean(truth) => Ok(Expr {
+                kind: ExprKind::Literal(Value::Int(i64::from(*truth))),
+                data_type: types::BOOLEAN,
+                nullable: false,
+                span,
+            }),
             ast::Value::Null => Ok(types::literal_null(span)),
             ast::Value::Placeholder(_) => Err(self.refuse(span, "a placeholder has no value here", "write the value itself")),
             ast::Value::NationalStringLiteral(_) => {
@@ -32,7 +35,9 @@ impl Binder<'_> {
             ast::Value::SingleQuotedByteStringLiteral(_) | ast::Value::DoubleQuotedByteStringLiteral(_) => {
                 Err(self.refuse(span, "bit literals are not supported", "write the number"))
             }
-            _ => Err(self.refuse(span, "this literal is not supported", "write a number, a string between single quotes, or NULL")),
+            _ => {
+                Err(self.refuse(span, "this literal is not supported", "write a number, a string between single quotes, or NULL"))
+            }
         }
     }
 
@@ -55,7 +60,8 @@ impl Binder<'_> {
     }
 
     fn hex_literal(&mut self, digits: &str, span: Span) -> Bound<Expr> {
-        let nibbles: Option<Vec<u8>> = digits.chars().map(|digit| digit.to_digit(16).and_then(|value| u8::try_from(value).ok())).collect();
+        let nibbles: Option<Vec<u8>> =
+            digits.chars().map(|digit| digit.to_digit(16).and_then(|value| u8::try_from(value).ok())).collect();
         let Some(nibbles) = nibbles else { return Err(self.refuse(span, "these are no hexadecimal digits", "write X'0A1B'")) };
         let written_as_string = self.tokens.text(&span).starts_with(['x', 'X']);
         if written_as_string && nibbles.len() % 2 == 1 {
@@ -79,7 +85,9 @@ impl Binder<'_> {
         let literal = match data_type {
             ast::DataType::Date => types::literal_date(&text, span.clone(), &self.context),
             ast::DataType::Time(None, ast::TimezoneInfo::None) => types::literal_time(&text, span.clone()),
-            ast::DataType::Timestamp(None, ast::TimezoneInfo::None) => types::literal_datetime(&text, span.clone(), &self.context),
+            ast::DataType::Timestamp(None, ast::TimezoneInfo::None) => {
+                types::literal_datetime(&text, span.clone(), &self.context)
+            }
             _ => return Err(self.refuse(span, "this literal is not supported", "write DATE '..', TIME '..' or TIMESTAMP '..'")),
         };
         self.typed(literal, &span)

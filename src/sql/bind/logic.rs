@@ -47,7 +47,13 @@ impl Binder<'_> {
     }
 
     /// A comparison of two values, or of two rows of values.
-    pub(super) fn comparison(&mut self, operator: CompareOperator, left: &ast::Expr, right: &ast::Expr, span: Span) -> Bound<Expr> {
+    pub(super) fn comparison(
+        &mut self,
+        operator: CompareOperator,
+        left: &ast::Expr,
+        right: &ast::Expr,
+        span: Span,
+    ) -> Bound<Expr> {
         if let (Some(left), Some(right)) = (row(left), row(right)) {
             return self.row_comparison(operator, left, right, span);
         }
@@ -61,7 +67,11 @@ impl Binder<'_> {
 
     fn row_comparison(&mut self, operator: CompareOperator, left: &[ast::Expr], right: &[ast::Expr], span: Span) -> Bound<Expr> {
         if left.len() != right.len() {
-            return Err(self.refuse(span, "these rows have different numbers of columns", "compare as many columns as there are"));
+            return Err(self.refuse(
+                span,
+                "these rows have different numbers of columns",
+                "compare as many columns as there are",
+            ));
         }
         if !matches!(operator, CompareOperator::Equal | CompareOperator::NullSafeEqual) {
             return Err(self.refuse(span, "rows can only be compared with = and <=>", "write the comparison column by column"));
@@ -89,7 +99,14 @@ impl Binder<'_> {
         self.typed(tested, &span)
     }
 
-    pub(super) fn between(&mut self, expr: &ast::Expr, low: &ast::Expr, high: &ast::Expr, is_not: bool, span: Span) -> Bound<Expr> {
+    pub(super) fn between(
+        &mut self,
+        expr: &ast::Expr,
+        low: &ast::Expr,
+        high: &ast::Expr,
+        is_not: bool,
+        span: Span,
+    ) -> Bound<Expr> {
         let operands = [self.expr(expr), self.expr(low), self.expr(high)];
         let [value, low, high] = operands;
         let tested = types::between(is_not, value?, low?, high?, span.clone(), &self.context);

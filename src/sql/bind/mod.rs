@@ -21,9 +21,9 @@ mod refusal;
 mod scope;
 mod select;
 mod subquery;
-mod tree;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod typing;
 
 use super::parse::{Modes, Parsed, Tokens};
@@ -63,6 +63,10 @@ struct BoundBranch {
 /// # Errors
 /// All findings, in the order of the text.
 pub(super) fn bind(parsed: &Parsed<'_>, modes: Modes, catalog: &SourceCatalog) -> Result<Query, Vec<Diagnostic>> {
+    if let Some(mode) = foreign_mode(&catalog.session.sql_mode) {
+        let finding = Diagnostic::new(parsed.tokens.first(), format!("sql_mode {mode} gives SQL another meaning"));
+        return Err(vec![finding.with_help("set session: sql_mode without it in the project file")]);
+    }
     let context = TypeContext { catalog };
     let mut binder =
         Binder { catalog, context, tokens: &parsed.tokens, modes, aliases: Vec::new(), frames: Vec::new(), findings: Vec::new() };
@@ -76,6 +80,11 @@ pub(super) fn bind(parsed: &Parsed<'_>, modes: Modes, catalog: &SourceCatalog) -
             Err(findings)
         }
     }
+}
+
+/// A mode under which functions and strings mean something else.
+fn foreign_mode(sql_mode: &str) -> Option<&str> {
+    sql_mode.split(',').map(str::trim).find(|mode| matches!(*mode, "ORACLE" | "EMPTY_STRING_IS_NULL"))
 }
 
 impl Binder<'_> {
@@ -125,9 +134,9 @@ impl Binder<'_> {
             let span = outputs.first().map_or(0..0, |output| output.span.clone());
             let (converted, data_type) = if branches.len() == 1 {
                 let data_type = outputs.first().map_or(crate::schema::DataType::Null, |output| output.data_type.clone());
-                (outputs, data_type)
+                (outputs.into_iter().map(super::types::settle).collect(), data_type)
             } else {
-                self.unify(outputs, &span)?
+                self.unify_columns(outputs, &span)?
             };
             for (branch, output) in branches.iter_mut().zip(converted) {
                 if let Some(slot) = branch.select.outputs.get_mut(index) {

@@ -5,7 +5,7 @@
 use super::dependency::Determined;
 use super::{Binder, Bound, tree};
 use crate::schema::DataType;
-use crate::sql::query::{AggregateFunction, Expr, OrderItem, Relation, Select, Span};
+use crate::sql::query::{AggregateFunction, Expr, ExprKind, OrderItem, Relation, Select, Span};
 use crate::value::KeyKind;
 
 impl Binder<'_> {
@@ -71,7 +71,10 @@ impl Binder<'_> {
             let schema = self.catalog.tables.get(table.0 as usize).ok_or(alias)?;
             let key = schema.identity().ok_or(alias)?;
             let columns = key.columns.iter().filter(|column| !known.has_column((item.alias, **column)));
-            Ok(columns.filter_map(|column| schema.columns.get(*column)).map(|column| format!("{alias}.{}", column.name)).collect::<Vec<_>>())
+            Ok(columns
+                .filter_map(|column| schema.columns.get(*column))
+                .map(|column| format!("{alias}.{}", column.name))
+                .collect::<Vec<_>>())
         });
         match missing.collect::<Result<Vec<Vec<String>>, &str>>() {
             Ok(columns) => {
@@ -85,11 +88,36 @@ impl Binder<'_> {
 
 /// Whether rows that tie in `order` give the same bytes for `expr`.
 fn ties_cannot_be_seen(expr: &Expr, order: &[OrderItem], known: &Determined) -> bool {
-    known.has_exactly(expr) || order.iter().any(|item| equal_means_same_bytes(expr, &item.rule) && tree::same(&item.expr, expr))
+    let shown = unprinted(expr);
+    let orders = |item: &OrderItem| {
+        let by = unprinted(&item.expr);
+        equal_means_same_bytes(by, &item.rule) && tree::same(by, shown)
+    };
+    known.has_exactly(expr) || order.iter().any(orders)
+}
+
+/// The number or date behind its conversion to text, which loses nothing; other expressions as they are.
+fn unprinted(expr: &Expr) -> &Expr {
+    let ExprKind::Cast(inner) = &expr.kind else { return expr };
+    let printed = matches!(expr.data_type, DataType::Text { .. });
+    let exact = matches!(
+        inner.data_type,
+        DataType::Integer { .. }
+            | DataType::Decimal { .. }
+            | DataType::Year
+            | DataType::Date
+            | DataType::DateTime { .. }
+            | DataType::Timestamp { .. }
+            | DataType::Time { .. }
+    );
+    if printed && exact { inner } else { expr }
 }
 
 /// Whether values that `rule` calls equal have the same bytes.
 fn equal_means_same_bytes(expr: &Expr, rule: &KeyKind) -> bool {
+    if !std::ptr::eq(unprinted(expr), expr) {
+        return true;
+    }
     match (rule, &expr.data_type) {
         (KeyKind::Integer | KeyKind::Bytes | KeyKind::Date | KeyKind::DateTime | KeyKind::Time, _) => true,
         (KeyKind::Decimal, DataType::Decimal { .. } | DataType::Integer { .. }) => true,

@@ -70,7 +70,8 @@ fn span_of(tokens: &Tokens<'_>, expr: &ast::Expr) -> Span {
         | ast::Expr::IsUnknown(inner)
         | ast::Expr::IsNotUnknown(inner) => {
             let inner = of(inner);
-            let words = tokens.after(inner.end).take_while(|token| is_word(token, &["IS", "NOT", "NULL", "TRUE", "FALSE", "UNKNOWN"]));
+            let words =
+                tokens.after(inner.end).take_while(|token| is_word(token, &["IS", "NOT", "NULL", "TRUE", "FALSE", "UNKNOWN"]));
             inner.start..words.last().map_or(inner.end, |word| word.span.end)
         }
         ast::Expr::InList { expr: inner, .. } | ast::Expr::InSubquery { expr: inner, .. } => {

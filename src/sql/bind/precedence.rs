@@ -55,7 +55,9 @@ fn binary_strength(operator: &BinaryOperator) -> Strength {
         | BinaryOperator::GtEq
         | BinaryOperator::Spaceship => Strength::Comparison,
         BinaryOperator::Plus | BinaryOperator::Minus => Strength::Sum,
-        BinaryOperator::Multiply | BinaryOperator::Divide | BinaryOperator::Modulo | BinaryOperator::MyIntegerDivide => Strength::Product,
+        BinaryOperator::Multiply | BinaryOperator::Divide | BinaryOperator::Modulo | BinaryOperator::MyIntegerDivide => {
+            Strength::Product
+        }
         _ => Strength::Apart,
     }
 }
@@ -68,6 +70,9 @@ impl Binder<'_> {
             return Ok(());
         }
         for (index, operand) in operands(parent).into_iter().enumerate() {
+            if index == 0 && is_concatenation(parent) && is_concatenation(operand) {
+                continue;
+            }
             let inner = strength(operand);
             let agreed = match own {
                 Strength::Or | Strength::And => inner >= own && inner != Strength::Apart,
@@ -88,6 +93,10 @@ impl Binder<'_> {
         }
         Ok(())
     }
+}
+
+fn is_concatenation(expr: &Expr) -> bool {
+    matches!(expr, Expr::BinaryOp { op: BinaryOperator::StringConcat, .. })
 }
 
 fn operands(expr: &Expr) -> Vec<&Expr> {

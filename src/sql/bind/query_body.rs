@@ -35,7 +35,9 @@ impl Binder<'_> {
             SetExpr::SetOperation { left: _, op, set_quantifier: _, right } => {
                 let span = self.range(&**right);
                 let word = self.tokens.before(span.start).find(|token| {
-                    ["UNION", "EXCEPT", "INTERSECT", "MINUS"].iter().any(|word| token.token.to_string().eq_ignore_ascii_case(word))
+                    ["UNION", "EXCEPT", "INTERSECT", "MINUS"]
+                        .iter()
+                        .any(|word| token.token.to_string().eq_ignore_ascii_case(word))
                 });
                 let place = word.map_or(span, |token| token.span.clone());
                 Err(match op {
@@ -49,7 +51,12 @@ impl Binder<'_> {
                     }
                 })
             }
-            SetExpr::Values(_) | SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) | SetExpr::Table(_) => {
+            SetExpr::Values(_)
+            | SetExpr::Insert(_)
+            | SetExpr::Update(_)
+            | SetExpr::Delete(_)
+            | SetExpr::Merge(_)
+            | SetExpr::Table(_) => {
                 let span = self.range(body);
                 Err(self.refuse(span, "a mapping is one SELECT, or several with UNION ALL", "write SELECT columns FROM tables"))
             }
@@ -61,7 +68,9 @@ impl Binder<'_> {
         let body = self.body(query, purpose)?;
         let select = match body {
             SetExpr::Select(select) => select,
-            SetExpr::Query(inner) if query.order_by.is_none() && query.limit_clause.is_none() => return self.subselect(inner, purpose),
+            SetExpr::Query(inner) if query.order_by.is_none() && query.limit_clause.is_none() => {
+                return self.subselect(inner, purpose);
+            }
             _ => {
                 let branches = self.flatten(body)?;
                 let span = branches.get(1).map_or_else(|| self.range(query), |second| self.range(*second));
@@ -80,11 +89,16 @@ impl Binder<'_> {
 
     /// Refuses what cannot stand around a SELECT with this purpose and returns its body.
     fn body<'q>(&mut self, query: &'q Query, purpose: Purpose) -> Bound<&'q SetExpr> {
-        let Query { with, body, order_by, limit_clause, fetch, locks, for_clause, settings, format_clause, pipe_operators } = query;
+        let Query { with, body, order_by, limit_clause, fetch, locks, for_clause, settings, format_clause, pipe_operators } =
+            query;
         let span = self.range(query);
         if with.is_some() {
             let place = self.clause(&span, "WITH");
-            return Err(self.refuse(place, "WITH is not supported", "write the SELECT as a derived table: JOIN (SELECT ..) name"));
+            return Err(self.refuse(
+                place,
+                "WITH is not supported",
+                "write the SELECT as a derived table: JOIN (SELECT ..) name",
+            ));
         }
         let ordered = purpose == Purpose::Scalar || (order_by.is_none() && limit_clause.is_none());
         let tail = self.range(&**body).end..self.tokens.whole().end;
@@ -99,7 +113,11 @@ impl Binder<'_> {
         }
         if !locks.is_empty() {
             let place = self.clause(&tail, "FOR");
-            return Err(self.refuse(place, "locking reads are refused: the legacy database is only ever read", "remove FOR UPDATE or FOR SHARE"));
+            return Err(self.refuse(
+                place,
+                "locking reads are refused: the legacy database is only ever read",
+                "remove FOR UPDATE or FOR SHARE",
+            ));
         }
         let foreign = fetch.is_some() || for_clause.is_some() || settings.is_some() || format_clause.is_some();
         if foreign || !pipe_operators.is_empty() {
@@ -122,7 +140,11 @@ impl Binder<'_> {
     fn limit(&mut self, clause: &LimitClause, query: &Query, purpose: Purpose) -> Bound<Option<u64>> {
         let LimitClause::LimitOffset { limit: Some(limit), offset: None, limit_by } = clause else {
             let span = self.range(query);
-            return Err(self.refuse(span, "OFFSET is not supported in a mapping", "select the row by a condition, or write LIMIT 1"));
+            return Err(self.refuse(
+                span,
+                "OFFSET is not supported in a mapping",
+                "select the row by a condition, or write LIMIT 1",
+            ));
         };
         let span = self.span(limit);
         let number = types::literal_number(self.tokens.text(&span), span.clone());
@@ -147,7 +169,11 @@ impl Binder<'_> {
         let OrderByExpr { expr, options: OrderByOptions { sort, nulls_first }, with_fill } = item;
         let span: Span = self.span(expr);
         if nulls_first.is_some() || with_fill.is_some() || matches!(sort, Some(ast::OrderBySort::Using(_))) {
-            return Err(self.refuse(span, "only ASC and DESC can follow an ORDER BY expression", "remove NULLS FIRST or NULLS LAST"));
+            return Err(self.refuse(
+                span,
+                "only ASC and DESC can follow an ORDER BY expression",
+                "remove NULLS FIRST or NULLS LAST",
+            ));
         }
         if matches!(expr, ast::Expr::Value(ast::ValueWithSpan { value: ast::Value::Number(..), span: _ })) {
             return Err(self.refuse(span, "ORDER BY a column number is not supported", "write the expression"));

@@ -15,7 +15,9 @@ pub(super) fn form(expr: &Expr) -> (String, String) {
         Expr::IsDistinctFrom(..) | Expr::IsNotDistinctFrom(..) => ("IS DISTINCT FROM", "write NOT (a <=> b)"),
         Expr::AtTimeZone { .. } => ("AT TIME ZONE", "set session: time_zone in the project file"),
         Expr::Overlay { .. } => ("OVERLAY", "write INSERT, or CONCAT with LEFT and SUBSTRING"),
-        Expr::GroupingSets(_) | Expr::Cube(_) | Expr::Rollup(_) => ("ROLLUP, CUBE or GROUPING SETS", "group by plain expressions"),
+        Expr::GroupingSets(_) | Expr::Cube(_) | Expr::Rollup(_) => {
+            ("ROLLUP, CUBE or GROUPING SETS", "group by plain expressions")
+        }
         _ => ("this expression", "write it with comparisons, CASE, arithmetic and functions"),
     };
     (format!("{what} is not supported"), help.to_owned())
@@ -32,7 +34,9 @@ pub(super) fn function(name: &str) -> Option<(String, &'static str)> {
             ("is different every time", "build the value from columns, or leave it to the target's default")
         }
         "USER" | "CURRENT_USER" | "SESSION_USER" | "SYSTEM_USER" | "CURRENT_ROLE" | "CONNECTION_ID" | "LAST_INSERT_ID"
-        | "FOUND_ROWS" | "ROW_COUNT" | "DATABASE" | "SCHEMA" | "VERSION" => ("belongs to a session, not to a row", "write the value itself"),
+        | "FOUND_ROWS" | "ROW_COUNT" | "DATABASE" | "SCHEMA" | "VERSION" => {
+            ("belongs to a session, not to a row", "write the value itself")
+        }
         "SLEEP" | "BENCHMARK" | "GET_LOCK" | "RELEASE_LOCK" | "RELEASE_ALL_LOCKS" | "IS_FREE_LOCK" | "IS_USED_LOCK"
         | "LOAD_FILE" | "NEXTVAL" | "LASTVAL" | "SETVAL" | "MASTER_POS_WAIT" | "MASTER_GTID_WAIT" => {
             ("does something on the server", "leave it out of the mapping")

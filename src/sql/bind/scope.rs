@@ -160,7 +160,8 @@ impl Binder<'_> {
             .in_sight()
             .filter(|visible| self.means(visible, name))
             .flat_map(|visible| {
-                let named = visible.columns.iter().enumerate().filter(|(_, column)| same_column(&column.name, &name.column.value));
+                let named =
+                    visible.columns.iter().enumerate().filter(|(_, column)| same_column(&column.name, &name.column.value));
                 named.map(|(index, _)| (visible.alias, index))
             })
             .collect();
@@ -173,9 +174,9 @@ impl Binder<'_> {
     }
 
     fn means(&self, visible: &Visible, name: ColumnName<'_>) -> bool {
-        let schema_fits = name.schema.is_none_or(|schema| {
-            visible.schema.as_ref().is_some_and(|visible| self.same_table_name(visible, &schema.value))
-        });
+        let schema_fits = name
+            .schema
+            .is_none_or(|schema| visible.schema.as_ref().is_some_and(|visible| self.same_table_name(visible, &schema.value)));
         schema_fits && name.table.is_none_or(|table| self.same_table_name(&visible.name, &table.value))
     }
 
@@ -220,7 +221,8 @@ impl Binder<'_> {
 
     fn unknown_bare(&self, column: &str, span: &Span) -> Diagnostic {
         let all = || self.frames.iter().rev().flat_map(|frame| frame.visible.iter());
-        if let Some(visible) = all().find(|visible| visible.columns.iter().any(|candidate| same_column(&candidate.name, column))) {
+        if let Some(visible) = all().find(|visible| visible.columns.iter().any(|candidate| same_column(&candidate.name, column)))
+        {
             return out_of_sight(&visible.name, span);
         }
         let names = || all().flat_map(|visible| visible.columns.iter().map(|column| column.name.as_str()));

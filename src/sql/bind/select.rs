@@ -35,7 +35,13 @@ type Output = (Expr, Option<(String, Span)>);
 
 impl Binder<'_> {
     /// Binds a SELECT in a frame of its own.
-    pub(super) fn select(&mut self, select: &ast::Select, purpose: Purpose, closed: bool, ending: &Ending<'_>) -> Bound<BoundSelect> {
+    pub(super) fn select(
+        &mut self,
+        select: &ast::Select,
+        purpose: Purpose,
+        closed: bool,
+        ending: &Ending<'_>,
+    ) -> Bound<BoundSelect> {
         self.frames.push(Frame::new(closed));
         let bound = self.select_in_frame(select, purpose, ending);
         self.frames.pop();
@@ -64,12 +70,19 @@ impl Binder<'_> {
         let order_by = collected(order_by)?;
         let aggregates = std::mem::take(&mut self.frame()?.aggregates);
         let group_by = group_by.or(if aggregates.is_empty() { None } else { Some(Vec::new()) });
-        if group_by.is_none() && let Some(having) = &having {
-            return Err(self.refuse(having.span.clone(), "HAVING without groups is a WHERE", "write WHERE, repeating the expressions"));
+        if group_by.is_none()
+            && let Some(having) = &having
+        {
+            return Err(self.refuse(
+                having.span.clone(),
+                "HAVING without groups is a WHERE",
+                "write WHERE, repeating the expressions",
+            ));
         }
         let (outputs, names) = outputs.into_iter().unzip();
         let distinct = matches!(select.distinct, Some(ast::Distinct::Distinct));
-        let select = Select { from, filter, group_by, aggregates, having, outputs, distinct, order_by, limit: ending.limit, span };
+        let select =
+            Select { from, filter, group_by, aggregates, having, outputs, distinct, order_by, limit: ending.limit, span };
         self.check_grouped(&select)?;
         self.check_orders(&select)?;
         Ok(BoundSelect { select, names })
@@ -110,7 +123,11 @@ impl Binder<'_> {
         } = select;
         let first = self.range(&select.select_token.0);
         if !optimizer_hints.is_empty() || select_modifiers.as_ref().is_some_and(ast::SelectModifiers::is_any_set) {
-            return Err(self.refuse(first, "modifiers after SELECT are not kept: they do not change the rows", "remove the word after SELECT"));
+            return Err(self.refuse(
+                first,
+                "modifiers after SELECT are not kept: they do not change the rows",
+                "remove the word after SELECT",
+            ));
         }
         if let Some(into) = into {
             let place = self.range(into);
@@ -133,7 +150,11 @@ impl Binder<'_> {
             || matches!(distinct, Some(ast::Distinct::On(_)))
             || *flavor != SelectFlavor::Standard;
         if foreign {
-            return Err(self.refuse(span.clone(), "a clause of this SELECT is not MySQL's", "write SELECT .. FROM .. WHERE .. GROUP BY .. HAVING"));
+            return Err(self.refuse(
+                span.clone(),
+                "a clause of this SELECT is not MySQL's",
+                "write SELECT .. FROM .. WHERE .. GROUP BY .. HAVING",
+            ));
         }
         Ok(())
     }
@@ -149,9 +170,9 @@ impl Binder<'_> {
         if purpose.names_outputs() {
             self.check_unique(&outputs)?;
         }
-        let items = outputs.iter().filter_map(|(expr, name)| {
-            name.as_ref().map(|(name, _)| Item { name: name.clone(), expr: expr.clone() })
-        });
+        let items = outputs
+            .iter()
+            .filter_map(|(expr, name)| name.as_ref().map(|(name, _)| Item { name: name.clone(), expr: expr.clone() }));
         self.frame()?.items = items.collect();
         Ok(outputs)
     }
@@ -194,7 +215,11 @@ impl Binder<'_> {
         let mut result = Ok(());
         for (name, span) in outputs.iter().filter_map(|(_, name)| name.as_ref()) {
             if seen.iter().any(|other| same_column(other, name)) {
-                result = Err(self.refuse(span.clone(), format!("the column name {name} occurs twice"), "give each column its own name with AS"));
+                result = Err(self.refuse(
+                    span.clone(),
+                    format!("the column name {name} occurs twice"),
+                    "give each column its own name with AS",
+                ));
             }
             seen.push(name);
         }
@@ -234,7 +259,11 @@ impl Binder<'_> {
             other => self.expr(other)?,
         };
         if tree::has_aggregate(&bound) {
-            return Err(self.refuse(span, "an aggregate cannot be a group key", "group by a column or an expression over columns"));
+            return Err(self.refuse(
+                span,
+                "an aggregate cannot be a group key",
+                "group by a column or an expression over columns",
+            ));
         }
         if tree::has_subquery(&bound) {
             return Err(self.refuse(span, "a subquery cannot be a group key here", "join the table and group by its column"));
@@ -271,7 +300,9 @@ impl Binder<'_> {
 
     /// Whether a column belongs to the SELECT at hand.
     pub(super) fn is_own(&self, expr: &Expr) -> bool {
-        let own = |(alias, _): &(_, usize)| self.frames.last().is_some_and(|frame| frame.visible.iter().any(|visible| visible.alias == *alias));
+        let own = |(alias, _): &(_, usize)| {
+            self.frames.last().is_some_and(|frame| frame.visible.iter().any(|visible| visible.alias == *alias))
+        };
         tree::columns(expr).iter().any(own)
     }
 

@@ -28,13 +28,24 @@ impl Binder<'_> {
 
     /// `value [NOT] IN (SELECT column ..)` becomes EXISTS where the two agree: where neither side can be NULL, or where only truth
     /// matters and nothing is negated.
-    pub(super) fn in_subquery(&mut self, expr: &ast::Expr, query: &Query, is_not: bool, span: Span, position: Position) -> Bound<Expr> {
+    pub(super) fn in_subquery(
+        &mut self,
+        expr: &ast::Expr,
+        query: &Query,
+        is_not: bool,
+        span: Span,
+        position: Position,
+    ) -> Bound<Expr> {
         let value = self.expr(expr);
         let select = self.one_column(query, &span);
         let (value, mut select) = (value?, select?);
         let plain = select.group_by.is_none() && select.limit.is_none() && !select.distinct;
         if !plain || tree::has_aggregate(&value) {
-            return Err(self.refuse(span, "IN over a grouped or limited subquery is not supported", "join the subquery as a derived table"));
+            return Err(self.refuse(
+                span,
+                "IN over a grouped or limited subquery is not supported",
+                "join the subquery as a derived table",
+            ));
         }
         let Some(output) = select.outputs.first().cloned() else { return Err(self.broken("a subquery without outputs")) };
         let exact = (!value.nullable && !output.nullable) || (position == Position::Filter && !is_not);
@@ -57,7 +68,11 @@ impl Binder<'_> {
         let select = self.subselect(query, Purpose::Scalar)?.select;
         match select.outputs.len() {
             1 => Ok(select),
-            width => Err(self.refuse(span.clone(), format!("this subquery has {width} columns where one is meant"), "select one column")),
+            width => Err(self.refuse(
+                span.clone(),
+                format!("this subquery has {width} columns where one is meant"),
+                "select one column",
+            )),
         }
     }
 }

@@ -49,6 +49,12 @@ impl Binder<'_> {
         self.typed(unified, span)
     }
 
+    /// One type for the outputs that UNION ALL puts under each other.
+    pub(super) fn unify_columns(&mut self, results: Vec<Expr>, span: &Span) -> Bound<(Vec<Expr>, DataType)> {
+        let unified = types::unify_columns(results, &self.context);
+        self.typed(unified, span)
+    }
+
     /// A cast.
     pub(super) fn cast(&mut self, expr: Expr, target: &CastTarget, span: Span) -> Bound<Expr> {
         let cast = types::cast(expr, target, span.clone(), &self.context);

@@ -8,7 +8,7 @@ use crate::sql::functions::{Function, coerce, mismatch, no_value, take};
 use crate::sql::query::{Expr, ExprKind, Span};
 use crate::sql::types::NumericClass;
 use crate::sql::types::{
-    BIGINT, Numeric, Refusal, TypeContext, constant, decimal_type, is_temporal, node, numeric, to_decimal, to_double, type_name,
+    BIGINT, Numeric, Refusal, TypeContext, constant, decimal_type, is_temporal, node, numeric, settle, to_decimal, to_double, type_name,
 };
 use crate::value::{Decimal, Value};
 
@@ -19,16 +19,16 @@ const WORDS_MAX: u32 = 9;
 pub(super) fn resolve(name: &str, arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
     if name == "NEG" {
         let [operand] = take(name, arguments)?;
-        return negate(operand, span);
+        return negate(operand, span, context);
     }
     let [left, right] = take(name, arguments)?;
     let class = class_of(&left, name)?.max(class_of(&right, name)?);
     match (name, class) {
-        ("/", NumericClass::Double) => doubles(Function::Divide { increment: 0 }, left, right, span),
+        ("/", NumericClass::Double) => doubles(Function::Divide { increment: 0 }, left, right, span, context),
         ("/", _) => divide(left, right, span, context),
         ("DIV", NumericClass::Double) => Err(inexact("DIV of a string or a floating-point number")),
         ("DIV", _) => integer_divide(left, right, span),
-        ("%" | "MOD", NumericClass::Double) => doubles(Function::Remainder, left, right, span),
+        ("%" | "MOD", NumericClass::Double) => doubles(Function::Remainder, left, right, span, context),
         ("%" | "MOD", NumericClass::Integer) => {
             let unsigned = is_unsigned(&left);
             Ok(call_node(Function::Remainder, vec![left, right], DataType::Integer { bits: 64, unsigned }, true, span))
@@ -42,9 +42,9 @@ pub(super) fn resolve(name: &str, arguments: Vec<Expr>, span: Span, context: &Ty
             Ok(expr)
         }
         ("*", NumericClass::Integer) => integers(Function::Multiply, left, right, span),
-        ("+", NumericClass::Double) => doubles(Function::Add, left, right, span),
-        ("-", NumericClass::Double) => doubles(Function::Subtract, left, right, span),
-        ("*", NumericClass::Double) => doubles(Function::Multiply, left, right, span),
+        ("+", NumericClass::Double) => doubles(Function::Add, left, right, span, context),
+        ("-", NumericClass::Double) => doubles(Function::Subtract, left, right, span, context),
+        ("*", NumericClass::Double) => doubles(Function::Multiply, left, right, span, context),
         _ => decimals(name, left, right, span),
     }
 }
@@ -81,9 +81,20 @@ fn integers(function: Function, left: Expr, right: Expr, span: Span) -> Result<E
     Ok(call_node(function, vec![left, right], DataType::Integer { bits: 64, unsigned }, false, span))
 }
 
-fn doubles(function: Function, left: Expr, right: Expr, span: Span) -> Result<Expr, Refusal> {
+fn doubles(function: Function, left: Expr, right: Expr, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
     let nullable = matches!(function, Function::Divide { .. } | Function::Remainder);
-    Ok(call_node(function, vec![to_double(left)?, to_double(right)?], DataType::Double, nullable, span))
+    let call = call_node(function, vec![to_double(left)?, to_double(right)?], DataType::Double, nullable, span);
+    Ok(without_negative_zero(call, context))
+}
+
+/// MariaDB shows no negative zero where MySQL does: adding zero makes it a plain one and changes nothing else.
+fn without_negative_zero(expr: Expr, context: &TypeContext<'_>) -> Expr {
+    if !context.is_mariadb() {
+        return expr;
+    }
+    let span = expr.span.clone();
+    let zero = node(ExprKind::Literal(Value::Double(0.0)), DataType::Double, false, span.clone());
+    call_node(Function::Add, vec![expr, zero], DataType::Double, false, span)
 }
 
 fn traits(expr: &Expr) -> Numeric {
@@ -118,7 +129,9 @@ fn divide(left: Expr, right: Expr, span: Span, context: &TypeContext<'_>) -> Res
         return Err(inexact("a quotient with more than 30 digits after the point"));
     }
     let data_type = decimal_type(one.precision + two.scale + increment, scale, one.unsigned && two.unsigned);
-    Ok(call_node(Function::Divide { increment }, vec![to_decimal(left)?, to_decimal(right)?], data_type, true, span))
+    let quotient = call_node(Function::Divide { increment }, vec![to_decimal(left)?, to_decimal(right)?], data_type, true, span);
+    // MySQL 9 rounds a quotient at once; MariaDB and older versions when it leaves the expression.
+    Ok(if !context.is_mariadb() && context.catalog.version.0 >= 9 { settle(quotient) } else { quotient })
 }
 
 fn integer_divide(left: Expr, right: Expr, span: Span) -> Result<Expr, Refusal> {
@@ -126,7 +139,7 @@ fn integer_divide(left: Expr, right: Expr, span: Span) -> Result<Expr, Refusal> 
     Ok(call_node(Function::IntegerDivide, vec![left, right], DataType::Integer { bits: 64, unsigned }, true, span))
 }
 
-fn negate(operand: Expr, span: Span) -> Result<Expr, Refusal> {
+fn negate(operand: Expr, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
     let folded = match constant(&operand) {
         Some(Value::Int(value)) => value.checked_neg().map(Value::Int),
         Some(Value::UInt(value)) if *value == 1 << 63 => Some(Value::Int(i64::MIN)),
@@ -146,7 +159,9 @@ fn negate(operand: Expr, span: Span) -> Result<Expr, Refusal> {
         }
         NumericClass::Double => (to_double(operand)?, DataType::Double),
     };
-    Ok(call_node(Function::Negate, vec![operand], data_type, false, span))
+    let is_double = data_type == DataType::Double;
+    let call = call_node(Function::Negate, vec![operand], data_type, false, span);
+    Ok(if is_double { without_negative_zero(call, context) } else { call })
 }
 
 pub(super) fn call(function: &Function, expr: &Expr, values: &[Value]) -> Result<Value> {

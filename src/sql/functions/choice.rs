@@ -71,7 +71,11 @@ fn null_if(value: Expr, other: Expr, span: Span, context: &TypeContext<'_>) -> R
             let length = text_length(&text);
             (text, DataType::Text { length, fixed: false, charset: traits.charset, collation: traits.collation })
         }
-        data_type => (value.clone(), data_type.clone()),
+        _ => {
+            let result = crate::sql::types::chosen_date(value.clone(), context)?;
+            let data_type = result.data_type.clone();
+            (result, data_type)
+        }
     };
     let (operands, rule) = alike(vec![value, other], context)?;
     let mut arguments = vec![result];

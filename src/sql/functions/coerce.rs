@@ -4,7 +4,7 @@
 
 use num_bigint::BigInt;
 
-use crate::error::Result;
+use crate::error::{Class, Error, Result};
 use crate::schema::DataType;
 use crate::sql::functions::mismatch;
 use crate::value::{Date, DateTime, Decimal, Value};
@@ -19,7 +19,7 @@ pub fn cast(value: Value, from: &DataType, to: &DataType) -> Result<Value> {
     }
     match to {
         DataType::Integer { unsigned, .. } => to_integer(&value, *unsigned),
-        DataType::Decimal { precision, scale, unsigned } => to_decimal(&value, *precision, *scale, *unsigned),
+        DataType::Decimal { precision, scale, .. } => to_decimal(&value, *precision, *scale),
         DataType::Double => to_double(&value),
         DataType::Text { .. } => to_text(value, from),
         DataType::Bytes { .. } => match value {
@@ -101,6 +101,8 @@ struct NumberPrefix<'a> {
     integral: &'a str,
     fraction: &'a str,
     exponent: i64,
+    /// `1e 5`: the servers disagree whether that has an exponent.
+    has_blank_exponent: bool,
 }
 
 fn number_prefix(text: &str) -> NumberPrefix<'_> {
@@ -111,7 +113,7 @@ fn number_prefix(text: &str) -> NumberPrefix<'_> {
     };
     let (integral, rest) = split_digits(rest);
     let (fraction, rest) = rest.strip_prefix('.').map_or(("", rest), split_digits);
-    let mut exponent = 0;
+    let (mut exponent, mut has_blank_exponent) = (0, false);
     if !(integral.is_empty() && fraction.is_empty())
         && let Some(rest) = rest.strip_prefix(['e', 'E'])
     {
@@ -120,12 +122,13 @@ fn number_prefix(text: &str) -> NumberPrefix<'_> {
             None => (false, rest.strip_prefix('+').unwrap_or(rest)),
         };
         let (digits, _) = split_digits(rest);
+        has_blank_exponent = rest.starts_with(BLANKS);
         if !digits.is_empty() {
             let magnitude = digits.parse::<i64>().unwrap_or(1_000_000).min(1_000_000);
             exponent = if minus { -magnitude } else { magnitude };
         }
     }
-    NumberPrefix { negative, integral, fraction, exponent }
+    NumberPrefix { negative, integral, fraction, exponent, has_blank_exponent }
 }
 
 fn split_digits(text: &str) -> (&str, &str) {
@@ -161,15 +164,14 @@ fn to_double(value: &Value) -> Result<Value> {
     Ok(Value::Double(number))
 }
 
-fn to_decimal(value: &Value, precision: u16, scale: u16, unsigned: bool) -> Result<Value> {
+fn to_decimal(value: &Value, precision: u16, scale: u16) -> Result<Value> {
     let decimal = match value {
         Value::Int(number) => Decimal::from_i64(*number),
         Value::UInt(number) => Decimal::from_u64(*number),
         Value::Decimal(decimal) => decimal.clone(),
-        Value::Text(text) => text_to_decimal(text, scale),
+        Value::Text(text) => text_to_decimal(text, scale)?,
         _ => return Err(mismatch("a decimal")),
     };
-    let _ = unsigned;
     let rounded = rescale(&decimal, scale);
     if rounded.digits() > u32::from(precision) && rounded.unscaled().magnitude() >= BigInt::from(10).pow(u32::from(precision)).magnitude() {
         let largest: BigInt = BigInt::from(10).pow(u32::from(precision)) - 1;
@@ -192,10 +194,13 @@ pub fn rescale(decimal: &Decimal, scale: u16) -> Decimal {
 }
 
 /// The decimal at the start of a string, to at least `scale` digits; 0 if there is none.
-fn text_to_decimal(text: &str, scale: u16) -> Decimal {
+fn text_to_decimal(text: &str, scale: u16) -> Result<Decimal> {
     let prefix = number_prefix(text);
     let digits = format!("{}{}", prefix.integral, prefix.fraction);
-    let Ok(mut number) = digits.parse::<BigInt>() else { return Decimal::from_i64(0) };
+    let Ok(mut number) = digits.parse::<BigInt>() else { return Ok(Decimal::from_i64(0)) };
+    if prefix.exponent.abs() > 1000 || prefix.has_blank_exponent {
+        return Err(Error::new(Class::Person, "a string is cast to DECIMAL with an exponent that servers read differently"));
+    }
     if prefix.negative {
         number = -number;
     }
@@ -203,12 +208,12 @@ fn text_to_decimal(text: &str, scale: u16) -> Decimal {
     if written < 0 {
         // Beyond the source's 81 digits every value clamps alike.
         let zeros = u32::try_from(written.saturating_neg()).unwrap_or(u32::MAX).min(100);
-        return Decimal::from_unscaled(number * BigInt::from(10).pow(zeros), 0);
+        return Ok(Decimal::from_unscaled(number * BigInt::from(10).pow(zeros), 0));
     }
-    match u16::try_from(written) {
+    Ok(match u16::try_from(written) {
         Ok(written) => Decimal::from_unscaled(number, written),
         Err(_) => Decimal::from_unscaled(BigInt::from(0), scale),
-    }
+    })
 }
 
 fn to_text(value: Value, from: &DataType) -> Result<Value> {

@@ -64,7 +64,7 @@ fn result_type(function: &Function, own: &Numeric, places: i64, context: &TypeCo
         }
         _ => {
             let width = own.integral() + 1 + u16::from(own.scale > 0);
-            if width >= 20 { decimal_type(own.integral() + 1, 0, own.unsigned) } else { BIGINT }
+            if width >= 20 { decimal_type(own.integral() + 1, 0, own.unsigned) } else if context.is_mariadb() { integer } else { BIGINT }
         }
     }
 }

@@ -100,7 +100,7 @@ pub enum Function {
     Repeat,
     Reverse,
     Insert,
-    Locate { collation: Collation },
+    Locate { collation: Collation, by_bytes: bool },
     FindInSet { collation: Collation },
     StringCompare { collation: Collation },
     Ascii,
@@ -157,6 +157,7 @@ impl Function {
 /// For unknown names, wrong numbers of arguments and forms that are not carried exactly.
 pub fn resolve(name: &str, arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
     for argument in &arguments {
+        crate::sql::types::refuse_open_quotient(argument, context)?;
         if matches!(argument.data_type, crate::schema::DataType::Json | crate::schema::DataType::Unsupported { .. }) {
             return Err(Refusal::new(
                 format!("{name} is applied to {}", crate::sql::types::type_name(&argument.data_type)),
@@ -223,7 +224,9 @@ pub fn call(function: &Function, expr: &Expr, values: &[Value]) -> Result<Value>
         F::Absolute | F::Sign | F::Round { .. } | F::Ceiling | F::Floor => decimals::call(function, expr, values),
         F::BitAnd | F::BitOr | F::BitXor | F::BitNot | F::ShiftLeft | F::ShiftRight => bits::call(function, values),
         F::Greatest { .. } | F::Least { .. } => choice::call(function, values),
-        F::Locate { .. } | F::FindInSet { .. } | F::StringCompare { .. } | F::Like { .. } => search::call(function, values),
+        F::Locate { .. } | F::FindInSet { .. } | F::StringCompare { .. } | F::Like { .. } => {
+            search::call(function, expr, values)
+        }
         F::ToDate(_)
         | F::ToDateTime { .. }
         | F::ToTime { .. }

@@ -3,17 +3,22 @@
 use std::cmp::Ordering;
 
 use crate::error::Result;
-use crate::sql::functions::{Function, coerce, mismatch};
+use crate::sql::functions::{Function, coerce, mismatch, no_value};
+use crate::sql::query::Expr;
 use crate::value::{Collation, Value};
 
-pub(super) fn call(function: &Function, values: &[Value]) -> Result<Value> {
+pub(super) fn call(function: &Function, expr: &Expr, values: &[Value]) -> Result<Value> {
     let (Some(first), Some(second)) = (values.first(), values.get(1)) else { return Err(mismatch("a string search")) };
     let (first, second) = (coerce::text(first)?, coerce::text(second)?);
     Ok(Value::Int(match function {
         Function::Like { escape, collation } => i64::from(like_matches(first, second, *escape, collation)),
-        Function::Locate { collation } => {
+        Function::Locate { collation, by_bytes } => {
             let start = values.get(2).map(coerce::integer).transpose()?.unwrap_or(1);
-            locate(first, second, start, collation)
+            let found = locate(first, second, start, collation, Window::Bytes);
+            if !by_bytes && found != locate(first, second, start, collation, Window::Characters) {
+                return Err(no_value(expr, "a string is searched for letters that are equal but of other lengths"));
+            }
+            found
         }
         Function::FindInSet { collation } => find_in_set(first, second, collation),
         Function::StringCompare { collation } => match collation.compare(first, second) {
@@ -37,15 +42,26 @@ fn equal_unpadded(left: &str, right: &str, collation: &Collation) -> bool {
     collation.compare(&format!("{left}x"), &format!("{right}x")) == Ordering::Equal
 }
 
-fn locate(needle: &str, text: &str, start: i128, collation: &Collation) -> i64 {
+/// What the source compares a needle with: as many bytes as it has (MariaDB), or as many characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Window {
+    Bytes,
+    Characters,
+}
+
+fn locate(needle: &str, text: &str, start: i128, collation: &Collation, window: Window) -> i64 {
     let Some(skip) = usize::try_from(start - 1).ok() else { return 0 };
     if needle.is_empty() {
         return empty_needle(text, skip);
     }
     for (place, (from, _)) in text.char_indices().enumerate().skip(skip) {
-        // The source compares a window of as many bytes as the needle has.
-        let Some(window) = text.get(from..from.saturating_add(needle.len())) else { continue };
-        if equal_unpadded(window, needle, collation) {
+        let rest = text.get(from..).unwrap_or("");
+        let end = match window {
+            Window::Bytes => needle.len(),
+            Window::Characters => rest.char_indices().nth(needle.chars().count()).map_or(rest.len(), |(end, _)| end),
+        };
+        let Some(candidate) = rest.get(..end) else { continue };
+        if equal_unpadded(candidate, needle, collation) {
             return i64::try_from(place + 1).unwrap_or(0);
         }
     }

@@ -124,7 +124,8 @@ fn field<'a>(text: &'a str, specifier: char, fields: &mut Scan) -> Option<&'a st
         'D' => {
             let (day, rest) = number(text, 2)?;
             fields.day = day;
-            return Some(rest.char_indices().nth(2).map_or("", |(from, _)| rest.get(from..).unwrap_or("")));
+            // The suffix is two bytes, whatever they are.
+            return rest.get(rest.len().min(2)..);
         }
         'f' => {
             let (digits, rest) = digits(text, 6)?;

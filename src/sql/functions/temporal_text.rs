@@ -79,14 +79,19 @@ fn read(text: &str, mariadb: bool) -> Reading {
     let text = text.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == '\u{b}');
     let text = if mariadb { text.trim_end_matches(|c: char| c.is_ascii_whitespace() || c == '\u{b}') } else { text };
     if !text.starts_with(|c: char| c.is_ascii_digit()) {
-        return Reading::Nothing;
+        // MariaDB reads signs, as of a time.
+        return if mariadb && text.starts_with(['+', '-']) { Reading::Unsure } else { Reading::Nothing };
     }
     let run = text.find(|c: char| !(c.is_ascii_digit() || c == 'T')).unwrap_or(text.len());
     let packed = run == text.len() || text.get(run..).is_some_and(|rest| rest.starts_with('.'));
+    if mariadb && !packed && leading_digits(text) > 4 {
+        // MySQL takes the digits for a year, MariaDB for a packed date.
+        return Reading::Unsure;
+    }
     let mut fields = Fields::default();
     let rest = if packed { read_packed(text, run, &mut fields) } else { read_separated(text, &mut fields) };
     match rest {
-        Some(rest) => finish(&fields, rest, packed, mariadb),
+        Some(rest) => finish(&fields, rest, mariadb),
         None if fields.count > 7 => Reading::Nothing,
         None => unsure_or_nothing(&fields),
     }
@@ -113,9 +118,10 @@ fn read_packed<'a>(text: &'a str, run: usize, fields: &mut Fields) -> Option<&'a
         }
     }
     if fields.count == 6 {
-        rest = read_fraction(rest, fields)?;
+        return read_fraction(rest, fields);
     }
-    Some(rest)
+    // A point before the seconds separates fields again, which MariaDB and MySQL do differently.
+    if rest.starts_with('.') { None } else { Some(rest) }
 }
 
 fn read_separated<'a>(text: &'a str, fields: &mut Fields) -> Option<&'a str> {
@@ -188,7 +194,7 @@ fn leading_digits(text: &str) -> usize {
     text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len())
 }
 
-fn finish(fields: &Fields, rest: &str, packed: bool, mariadb: bool) -> Reading {
+fn finish(fields: &Fields, rest: &str, mariadb: bool) -> Reading {
     let [year, month, day, hour, minute, second, fraction] = fields.values;
     let [year_width, .., fraction_width] = fields.widths;
     let two_digit_year = year_width == 2 && fields.values.iter().any(|value| *value != 0);
@@ -198,7 +204,7 @@ fn finish(fields: &Fields, rest: &str, packed: bool, mariadb: bool) -> Reading {
         false => year,
     };
     let in_range = year <= 9999 && month <= 12 && day <= 31 && hour <= 23 && minute <= 59 && second <= 59;
-    if fields.count < 3 || !in_range || (packed && fields.count == 4 && fields.widths.get(3) == Some(&1)) {
+    if fields.count < 3 || !in_range {
         return Reading::Nothing;
     }
     if fraction_width > 6 && !mariadb {

@@ -217,7 +217,7 @@ fn hex(value: &Value) -> Result<Value> {
 
 /// An odd number of digits has a zero in front; anything but digits makes NULL.
 fn unhex(text: &str) -> Value {
-    let padded = if text.len() % 2 == 0 { text.to_owned() } else { format!("0{text}") };
+    let padded = if text.len().is_multiple_of(2) { text.to_owned() } else { format!("0{text}") };
     let digits: Option<Vec<u32>> = padded.chars().map(|digit| digit.to_digit(16)).collect();
     let bytes = digits.map(|digits| {
         digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte * 16 + digit)).filter_map(|byte| u8::try_from(byte).ok()).collect::<Vec<u8>>()

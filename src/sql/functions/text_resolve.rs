@@ -11,7 +11,6 @@ use crate::sql::types::{
 use crate::value::Value;
 
 /// Types a string function; gives the arguments back if `name` is none of them.
-// size: one match arm per function
 pub(super) fn resolve(
     name: &str,
     arguments: Vec<Expr>,
@@ -54,14 +53,7 @@ pub(super) fn resolve(
             let length = text_length(&text);
             text_call(Function::Reverse, vec![text], 1, length, span, context)
         }
-        "INSERT" => {
-            let [text, position, length, new] = take(name, arguments)?;
-            let (text, new) = (to_text(text, context)?, to_text(new, context)?);
-            let longest = text_length(&text).zip(text_length(&new)).map(|(one, two)| one.saturating_add(two));
-            let traits = aggregate_text(&[&text, &new], context)?;
-            let arguments = vec![text, to_integer(position)?, to_integer(length)?, new];
-            Ok(text_node(Function::Insert, arguments, longest, traits.charset, traits.collation, span))
-        }
+        "INSERT" => insert(arguments, span, context),
         "LOCATE" | "POSITION" => {
             arity(name, &arguments, 2..=3)?;
             locate(arguments, span, context)
@@ -253,9 +245,10 @@ fn replace(arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Resul
     let arguments = texts(vec![text, from, to], context)?;
     let lengths: Option<Vec<u32>> = arguments.iter().map(text_length).collect();
     let length = match lengths.as_deref() {
-        Some([own, from, to]) if to > from => {
-            let times = own / (*from).max(1);
-            Some(own.saturating_add(times.saturating_mul(if context.is_mariadb() { *to } else { to - from })))
+        Some([own, from, to]) if *from > 0 && to > from => {
+            let times = own / from;
+            let grown = if context.is_mariadb() { times.saturating_mul(*to) } else { own.saturating_add(times.saturating_mul(to - from)) };
+            Some(grown)
         }
         Some([own, ..]) => Some(*own),
         _ => None,
@@ -264,7 +257,7 @@ fn replace(arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Resul
 }
 
 fn pad(name: &str, arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
-    arity(name, &arguments, 2..=3)?;
+    arity(name, &arguments, if context.is_mariadb() { 2..=3 } else { 3..=3 })?;
     let mut arguments = arguments.into_iter();
     let (Some(text), Some(length), padding) = (arguments.next(), arguments.next(), arguments.next()) else {
         return Err(Refusal::new(format!("{name} takes 2 or 3 arguments"), ""));
@@ -295,6 +288,15 @@ fn repeat(text: Expr, times: Expr, span: Span, context: &TypeContext<'_>) -> Res
     text_call(Function::Repeat, vec![text, to_integer(times)?], 1, length, span, context)
 }
 
+fn insert(arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
+    let [text, position, length, new] = take("INSERT", arguments)?;
+    let (text, new) = (character_text(text, context)?, character_text(new, context)?);
+    let longest = text_length(&text).zip(text_length(&new)).map(|(one, two)| one.saturating_add(two));
+    let traits = aggregate_text(&[&text, &new], context)?;
+    let arguments = vec![text, to_integer(position)?, to_integer(length)?, new];
+    Ok(text_node(Function::Insert, arguments, longest, traits.charset, traits.collation, span))
+}
+
 fn locate(arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
     let mut arguments = arguments.into_iter();
     let (Some(needle), Some(text), start) = (arguments.next(), arguments.next(), arguments.next()) else {
@@ -314,7 +316,7 @@ fn locate(arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Result
     if let Some(start) = start {
         parts.push(to_integer(start)?);
     }
-    number(Function::Locate { collation }, parts, span)
+    number(Function::Locate { collation, by_bytes: context.is_mariadb() }, parts, span)
 }
 
 fn find(name: &str, arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {

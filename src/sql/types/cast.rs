@@ -56,9 +56,10 @@ pub enum CastTarget {
 /// # Errors
 /// For targets and operands that are not carried exactly.
 pub fn cast(expr: Expr, target: &CastTarget, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
+    super::refuse_open_quotient(&expr, context)?;
     match target {
         CastTarget::Signed => cast_number(expr, BIGINT, span),
-        CastTarget::Unsigned => cast_number(expr, BIGINT_UNSIGNED, span),
+        CastTarget::Unsigned => cast_unsigned(expr, span, context),
         CastTarget::Double => cast_number(expr, DataType::Double, span),
         CastTarget::Decimal { precision, scale } => {
             let precision = if *precision == 0 { 10 } else { *precision };
@@ -76,6 +77,21 @@ pub fn cast(expr: Expr, target: &CastTarget, span: Span, context: &TypeContext<'
             Err(Refusal::new(format!("CAST to {name} is not carried exactly"), "cast to a number, CHAR, BINARY, DATE, DATETIME or TIME"))
         }
     }
+}
+
+/// A negative decimal is 0 on MariaDB; MySQL keeps the bits of the signed number.
+fn cast_unsigned(expr: Expr, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
+    let DataType::Decimal { precision, scale, unsigned } = expr.data_type else {
+        return cast_number(expr, BIGINT_UNSIGNED, span);
+    };
+    if context.is_mariadb() || unsigned {
+        return cast_number(expr, BIGINT_UNSIGNED, span);
+    }
+    if precision - scale > 18 {
+        return Err(Refusal::new("a decimal of more than 18 digits is cast to UNSIGNED", "cast it to DECIMAL"));
+    }
+    let signed = cast_number(expr, BIGINT, span.clone())?;
+    cast_number(signed, BIGINT_UNSIGNED, span)
 }
 
 fn cast_number(expr: Expr, to: DataType, span: Span) -> Result<Expr, Refusal> {

@@ -6,7 +6,7 @@ use crate::sql::query::{CompareOperator, Expr, ExprKind, Span};
 use crate::sql::types::numeric::NumericClass;
 use crate::sql::types::{
     BOOLEAN, Refusal, TypeContext, aggregate_text, charset_of, constant, is_null_literal, is_temporal, is_text, node, numeric,
-    temporal_literal, to_bytes, to_double, to_text, type_name,
+    settle, temporal_literal, to_bytes, to_double, to_text, type_name,
 };
 use crate::value::{Collation, KeyKind, Value};
 
@@ -21,7 +21,8 @@ pub fn compare(
     span: Span,
     context: &TypeContext<'_>,
 ) -> Result<Expr, Refusal> {
-    let (mut operands, rule) = alike(vec![left, right], context)?;
+    // A quotient is compared with the digits of its type.
+    let (mut operands, rule) = alike(vec![settle(left), settle(right)], context)?;
     let (Some(right), Some(left)) = (operands.pop(), operands.pop()) else {
         return Err(Refusal::new("a comparison needs two operands", ""));
     };
@@ -183,6 +184,12 @@ pub fn collation(name: &str, context: &TypeContext<'_>) -> Result<Collation, Ref
 
 /// Brings operands to one comparable form and says how they compare.
 pub(crate) fn alike(operands: Vec<Expr>, context: &TypeContext<'_>) -> Result<(Vec<Expr>, KeyKind), Refusal> {
+    if operands.iter().any(super::is_unsettled) {
+        return Err(Refusal::new(
+            "a quotient or an average is compared, and the source rounds it in some places and not in others",
+            "round it with CAST(.. AS DECIMAL(p,s))",
+        ));
+    }
     let present = || operands.iter().map(|operand| &operand.data_type).filter(|data_type| **data_type != DataType::Null);
     if present().all(is_text) && present().next().is_some() {
         let parts: Vec<&Expr> = operands.iter().collect();

@@ -35,6 +35,12 @@ pub fn to_text(expr: Expr, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
         }
         other => return Err(cannot(other, "a string")),
     };
+    if !context.is_mariadb() && has_several_scales(&expr) {
+        return Err(Refusal::new(
+            "a choice between numbers of several scales is used as a string, which MySQL prints with the scale of the chosen one",
+            "give the choices one type with CAST(.. AS DECIMAL(p,s))",
+        ));
+    }
     let nullable = expr.nullable;
     Ok(cast_node(settle(expr), DataType::Text { length, fixed: false, charset, collation }, nullable))
 }
@@ -104,6 +110,14 @@ pub fn to_bytes(expr: Expr) -> Result<Expr, Refusal> {
         }
         other => Err(cannot(other, "a binary string")),
     }
+}
+
+/// Whether a CASE chooses between numbers that were converted to their common scale.
+fn has_several_scales(expr: &Expr) -> bool {
+    let ExprKind::Case { branches, otherwise } = &expr.kind else { return false };
+    let converted = |result: &Expr| matches!(&result.kind, ExprKind::Cast(inner) if inner.data_type != result.data_type);
+    matches!(expr.data_type, DataType::Decimal { .. })
+        && (branches.iter().any(|(_, result)| converted(result)) || otherwise.as_deref().is_some_and(converted))
 }
 
 fn cannot(from: &DataType, to: &str) -> Refusal {

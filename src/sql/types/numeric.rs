@@ -3,7 +3,7 @@
 use crate::schema::DataType;
 use crate::sql::functions::Function;
 use crate::sql::query::{Expr, ExprKind};
-use crate::sql::types::{constant, node};
+use crate::sql::types::{Refusal, TypeContext, constant, node};
 use crate::value::Value;
 
 /// The most digits a decimal of the source has.
@@ -101,6 +101,21 @@ pub fn settle(expr: Expr) -> Expr {
     }
     let (data_type, nullable, span) = (expr.data_type.clone(), expr.nullable, expr.span.clone());
     node(ExprKind::Cast(Box::new(expr)), data_type, nullable, span)
+}
+
+/// Refuses to compute with a quotient on MySQL 8, where versions differ in when they round it.
+///
+/// # Errors
+/// For such an operand.
+pub fn refuse_open_quotient(expr: &Expr, context: &TypeContext<'_>) -> Result<(), Refusal> {
+    let is_mysql_8 = !context.is_mariadb() && context.catalog.version.0 == 8;
+    if is_mysql_8 && !matches!(expr.kind, ExprKind::Aggregate(_)) && is_unsettled(expr) {
+        return Err(Refusal::new(
+            "a quotient is computed with, and versions of MySQL 8 round it differently",
+            "divide last, and give the output column its numeric type",
+        ));
+    }
+    Ok(())
 }
 
 /// Whether an expression may carry more digits than its type says, see [`settle`].

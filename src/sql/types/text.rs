@@ -138,18 +138,37 @@ pub(crate) const MADE_UP_STRENGTH: (u8, Repertoire) = (COERCIBLE, Repertoire::As
 /// # Errors
 /// Where the source would call the mix illegal, or where two collations of one charset meet and neither is named.
 pub fn aggregate_text(parts: &[&Expr], context: &TypeContext<'_>) -> Result<TextTraits, Refusal> {
-    let mut parts = parts.iter();
-    let Some(first) = parts.next() else {
+    let Some((first, rest)) = parts.split_first() else {
         return Err(Refusal::new("no string to take a collation from", ""));
     };
     let mut left = traits(first, context);
-    for part in parts {
+    for part in rest {
         let right = traits(part, context);
         let repertoire = if left.repertoire == Repertoire::Full { left.repertoire } else { right.repertoire };
         left = if takes_right(&left, &right)? { right } else { left };
         left.repertoire = repertoire;
     }
+    for part in parts {
+        converts(part, &left, context)?;
+    }
     Ok(left)
+}
+
+/// Checks that a constant can be written in the charset that won; the source calls the mix illegal otherwise.
+fn converts(part: &Expr, winner: &TextTraits, context: &TypeContext<'_>) -> Result<(), Refusal> {
+    let own = traits(part, context);
+    if own.charset == winner.charset || own.repertoire == Repertoire::Ascii || winner.is_unicode() || winner.is_binary() {
+        return Ok(());
+    }
+    let encoding = match winner.charset.as_str() {
+        "euckr" => Some(encoding_rs::EUC_KR),
+        "latin1" => Some(encoding_rs::WINDOWS_1252),
+        _ => None,
+    };
+    match (super::constant(part), encoding) {
+        (Some(Value::Text(text)), Some(encoding)) if !encoding.encode(text).2 => Ok(()),
+        _ => Err(illegal_mix(winner, &own)),
+    }
 }
 
 /// Whether the right operand's collation wins.
@@ -162,6 +181,10 @@ fn takes_right(left: &TextTraits, right: &TextTraits) -> Result<bool, Refusal> {
         } else if is_superset(left, right) {
             Ok(false)
         } else if is_superset(right, left) {
+            Ok(true)
+        } else if left.derivation < right.derivation && right.derivation >= COERCIBLE {
+            Ok(false)
+        } else if right.derivation < left.derivation && left.derivation >= COERCIBLE {
             Ok(true)
         } else {
             Err(illegal_mix(left, right))

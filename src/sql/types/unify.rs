@@ -1,19 +1,44 @@
 //! One type for several results: CASE, COALESCE, IF, IFNULL, UNION ALL.
 
 use crate::schema::DataType;
-use crate::sql::functions::Function;
+use crate::sql::functions::{Function, TemporalRules};
 use crate::sql::query::{Expr, ExprKind};
 use crate::sql::types::numeric::{NumericClass, is_unsettled};
 use crate::sql::types::{
     BIGINT, Refusal, TypeContext, aggregate_text, decimal_type, is_temporal, is_text, node, numeric, rules, text_length, to_bytes,
-    to_double, to_text, type_name,
+    to_date, to_datetime, to_double, to_text, type_name,
 };
 
-/// Converts result expressions to their common type and says which it is.
+/// Converts the results of a choice (CASE, COALESCE, IF, GREATEST, ..) to their common type and says which it is.
 ///
 /// # Errors
 /// Where the source's common type or a conversion to it is not carried exactly.
 pub fn unify(results: Vec<Expr>, context: &TypeContext<'_>) -> Result<(Vec<Expr>, DataType), Refusal> {
+    common(results, true, context)
+}
+
+/// A date as a result of a choice between dates: MariaDB reads it under the session's rules, by which a zero date becomes NULL
+/// where `sql_mode` forbids it.
+pub(crate) fn chosen_date(result: Expr, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
+    let forbids = context.is_mariadb() && ["NO_ZERO_DATE", "NO_ZERO_IN_DATE", "TRADITIONAL"].iter().any(|mode| context.has_mode(mode));
+    let span = result.span.clone();
+    match result.data_type {
+        DataType::Date if forbids => to_date(result, span, context),
+        DataType::DateTime { fraction } | DataType::Timestamp { fraction } if forbids => to_datetime(result, fraction, span, context),
+        _ => Ok(result),
+    }
+}
+
+/// Converts the outputs of UNION ALL branches, position by position, to their common type and says which it is.
+///
+/// # Errors
+/// As [`unify`].
+pub fn unify_columns(results: Vec<Expr>, context: &TypeContext<'_>) -> Result<(Vec<Expr>, DataType), Refusal> {
+    common(results, false, context)
+}
+
+/// The common type. In a choice a quotient keeps its digits until it leaves the expression; in a column it is rounded to the column.
+fn common(results: Vec<Expr>, is_choice: bool, context: &TypeContext<'_>) -> Result<(Vec<Expr>, DataType), Refusal> {
     let present: Vec<&Expr> = results.iter().filter(|result| result.data_type != DataType::Null).collect();
     let Some(first) = present.first() else { return Ok((results, DataType::Null)) };
     let first_type = first.data_type.clone();
@@ -22,10 +47,14 @@ pub fn unify(results: Vec<Expr>, context: &TypeContext<'_>) -> Result<(Vec<Expr>
         return Err(mixed(&first_type, &first_type));
     }
     if every(is_temporal) {
+        if is_choice {
+            let results = results.into_iter().map(|result| chosen_date(result, context)).collect::<Result<Vec<_>, _>>()?;
+            return unify_temporal(results, context);
+        }
         return unify_temporal(results, context);
     }
     if present.iter().all(|result| numeric(result).is_some()) {
-        return unify_numbers(results, context);
+        return unify_numbers(results, is_choice, context);
     }
     if present.iter().all(|result| result.data_type == first_type) {
         let (converted, data_type) = if is_text(&first_type) { unify_text(results, context)? } else { (results, first_type) };
@@ -44,7 +73,7 @@ fn mixed(left: &DataType, right: &DataType) -> Refusal {
     )
 }
 
-fn unify_numbers(results: Vec<Expr>, context: &TypeContext<'_>) -> Result<(Vec<Expr>, DataType), Refusal> {
+fn unify_numbers(results: Vec<Expr>, is_choice: bool, context: &TypeContext<'_>) -> Result<(Vec<Expr>, DataType), Refusal> {
     let traits: Vec<_> = results.iter().filter(|result| result.data_type != DataType::Null).filter_map(numeric).collect();
     let class = traits.iter().map(|one| one.class).max().unwrap_or(NumericClass::Integer);
     let data_type = match class {
@@ -61,7 +90,8 @@ fn unify_numbers(results: Vec<Expr>, context: &TypeContext<'_>) -> Result<(Vec<E
         NumericClass::Double => DataType::Double,
     };
     let converted = results.into_iter().map(|result| {
-        if result.data_type == data_type || result.data_type == DataType::Null || is_unsettled(&result) {
+        let is_open = is_unsettled(&result);
+        if result.data_type == DataType::Null || (is_open && is_choice) || (!is_open && result.data_type == data_type) {
             return Ok(result);
         }
         if data_type == DataType::Double {
@@ -119,16 +149,25 @@ fn unify_temporal(results: Vec<Expr>, context: &TypeContext<'_>) -> Result<(Vec<
     } else {
         DataType::DateTime { fraction }
     };
+    let mixes_dates = data_type != DataType::Date && present().any(|one| *one == DataType::Date);
     let rules = rules(context)?;
-    let converted = results.into_iter().map(|result| match (&result.data_type, &data_type) {
+    if mixes_dates && !rules.mariadb && (rules.no_zero_date || rules.no_zero_in_date) {
+        // MySQL keeps zero dates here whatever sql_mode says.
+        return Ok((with_midnight(results, fraction, rules.lenient(), &data_type), data_type));
+    }
+    Ok((with_midnight(results, fraction, rules, &data_type), data_type))
+}
+
+fn with_midnight(results: Vec<Expr>, fraction: u8, rules: TemporalRules, data_type: &DataType) -> Vec<Expr> {
+    let converted = results.into_iter().map(|result| match (&result.data_type, data_type) {
         (DataType::Date, DataType::DateTime { .. }) => {
             let (nullable, span) = (result.nullable, result.span.clone());
-            let function = Function::ToDateTime { fraction, rules: rules.lenient() };
+            let function = Function::ToDateTime { fraction, rules };
             node(ExprKind::Call { function, arguments: vec![result] }, data_type.clone(), nullable, span)
         }
         _ => result,
     });
-    Ok((converted.collect(), data_type))
+    converted.collect()
 }
 
 fn unify_bytes(results: Vec<Expr>, context: &TypeContext<'_>) -> Result<(Vec<Expr>, DataType), Refusal> {

@@ -48,7 +48,8 @@ pub fn payload(body: &[u8], bytes_max: usize) -> Result<Vec<u8>> {
     match algorithm {
         0 => {
             let length = length.ok_or_else(|| malformed("a transaction payload does not say its size"))?;
-            let decoder = zstd::stream::read::Decoder::new(packed).map_err(|cause| malformed("a transaction payload is no zstd").because(cause))?;
+            let decoder = zstd::stream::read::Decoder::new(packed)
+                .map_err(|cause| malformed("a transaction payload is no zstd").because(cause))?;
             bounded(decoder, length, bytes_max)
         }
         255 => Ok(packed.to_vec()),

@@ -17,7 +17,8 @@ const BYTES_OF_DIGITS: [usize; 10] = [0, 1, 1, 2, 2, 3, 3, 4, 4, 4];
 /// # Errors
 /// The scale is above the precision, or the precision above 81 (nine groups), which no server writes.
 pub fn width(precision: u8, scale: u8) -> Result<usize> {
-    let integer = precision.checked_sub(scale).filter(|_| precision <= 81).ok_or_else(|| malformed("a decimal has a false precision"))?;
+    let integer =
+        precision.checked_sub(scale).filter(|_| precision <= 81).ok_or_else(|| malformed("a decimal has a false precision"))?;
     Ok(part_width(integer) + part_width(scale))
 }
 

@@ -100,7 +100,9 @@ impl Head {
                 }
                 6 => committed = Some(reader.variable()?.cast_signed()),
                 4 | 5 | 7..=11 => drop(reader.variable()?),
-                field if field <= last_required => return Err(malformed(&format!("a tagged GTID has the unknown field {field}"))),
+                field if field <= last_required => {
+                    return Err(malformed(&format!("a tagged GTID has the unknown field {field}")));
+                }
                 _ => break,
             }
         }

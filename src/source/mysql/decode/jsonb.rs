@@ -90,7 +90,10 @@ fn container(body: &[u8], large: bool, object: bool, depth: usize, out: &mut Str
         if object {
             let start = offset(&mut keys, width)?;
             let length = usize::from(keys.u16()?);
-            let key = start.checked_add(length).and_then(|end| body.get(start..end)).ok_or_else(|| malformed("a JSON key ends early"))?;
+            let key = start
+                .checked_add(length)
+                .and_then(|end| body.get(start..end))
+                .ok_or_else(|| malformed("a JSON key ends early"))?;
             quote(utf8(key)?, out);
             out.push_str(": ");
         }
@@ -192,12 +195,12 @@ fn write_quoted(out: &mut String, text: impl std::fmt::Display) {
     let _ = write!(out, "\"{text}\"");
 }
 
-/// Standard base64 with padding and, as the server's encoder does, a line feed after every 76 characters.
+/// Standard base64 with padding and, as the server's encoder does, an escaped line feed after every 76 characters.
 fn base64(bytes: &[u8], out: &mut String) {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     for (index, group) in bytes.chunks(3).enumerate() {
         if index > 0 && index % 19 == 0 {
-            out.push('\n');
+            out.push_str("\\n");
         }
         let wide = group.iter().fold(0_u32, |sum, byte| (sum << 8) | u32::from(*byte)) << (8 * (3 - group.len()));
         for place in 0..4 {

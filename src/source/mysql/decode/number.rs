@@ -1,5 +1,5 @@
 //! Doubles as MySQL prints them inside JSON: the shortest digits that read back as the same double, without an exponent
-//! between 1e-14 and 1e15.
+//! between 1e-15 and 1e15, nor where digits follow the point.
 //!
 //! Goes in: a finite double. Comes out: its text, which always shows that it is no integer (`1.0`, `1e20`).
 
@@ -16,7 +16,7 @@ pub fn double(value: f64, out: &mut String) {
     out.push_str(sign);
     if value == 0.0 {
         out.push_str("0.0");
-    } else if (-14..=15).contains(&point) {
+    } else if (-14..=15).contains(&point) || usize::try_from(point).is_ok_and(|whole| digits.len() > whole) {
         fixed(&digits, point, out);
     } else {
         let (first, rest) = digits.split_at_checked(1).unwrap_or((&digits, ""));
@@ -67,6 +67,8 @@ mod tests {
             (1e14, "100000000000000.0"),
             (1e15, "1e15"),
             (1e-14, "0.00000000000001"),
+            (1_234_567_890_123_456.8, "1234567890123456.8"),
+            (1_234_567_890_123_456.0, "1.234567890123456e15"),
             (1.5e300, "1.5e300"),
             (-2.5e-300, "-2.5e-300"),
         ];

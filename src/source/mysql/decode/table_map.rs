@@ -145,7 +145,8 @@ fn check_column(stored: &StoredColumn, metadata: &Metadata<'_>) -> Result<()> {
     {
         let charset = Charset::parse(charset);
         let decode = |label: &&[u8]| charset.as_ref().and_then(|charset| charset.decode(label));
-        let same = logged.len() == labels.len() && logged.iter().zip(labels).all(|(logged, label)| decode(logged).is_none_or(|l| l == *label));
+        let same = logged.len() == labels.len()
+            && logged.iter().zip(labels).all(|(logged, label)| decode(logged).is_none_or(|l| l == *label));
         if !same {
             return Err(differs(&format!("column {name} has other labels in the log than in the catalogue")));
         }
@@ -154,6 +155,7 @@ fn check_column(stored: &StoredColumn, metadata: &Metadata<'_>) -> Result<()> {
 }
 
 fn differs(what: &str) -> Error {
-    Error::new(Class::Person, format!("the table changed: {what}"))
-        .with_hint("the schema that the engine recorded is no longer that of the log; reset the mappings of this table and load them again")
+    Error::new(Class::Person, format!("the table changed: {what}")).with_hint(
+        "the schema that the engine recorded is no longer that of the log; reset the mappings of this table and load them again",
+    )
 }

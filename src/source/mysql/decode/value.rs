@@ -5,7 +5,7 @@
 
 use crate::error::{Class, Error, Result};
 use crate::schema::{Column, DataType};
-use crate::value::{Value, DateTime};
+use crate::value::{DateTime, Value};
 
 use super::super::charset::Charset;
 use super::super::zone::SessionZone;
@@ -44,7 +44,10 @@ impl ColumnDecoder {
     /// message says both types.
     pub fn new(column: &Column, wire: WireType, zone: &SessionZone) -> Result<Self> {
         let kind = kind(&column.data_type, wire, zone).ok_or_else(|| {
-            Error::new(Class::Person, format!("column {} is {} in the catalogue but {wire:?} in the log", column.name, column.native_type))
+            Error::new(
+                Class::Person,
+                format!("column {} is {} in the catalogue but {wire:?} in the log", column.name, column.native_type),
+            )
         })?;
         Ok(Self { wire, kind: kind? })
     }
@@ -121,10 +124,12 @@ impl ColumnDecoder {
     fn labels(&self, labels: &[Box<str>], reader: &mut Reader<'_>) -> Result<Value> {
         let outside = || Error::new(Class::Person, "an ENUM or SET holds a label that the catalogue does not have");
         match self.wire {
-            WireType::Enum(bytes) => match usize::try_from(reader.little(usize::from(bytes))?).unwrap_or(usize::MAX).checked_sub(1) {
-                None => Ok(Value::text("")),
-                Some(index) => Ok(Value::Text(labels.get(index).ok_or_else(outside)?.clone())),
-            },
+            WireType::Enum(bytes) => {
+                match usize::try_from(reader.little(usize::from(bytes))?).unwrap_or(usize::MAX).checked_sub(1) {
+                    None => Ok(Value::text("")),
+                    Some(index) => Ok(Value::Text(labels.get(index).ok_or_else(outside)?.clone())),
+                }
+            }
             WireType::Set(bytes) => {
                 let mask = reader.little(usize::from(bytes))?;
                 if labels.len() < 64 && mask >> labels.len() != 0 {
@@ -144,7 +149,11 @@ fn kind(data_type: &DataType, wire: WireType, zone: &SessionZone) -> Option<Resu
     let labelled = |labels: &[String]| Kind::Labels(labels.iter().map(|label| label.as_str().into()).collect());
     let kind = match (data_type, wire) {
         (DataType::Integer { bits, unsigned }, Wire::Integer(bytes)) if *bits == bytes * 8 => {
-            if *unsigned { Kind::Unsigned } else { Kind::Signed }
+            if *unsigned {
+                Kind::Unsigned
+            } else {
+                Kind::Signed
+            }
         }
         (DataType::Decimal { precision, scale, .. }, Wire::Decimal { precision: p, scale: s }) => {
             return (*precision == u16::from(p) && *scale == u16::from(s)).then_some(Ok(Kind::Plain));
@@ -219,7 +228,10 @@ mod tests {
 
     #[test]
     fn f70_bit_64_with_its_high_bit() {
-        assert_eq!(decoded(DataType::Bit { length: 64 }, WireType::Bit(64), &[0x80, 0, 0, 0, 0, 0, 0, 1]), Value::UInt((1 << 63) + 1));
+        assert_eq!(
+            decoded(DataType::Bit { length: 64 }, WireType::Bit(64), &[0x80, 0, 0, 0, 0, 0, 0, 1]),
+            Value::UInt((1 << 63) + 1)
+        );
     }
 
     #[test]

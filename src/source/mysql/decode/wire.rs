@@ -119,10 +119,7 @@ impl WireType {
     /// Whether the optional metadata hold a character set for this type (enum and set have their own list).
     #[must_use]
     pub fn is_character(self) -> bool {
-        matches!(
-            self,
-            Self::Fixed(_) | Self::Variable(_) | Self::Blob(_) | Self::BlobCompressed(_) | Self::VariableCompressed(_)
-        )
+        matches!(self, Self::Fixed(_) | Self::Variable(_) | Self::Blob(_) | Self::BlobCompressed(_) | Self::VariableCompressed(_))
     }
 
     /// Steps over one value.
@@ -160,7 +157,13 @@ impl WireType {
     /// The bytes end early, or the type carries no length.
     pub fn counted<'a>(self, reader: &mut Reader<'a>) -> Result<&'a [u8]> {
         let length_bytes = match self {
-            Self::Fixed(max) | Self::Variable(max) | Self::VariableCompressed(max) => if max > 255 { 2 } else { 1 },
+            Self::Fixed(max) | Self::Variable(max) | Self::VariableCompressed(max) => {
+                if max > 255 {
+                    2
+                } else {
+                    1
+                }
+            }
             Self::Blob(bytes) | Self::Json(bytes) | Self::Geometry(bytes) | Self::Vector(bytes) | Self::BlobCompressed(bytes) => {
                 usize::from(bytes)
             }

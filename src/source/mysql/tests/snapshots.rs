@@ -1,1 +1,195 @@
-//! Cuts, ranges, positions.
+//! Cuts, ranges and positions on both servers.
+
+use mysql_async::prelude::Queryable;
+
+use super::server::{Kind, layout, name, shared};
+use crate::error::Class;
+use crate::position::Position;
+use crate::schema::SourceCatalog;
+use crate::source::mysql::connect::Use;
+use crate::source::mysql::history;
+use crate::source::mysql::marks::Marker;
+use crate::source::{Source, mysql::MySqlSource};
+use crate::value::{Row, Value};
+
+const KEYS: &[(&str, &str)] = &[
+    ("k_int", "CREATE TABLE k_int (k INT PRIMARY KEY, v INT)"),
+    ("k_two", "CREATE TABLE k_two (a VARCHAR(10), b DATE, v INT, PRIMARY KEY (a, b))"),
+    ("k_euc", "CREATE TABLE k_euc (k VARCHAR(10) CHARACTER SET euckr, v INT, PRIMARY KEY (k))"),
+    ("k_ci", "CREATE TABLE k_ci (k VARCHAR(20) COLLATE utf8mb4_unicode_ci, v INT, PRIMARY KEY (k))"),
+    ("k_bin", "CREATE TABLE k_bin (k BINARY(3), v INT, PRIMARY KEY (k))"),
+    ("k_enum", "CREATE TABLE k_enum (e ENUM('z','y','a'), d DECIMAL(10,3), u BIGINT UNSIGNED, v INT, PRIMARY KEY (e, d, u))"),
+    ("k_time", "CREATE TABLE k_time (t DATETIME(3), v INT, UNIQUE KEY u (t), w INT) ENGINE = MyISAM"),
+];
+
+const FILL: &[(&str, &str)] = &[
+    ("k_int", "SELECT seq * 7 - 300, seq FROM n"),
+    ("k_two", "SELECT CONCAT('아', seq DIV 9), DATE '2024-01-01' + INTERVAL seq DAY, seq FROM n"),
+    ("k_euc", "SELECT CONCAT(CONVERT(x'EAB080' USING utf8mb4), seq), seq FROM n"),
+    ("k_ci", "SELECT CONCAT(CHAR(65 + seq % 26 + 32 * (seq % 2) USING utf8mb4), seq DIV 2, 'é''\\\\'), seq FROM n"),
+    ("k_bin", "SELECT UNHEX(LPAD(HEX(seq * 331), 6, '0')), seq FROM n"),
+    ("k_enum", "SELECT 1 + seq % 3, seq / 8, 18446744073709551615 - seq, seq FROM n"),
+    ("k_time", "SELECT TIMESTAMP '2024-01-01 00:00:00' + INTERVAL seq * 7919 SECOND, seq, seq FROM n"),
+];
+
+async fn cut(kind: Kind) {
+    let Some(server) = shared(kind) else { return };
+    let mut conn = server.database("cuts").await;
+    conn.query_drop("CREATE TABLE n (seq INT PRIMARY KEY)").await.unwrap();
+    let numbers: Vec<String> = (0..200).map(|number| format!("({number})")).collect();
+    conn.query_drop(format!("INSERT INTO n VALUES {}", numbers.join(","))).await.unwrap();
+    for ((table, create), (_, fill)) in KEYS.iter().zip(FILL) {
+        conn.query_drop(create.replace("UNIQUE KEY u (t)", "UNIQUE KEY u (t)").replace("t DATETIME(3)", "t DATETIME(3) NOT NULL")).await.unwrap();
+        conn.query_drop(format!("INSERT INTO {table} {fill}")).await.unwrap();
+    }
+    conn.query_drop("CREATE TABLE nothing (k INT PRIMARY KEY)").await.unwrap();
+    let names: Vec<_> = KEYS.iter().map(|(table, _)| name("cuts", table)).chain([name("cuts", "nothing")]).collect();
+    let source = server.source("cuts");
+    let catalog = source.catalog(&names).await.unwrap();
+    for table in &catalog.tables {
+        let layout = layout(0, table);
+        for rows_max in [1, 7, 200, 1000] {
+            let ranges = source.ranges(&layout, rows_max).await.unwrap();
+            let expected = if table.name.name == "nothing" { 0 } else { 200_usize.div_ceil(rows_max as usize) };
+            assert_eq!(ranges.len(), expected, "{} by {rows_max}", table.name);
+            let mut rows: Vec<Row> = Vec::new();
+            for (index, range) in ranges.iter().enumerate().take(if rows_max == 1 { 20 } else { usize::MAX }) {
+                let chunk = source.read_chunk(&layout, index as u32, range).await.unwrap();
+                assert!(chunk.rows.len() <= rows_max as usize);
+                rows.extend(chunk.rows);
+            }
+            if rows_max == 1 {
+                assert_eq!(rows.len(), expected.min(20));
+                continue;
+            }
+            let sum: i64 = rows.iter().filter_map(|row| match row.iter().rev().find(|value| matches!(value, Value::Int(_))) {
+                Some(Value::Int(number)) => Some(*number),
+                _ => None,
+            }).sum();
+            assert_eq!((rows.len(), sum), if expected == 0 { (0, 0) } else { (200, 19_900) }, "{} by {rows_max}", table.name);
+        }
+    }
+}
+
+#[tokio::test]
+async fn ranges_cover_every_row_once_for_every_kind_of_key() {
+    cut(Kind::MariaDb).await;
+    cut(Kind::MySql).await;
+}
+
+async fn bag(kind: Kind) {
+    let Some(server) = shared(kind) else { return };
+    let mut conn = server.database("bags").await;
+    for engine in ["InnoDB", "MyISAM"] {
+        conn.query_drop(format!("CREATE TABLE b_{engine} (v INT) ENGINE = {engine}")).await.unwrap();
+        conn.query_drop(format!("INSERT INTO b_{engine} VALUES (1), (1), (NULL)")).await.unwrap();
+    }
+    let source = server.source("bags");
+    let catalog = source.catalog(&[name("bags", "b_InnoDB"), name("bags", "b_MyISAM")]).await.unwrap();
+    for table in &catalog.tables {
+        let layout = layout(0, table);
+        let ranges = source.ranges(&layout, 1).await.unwrap();
+        assert_eq!(ranges.len(), 1);
+        let chunk = source.read_chunk(&layout, 0, &ranges[0]).await.unwrap();
+        assert_eq!(chunk.rows.len(), 3);
+        assert!(chunk.exact, "{} on {kind:?}", table.name);
+    }
+}
+
+#[tokio::test]
+async fn f37_a_bag_is_read_with_an_exact_cut() {
+    bag(Kind::MariaDb).await;
+    bag(Kind::MySql).await;
+}
+
+async fn prove(source: &MySqlSource, position: &crate::position::BinlogPosition) -> crate::error::Result<history::Resume> {
+    let (server, _) = source.pool.known().await.unwrap();
+    let mut lease = source.pool.lease(Use::Rows).await.unwrap();
+    let mut marker = Marker { conn: lease.conn(), server, limit: source.pool.answer_limit() };
+    history::prove(&mut marker, position).await
+}
+
+async fn resume(kind: Kind) {
+    let Some(server) = super::server::start(kind, &["--max-binlog-size=4096"]) else { return };
+    let mut conn = server.database("past").await;
+    conn.query_drop("CREATE TABLE t (k INT PRIMARY KEY AUTO_INCREMENT)").await.unwrap();
+    conn.query_drop("INSERT INTO t VALUES ()").await.unwrap();
+    let source = server.source("past");
+    let start = source.start_position().await.unwrap();
+    let end = source.current_position().await.unwrap();
+    assert!(end.contains(&start));
+    let Position::Binlog(position) = &start;
+    assert!(!position.gtid.is_empty());
+    assert_eq!(prove(&source, position).await.unwrap(), history::Resume::FilePosition);
+    conn.query_drop("INSERT INTO t VALUES ()").await.unwrap();
+    assert!(!source.current_position().await.unwrap().compare(&start).unwrap().is_le());
+    assert_eq!(prove(&source, position).await.unwrap(), history::Resume::FilePosition);
+
+    let mut forged = position.clone();
+    forged.gtid = if kind == Kind::MariaDb { "0-1-999999".into() } else { position.gtid.replace(":1-", ":1-999") };
+    assert_eq!(prove(&source, &forged).await.err().unwrap().class(), Class::Person);
+    let mut beyond = position.clone();
+    beyond.offset = 1 << 40;
+    assert_eq!(prove(&source, &beyond).await.err().unwrap().class(), Class::Person);
+    let mut elsewhere = position.clone();
+    elsewhere.server = "another".into();
+    elsewhere.gtid.clear();
+    let error = prove(&source, &elsewhere).await.err().unwrap();
+    assert!(error.message().contains("another"), "F01: {error:?}");
+
+    for _ in 0..60 {
+        conn.query_drop("INSERT INTO t VALUES ()").await.unwrap();
+    }
+    let Position::Binlog(now) = source.current_position().await.unwrap();
+    assert_ne!(now.file, position.file, "the log has rotated");
+    conn.query_drop(format!("PURGE BINARY LOGS TO '{}'", now.file)).await.unwrap();
+    let error = prove(&source, position).await.err().unwrap();
+    assert!(error.message().contains(&position.file) && error.hint().unwrap().contains("--rebuild"), "F02: {error:?}");
+}
+
+#[tokio::test]
+async fn f01_f02_f03_a_resume_is_proven_or_refused_on_mariadb() {
+    resume(Kind::MariaDb).await;
+}
+
+#[tokio::test]
+async fn f01_f02_f03_a_resume_is_proven_or_refused_on_mysql() {
+    resume(Kind::MySql).await;
+}
+
+async fn prepared(kind: Kind) {
+    let Some(server) = super::server::start(kind, &[]) else { return };
+    let mut conn = server.database("prepared").await;
+    conn.query_drop("CREATE TABLE t (k INT PRIMARY KEY)").await.unwrap();
+    for sql in ["XA START 'x'", "INSERT INTO t VALUES (1)", "XA END 'x'", "XA PREPARE 'x'"] {
+        conn.query_drop(sql).await.unwrap();
+    }
+    let source = server.source("prepared");
+    let waiting = tokio::time::timeout(std::time::Duration::from_millis(600), source.start_position()).await;
+    assert!(waiting.is_err(), "an older prepared transaction is waited for");
+    conn.query_drop("XA COMMIT 'x'").await.unwrap();
+    source.start_position().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_start_waits_for_older_prepared_transactions() {
+    prepared(Kind::MariaDb).await;
+    prepared(Kind::MySql).await;
+}
+
+/// The catalogue survives being stored.
+#[tokio::test]
+async fn keys_over_prefixes_and_expressions_prove_nothing() {
+    let Some(server) = shared(Kind::MySql) else { return };
+    let mut conn = server.database("keys").await;
+    conn.query_drop("CREATE TABLE t (a VARCHAR(20) NOT NULL, b INT NOT NULL, UNIQUE KEY p (a(3)), UNIQUE KEY x ((b + 1)), UNIQUE KEY ok (b, a), g INT AS (b + 1) VIRTUAL, s INT AS (b) STORED)").await.unwrap();
+    conn.query_drop("CREATE VIEW w AS SELECT 1 AS one").await.unwrap();
+    let source = server.source("keys");
+    let catalog: SourceCatalog = source.catalog(&[name("keys", "t"), name("keys", "w")]).await.unwrap();
+    let table = &catalog.tables[0];
+    assert_eq!(catalog.tables.len(), 1);
+    assert_eq!(table.unique_keys.len(), 1);
+    assert_eq!(table.identity().unwrap().columns, [1, 0]);
+    assert_eq!(table.columns[2].generated, crate::schema::Generated::Virtual);
+    assert_eq!(table.columns[3].generated, crate::schema::Generated::Stored);
+}

@@ -1,6 +1,7 @@
 //! The catalogue of the example shop, read from its own DDL, and the SELECTs of its mapping.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use sqlparser::ast::{self, ColumnOption, Statement, TableConstraint};
 use sqlparser::dialect::MySqlDialect;
@@ -16,6 +17,13 @@ fn example(path: &str) -> String {
 
 /// The shop under a session with `sql_mode`.
 pub(super) fn shop(sql_mode: &str) -> SourceCatalog {
+    static PLAIN: LazyLock<SourceCatalog> = LazyLock::new(read);
+    let mut shop = PLAIN.clone();
+    shop.session.sql_mode = sql_mode.to_owned();
+    shop
+}
+
+fn read() -> SourceCatalog {
     let collations = ["utf8mb4_general_ci", "euckr_korean_ci", "utf8mb4_bin", "latin1_swedish_ci"];
     let collation = |name: &str| (name.to_owned(), Collation::binary(name, name.split_once('_').unwrap().0, true));
     let mut tables: Vec<TableSchema> = statements().iter().map(table).collect();
@@ -27,7 +35,7 @@ pub(super) fn shop(sql_mode: &str) -> SourceCatalog {
         tables,
         collations: collations.into_iter().map(collation).collect::<BTreeMap<_, _>>(),
         session: SessionSettings {
-            sql_mode: sql_mode.to_owned(),
+            sql_mode: String::new(),
             time_zone: "+09:00".to_owned(),
             div_precision_increment: 4,
             group_concat_max_len: 1024,
@@ -57,10 +65,13 @@ pub(super) fn example_selects() -> Vec<String> {
 }
 
 fn statements() -> Vec<ast::CreateTable> {
-    let created = Parser::parse_sql(&MySqlDialect {}, &example("schema.sql")).unwrap().into_iter().filter_map(|statement| match statement {
-        Statement::CreateTable(create) => Some(create),
-        _ => None,
-    });
+    let created =
+        Parser::parse_sql(&MySqlDialect {}, &example("schema.sql")).unwrap().into_iter().filter_map(
+            |statement| match statement {
+                Statement::CreateTable(create) => Some(create),
+                _ => None,
+            },
+        );
     created.collect()
 }
 
@@ -72,12 +83,18 @@ fn table(create: &ast::CreateTable) -> TableSchema {
     let mut unique_keys = Vec::new();
     for constraint in &create.constraints {
         let ordinals = |parts: &[ast::IndexColumn]| -> Vec<usize> {
-            let ordinal = |part: &ast::IndexColumn| columns.iter().position(|column| part.to_string().trim_matches('`') == column.name).unwrap();
+            let ordinal = |part: &ast::IndexColumn| {
+                columns.iter().position(|column| part.to_string().trim_matches('`') == column.name).unwrap()
+            };
             parts.iter().map(ordinal).collect()
         };
         match constraint {
-            TableConstraint::PrimaryKey(key) => primary_key = Some(UniqueKey { name: "PRIMARY".to_owned(), columns: ordinals(&key.columns) }),
-            TableConstraint::Unique(key) => unique_keys.push(UniqueKey { name: "unique".to_owned(), columns: ordinals(&key.columns) }),
+            TableConstraint::PrimaryKey(key) => {
+                primary_key = Some(UniqueKey { name: "PRIMARY".to_owned(), columns: ordinals(&key.columns) })
+            }
+            TableConstraint::Unique(key) => {
+                unique_keys.push(UniqueKey { name: "unique".to_owned(), columns: ordinals(&key.columns) })
+            }
             _ => {}
         }
     }
@@ -111,7 +128,12 @@ fn data_type(native: &str, parsed: &ast::DataType, euckr: bool) -> DataType {
     let (word, rest) = native.split_once(['(', ' ']).unwrap_or((native, ""));
     let numbers: Vec<u32> = rest.split([')', ',', ' ']).filter_map(|part| part.parse().ok()).collect();
     let unsigned = native.contains("unsigned");
-    let text = |length: Option<u32>, fixed| DataType::Text { length, fixed, charset: charset.to_owned(), collation: collation.to_owned() };
+    let text = |length: Option<u32>, fixed| DataType::Text {
+        length,
+        fixed,
+        charset: charset.to_owned(),
+        collation: collation.to_owned(),
+    };
     let integer = |bits| DataType::Integer { bits, unsigned };
     match word {
         "tinyint" => integer(8),

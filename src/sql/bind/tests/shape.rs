@@ -7,7 +7,9 @@ pub(super) fn query(query: &Query) -> String {
     let mut lines: Vec<String> = query
         .columns
         .iter()
-        .map(|column| format!("{}: {}{}", column.name, data_type(&column.data_type), if column.nullable { "" } else { " not null" }))
+        .map(|column| {
+            format!("{}: {}{}", column.name, data_type(&column.data_type), if column.nullable { "" } else { " not null" })
+        })
         .collect();
     lines.extend(query.branches.iter().map(|branch| format!("from {}", select(branch, &branch.select))));
     lines.join("\n")
@@ -27,7 +29,7 @@ fn select(branch: &Branch, select: &Select) -> String {
             format!("{join}{}{relation}{on}", branch.aliases[item.alias.0].name)
         })
         .collect();
-    let mut text = from.join(", ");
+    let mut text = if from.is_empty() { "nothing".to_owned() } else { from.join(", ") };
     if let Some(filter) = &select.filter {
         text.push_str(&format!(" where {}", expr(branch, filter)));
     }

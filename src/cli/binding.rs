@@ -1,0 +1,115 @@
+//! Binding: mapping files over a catalogue become a plan, or problems with places in the files.
+
+use std::ops::Range;
+
+use crate::mapping::{MappedTable, Mapping, Problem, ZeroDatePolicy};
+use crate::plan::{Builder, ColumnOptions, MappingInput, Plan, PlanFinding, Policies, TableInput, ZeroDate};
+use crate::schema::SourceCatalog;
+use crate::sql::query::Diagnostic;
+
+/// What came of an attempt.
+pub struct Attempt {
+    /// The plan of those mappings that could be planned, in their order; complete if there are no problems.
+    pub plan: Plan,
+    /// Everything that was wrong, in all mappings.
+    pub problems: Vec<Problem>,
+}
+
+/// Binds every SELECT and plans every mapping.
+#[must_use]
+pub fn attempt(mappings: &[Mapping], catalog: &SourceCatalog) -> Attempt {
+    let mut problems = Vec::new();
+    let mut good = Vec::new();
+    for mapping in mappings {
+        match input(mapping, catalog) {
+            // Planned alone first: a builder that has refused a mapping is not to be finished.
+            Ok(input) => match Builder::new(catalog).mapping(input.clone()) {
+                Ok(()) => good.push(input),
+                Err(findings) => problems.extend(findings.iter().map(|finding| plan_problem(mapping, finding))),
+            },
+            Err(found) => problems.extend(found),
+        }
+    }
+    let mut builder = Builder::new(catalog);
+    for input in good {
+        let name = input.name.clone();
+        if let (Err(findings), Some(mapping)) =
+            (builder.mapping(input), mappings.iter().find(|mapping| mapping.name.value == name))
+        {
+            problems.extend(findings.iter().map(|finding| plan_problem(mapping, finding)));
+        }
+    }
+    Attempt { plan: builder.finish(), problems }
+}
+
+fn input(mapping: &Mapping, catalog: &SourceCatalog) -> Result<MappingInput, Vec<Problem>> {
+    let mut tables = Vec::new();
+    let mut problems = Vec::new();
+    for table in &mapping.tables {
+        match crate::sql::bind(&table.sql.text, catalog) {
+            Ok(query) => tables.push(table_input(mapping, table, query)),
+            Err(found) => problems.extend(found.iter().map(|diagnostic| sql_problem(mapping, table, diagnostic))),
+        }
+    }
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let zero_date = match mapping.policies.zero_date {
+        ZeroDatePolicy::Stop => ZeroDate::Stop,
+        ZeroDatePolicy::Null => ZeroDate::Null,
+        ZeroDatePolicy::FirstDay => ZeroDate::FirstDay,
+    };
+    Ok(MappingInput { name: mapping.name.value.clone(), policies: Policies { zero_date }, tables })
+}
+
+fn table_input(mapping: &Mapping, table: &MappedTable, query: crate::sql::query::Query) -> TableInput {
+    let option = |option: &crate::mapping::ColumnOption| ColumnOptions {
+        target_type: option.target_type.clone(),
+        description: option.description.clone(),
+    };
+    TableInput {
+        schema: mapping.schema.clone(),
+        name: table.name.value.clone(),
+        description: table.description.clone(),
+        key: table.key.value.clone(),
+        indexes: table.indexes.iter().map(|index| index.value.clone()).collect(),
+        columns: table.columns.iter().map(|(name, placed)| (name.clone(), option(&placed.value))).collect(),
+        sql: table.sql.text.clone(),
+        query,
+    }
+}
+
+/// A finding in a SELECT, at its place in the file.
+#[must_use]
+pub fn sql_problem(mapping: &Mapping, table: &MappedTable, diagnostic: &Diagnostic) -> Problem {
+    table
+        .sql_problem(&mapping.file, &diagnostic.span, diagnostic.message.as_str())
+        .with_label(diagnostic.label.as_str())
+        .with_help(diagnostic.help.as_str())
+}
+
+/// A finding of the plan, at its place in the file.
+fn plan_problem(mapping: &Mapping, finding: &PlanFinding) -> Problem {
+    let Some(table) = mapping.tables.iter().find(|table| table.name.value == finding.table) else {
+        return mapping.problem(mapping.name.span.clone(), finding.message.as_str()).with_help(finding.help.as_str());
+    };
+    let problem = match &finding.span {
+        Some(span) => table.sql_problem(&mapping.file, span, finding.message.as_str()),
+        None => mapping.problem(declared_place(table, &finding.message), finding.message.as_str()),
+    };
+    problem.with_help(finding.help.as_str())
+}
+
+/// The part of a table's declaration that a message speaks of; its key where it names no other.
+fn declared_place(table: &MappedTable, message: &str) -> Range<usize> {
+    let words = || message.split([' ', ',']);
+    let column = words().skip_while(|word| *word != "column").nth(1).unwrap_or_default();
+    if words().next() == Some("indexes") {
+        let index = table.indexes.iter().find(|index| index.value.iter().any(|name| name == column));
+        return index.map_or_else(|| table.name.span.clone(), |index| index.span.clone());
+    }
+    if words().next() == Some("key") {
+        return table.key.span.clone();
+    }
+    table.columns.get(column).map_or_else(|| table.key.span.clone(), |option| option.span.clone())
+}

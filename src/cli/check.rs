@@ -1,0 +1,153 @@
+//! `strangler check`: everything that speaks against a run, at once; nothing is written.
+
+use serde::Serialize;
+
+use super::arguments::Common;
+use super::exit::{Code, Failure, Findings};
+use super::printer::{Format, Printer, findings_text};
+use super::project::{Planned, Project};
+use super::{binding, text};
+use crate::error::Class;
+use crate::mapping::Problem;
+use crate::review::preflight::{self, FindingJson, Report, TableReport};
+use crate::source::Severity;
+
+/// Runs the command.
+///
+/// # Errors
+/// What could not be asked at all.
+pub async fn command(common: &Common, printer: &Printer) -> Result<Code, Failure> {
+    let mut project = match Project::survey(&common.config, &common.mapping) {
+        Ok(project) => project,
+        Err(Failure::Findings(findings)) => return Ok(show(printer, &findings, &[])),
+        Err(failure) => return Err(failure),
+    };
+    let mut findings = Findings { problems: std::mem::take(&mut project.problems), report: Report::default() };
+    let catalog = project.catalog_live().await?;
+    let attempt = binding::attempt(&project.mappings, &catalog);
+    preflight::of_source(&mut findings.report, &project.source_name, &*project.source, &catalog).await?;
+    findings.problems.extend(attempt.problems.into_iter().map(|problem| refused_relation(problem, &findings.report)));
+    for mapping in &attempt.plan.mappings {
+        let Some((name, target)) = project.target_of(&mapping.name) else { continue };
+        preflight::of_target(&mut findings.report, name, target, &attempt.plan, mapping).await?;
+    }
+    let names: Vec<&str> = project.mappings.iter().map(|mapping| mapping.name.value.as_str()).collect();
+    Ok(show(printer, &findings, &names))
+}
+
+/// What stands in the way of running a plan; warnings go to stderr.
+///
+/// # Errors
+/// The findings, if one of them refuses; or a database cannot be asked.
+pub async fn preflight(project: &Project, planned: &Planned, printer: &Printer) -> Result<(), Failure> {
+    let mut report = Report::default();
+    preflight::of_source(&mut report, &project.source_name, &*project.source, &planned.catalog).await?;
+    for mapping in &planned.plan.mappings {
+        let Some((name, target)) = project.target_of(&mapping.name) else { continue };
+        preflight::of_target(&mut report, name, target, &planned.plan, mapping).await?;
+    }
+    // Whether filled tables may be taken over is decided with the checkpoint at hand.
+    report.findings.retain(|(_, finding)| finding.check != "filled_table");
+    let findings = Findings { problems: Vec::new(), report };
+    if findings.code().is_some() {
+        return Err(findings.into());
+    }
+    if let Some(text) = super::printer::report_text(&findings.report, false) {
+        printer.note(&text);
+    }
+    Ok(())
+}
+
+/// A SELECT over a view or another object that is no table: the SQL is right, the object is refused.
+fn refused_relation(problem: Problem, report: &Report) -> Problem {
+    let refusing = report.findings.iter().map(|(_, finding)| finding).filter(|finding| finding.severity == Severity::Refused);
+    let named = problem.file.text.get(problem.span.clone()).unwrap_or_default().replace('`', "");
+    let is_named = |object: &str| object == named || object.rsplit_once('.').is_some_and(|(_, name)| name == named);
+    match refusing.into_iter().find(|finding| is_named(&finding.object)) {
+        Some(finding) if !named.is_empty() => {
+            let message = format!("{}: {}", finding.object, finding.message);
+            Problem { message, help: finding.remedy.clone(), ..problem.of_class(Class::Preflight) }
+        }
+        _ => problem,
+    }
+}
+
+#[derive(Serialize)]
+struct CheckJson<'a> {
+    format_version: u32,
+    exit_code: u8,
+    mappings: &'a [&'a str],
+    problems: Vec<ProblemJson<'a>>,
+    findings: Vec<FindingJson<'a>>,
+    tables: &'a [TableReport],
+}
+
+#[derive(Serialize)]
+struct ProblemJson<'a> {
+    severity: &'static str,
+    file: &'a str,
+    line: usize,
+    column: usize,
+    message: &'a str,
+    label: &'a str,
+    help: &'a str,
+}
+
+fn show(printer: &Printer, findings: &Findings, mappings: &[&str]) -> Code {
+    let code = findings.code().unwrap_or(Code::Clean);
+    match printer.format {
+        Format::Json => printer.json(&CheckJson {
+            format_version: 1,
+            exit_code: code.number(),
+            mappings,
+            problems: findings.problems.iter().map(problem_json).collect(),
+            findings: findings.report.json(),
+            tables: &findings.report.tables,
+        }),
+        Format::Text => printer.result(&check_text(findings, mappings, code, printer.colors_results())),
+    }
+    code
+}
+
+fn problem_json(problem: &Problem) -> ProblemJson<'_> {
+    let (line, column) = problem.line_and_column();
+    let severity = if problem.class == Class::Preflight { "refused" } else { "error" };
+    ProblemJson {
+        severity,
+        file: &problem.file.path,
+        line,
+        column,
+        message: &problem.message,
+        label: &problem.label,
+        help: &problem.help,
+    }
+}
+
+fn check_text(findings: &Findings, mappings: &[&str], code: Code, color: bool) -> String {
+    let mut parts = Vec::new();
+    let details = findings_text(findings, color);
+    if !details.is_empty() {
+        parts.push(details);
+    }
+    if !findings.report.tables.is_empty() {
+        let rows = findings
+            .report
+            .tables
+            .iter()
+            .map(|table| vec![table.mapping.clone(), table.table.clone(), meaning(table.state).to_owned()]);
+        parts.push(text::table(&["mapping", "target table", "state"], rows.collect(), &[]));
+    }
+    if code == Code::Clean {
+        parts.push(format!("{} can run\n\nnext: strangler plan", text::counted(mappings.len() as u64, "mapping")));
+    }
+    parts.join("\n\n")
+}
+
+fn meaning(state: &'static str) -> &'static str {
+    match state {
+        "absent" => "absent: will be created",
+        "owned" => "holds rows of this mapping",
+        "filled" => "holds rows of somebody else",
+        state => state,
+    }
+}

@@ -1,0 +1,58 @@
+//! Control: a running engine is asked over a Unix socket in its state folder, in HTTP and JSON.
+//!
+//! [`serve`] answers while an engine runs; [`Client`] is the commands' side. The socket is for the owner of the state folder only. A path that
+//! is too long for a socket is replaced by one in the system's temp folder, whose place the file `control.path` names. A socket left by a killed
+//! engine is replaced: whoever serves holds the lock of the folder.
+
+mod client;
+mod server;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+pub use client::Client;
+pub use server::{Answers, Serving, serve};
+
+/// A socket's path may have about 104 bytes on the systems we know.
+const PATH_BYTES_MAX: usize = 100;
+
+/// Asks whether output keys may have been written behind a sequence.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TouchedRequest {
+    /// Name of the mapping.
+    pub mapping: String,
+    /// Name of the target table.
+    pub table: String,
+    /// Sequence of the mapping's checkpoint.
+    pub since: u64,
+    /// Key hashes ([`crate::migrate::touched::key_hash`]), 32 hexadecimal digits each.
+    pub keys: Vec<String>,
+}
+
+/// The answer, one per key.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TouchedAnswer {
+    /// Whether the key may have been written.
+    pub changed: Vec<bool>,
+}
+
+/// What the socket answers to a wrong question.
+#[derive(Debug, Serialize, Deserialize)]
+struct Refusal {
+    error: String,
+}
+
+fn note_path(state: &Path) -> PathBuf {
+    state.join("control.path")
+}
+
+/// Where the socket of a state folder would be; `None` if that is too long a path and no engine named another.
+fn socket_path(state: &Path) -> Option<PathBuf> {
+    match std::fs::read_to_string(note_path(state)) {
+        Ok(path) => Some(PathBuf::from(path.trim_end())),
+        Err(_) => Some(state.join("control.sock")).filter(|path| path.as_os_str().len() <= PATH_BYTES_MAX),
+    }
+}

@@ -1,0 +1,149 @@
+//! The engine's side of the control socket.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use tokio::net::UnixListener;
+
+use super::{PATH_BYTES_MAX, Refusal, TouchedAnswer, TouchedRequest, note_path};
+use crate::error::{Class, Error, Result};
+use crate::migrate::{Engine, EngineStatus};
+use crate::plan::{MappingId, Plan};
+use crate::source::Source;
+use crate::state::meta::Identity;
+use crate::target::Target;
+
+/// What the socket can be asked.
+pub trait Answers: Send + Sync + 'static {
+    /// The engine's picture of itself.
+    fn status(&self) -> EngineStatus;
+
+    /// The identity of the state.
+    fn identity(&self) -> &Identity;
+
+    /// Whether keys may have been written behind a sequence; `None` for an unknown mapping or table.
+    fn touched(&self, mapping: &str, table: &str, since: u64, keys: &[u128]) -> Option<Vec<bool>>;
+}
+
+/// An engine and the identity of its state answer for themselves.
+impl<S: Source, T: Target> Answers for (Engine<S, T>, Identity) {
+    fn status(&self) -> EngineStatus {
+        self.0.board().snapshot()
+    }
+
+    fn identity(&self) -> &Identity {
+        &self.1
+    }
+
+    fn touched(&self, mapping: &str, table: &str, since: u64, keys: &[u128]) -> Option<Vec<bool>> {
+        let plan: &Plan = self.0.plan();
+        let index = plan.mappings.iter().position(|candidate| candidate.name == mapping)?;
+        let is_table = |node: &&crate::plan::NodeId| plan.nodes.get(node.0 as usize).is_some_and(|node| node.table.name == table);
+        let node = *plan.mappings.get(index)?.nodes.iter().find(is_table)?;
+        let mapping = MappingId(u32::try_from(index).ok()?);
+        Some(keys.iter().map(|key| self.0.may_have_changed(mapping, node, *key, since)).collect())
+    }
+}
+
+/// A socket that is being served; removed when dropped.
+pub struct Serving {
+    task: tokio::task::JoinHandle<()>,
+    path: PathBuf,
+    note: Option<PathBuf>,
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.task.abort();
+        // Whatever stays is replaced by the next engine.
+        let _ = std::fs::remove_file(&self.path);
+        if let Some(note) = &self.note {
+            let _ = std::fs::remove_file(note);
+            let _ = self.path.parent().map(std::fs::remove_dir);
+        }
+    }
+}
+
+/// Serves the control socket of a state folder, whose lock the caller holds.
+///
+/// # Errors
+/// `Local` if the socket cannot be made.
+pub fn serve(state: &Path, answers: impl Answers) -> Result<Serving> {
+    let (path, note) = place(state)?;
+    let failed = |error: std::io::Error| {
+        Error::new(Class::Local, format!("cannot open the control socket {}", path.display())).because(error)
+    };
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+        Ok(()) | Err(_) => {}
+    }
+    let listener = UnixListener::bind(&path).map_err(failed)?;
+    only_owner(&path).map_err(failed)?;
+    let routes = Router::new()
+        .route("/v1/status", get(status))
+        .route("/v1/identity", get(identity))
+        .route("/v1/touched", post(touched))
+        .with_state(Arc::new(answers) as Shared);
+    let task = tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, routes).await {
+            tracing::warn!(%error, "the control socket is closed");
+        }
+    });
+    Ok(Serving { task, path, note })
+}
+
+type Shared = Arc<dyn Answers>;
+
+async fn status(State(answers): State<Shared>) -> Json<EngineStatus> {
+    Json(answers.status())
+}
+
+async fn identity(State(answers): State<Shared>) -> Json<Identity> {
+    Json(answers.identity().clone())
+}
+
+async fn touched(
+    State(answers): State<Shared>,
+    Json(request): Json<TouchedRequest>,
+) -> std::result::Result<Json<TouchedAnswer>, (StatusCode, Json<Refusal>)> {
+    let refuse = |code: StatusCode, error: String| (code, Json(Refusal { error }));
+    let mut keys = Vec::with_capacity(request.keys.len());
+    for key in &request.keys {
+        let parsed = u128::from_str_radix(key, 16)
+            .map_err(|_| refuse(StatusCode::BAD_REQUEST, "a key is not a hexadecimal hash".to_owned()))?;
+        keys.push(parsed);
+    }
+    let changed = answers.touched(&request.mapping, &request.table, request.since, &keys);
+    let unknown =
+        || refuse(StatusCode::NOT_FOUND, format!("the engine has no table {} in mapping {}", request.table, request.mapping));
+    changed.map(|changed| Json(TouchedAnswer { changed })).ok_or_else(unknown)
+}
+
+/// Where to put the socket, and the file that names the place where it is not in the state folder.
+fn place(state: &Path) -> Result<(PathBuf, Option<PathBuf>)> {
+    let note = note_path(state);
+    let path = state.join("control.sock");
+    if path.as_os_str().len() <= PATH_BYTES_MAX {
+        // A note of an earlier engine, which had the folder under a longer name, would mislead.
+        let _ = std::fs::remove_file(&note);
+        return Ok((path, None));
+    }
+    let failed = |error: std::io::Error| Error::new(Class::Local, format!("cannot write {}", note.display())).because(error);
+    let folder = std::env::temp_dir().join(format!("strangler-{:016x}", fastrand::u64(..)));
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(&folder).map_err(failed)?;
+    let path = folder.join("control.sock");
+    std::fs::write(&note, path.as_os_str().as_encoded_bytes()).map_err(failed)?;
+    Ok((path, Some(note)))
+}
+
+fn only_owner(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
+}

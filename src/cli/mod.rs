@@ -1,0 +1,89 @@
+//! Cli: the command line. One file per command; the rest is what they share.
+//!
+//! [`main`] parses arguments, starts tracing, runs one command and turns what came of it into an exit code. Commands return a
+//! [`exit::Code`] or a [`exit::Failure`]; they print results through the [`printer::Printer`] and nothing else ends the process.
+
+pub mod arguments;
+pub mod binding;
+pub mod check;
+pub mod control;
+pub mod exit;
+pub mod opening;
+pub mod plan;
+pub mod printer;
+pub mod progress;
+pub mod project;
+pub mod reset;
+pub mod run;
+pub mod signals;
+pub mod status;
+pub mod status_text;
+#[cfg(test)]
+mod tests;
+pub mod text;
+mod tracing_output;
+
+use std::panic::AssertUnwindSafe;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+use futures_util::FutureExt;
+
+use arguments::{Arguments, Command, Common};
+use exit::{Code, Failure};
+use printer::Printer;
+
+use crate::error::{Class, Error};
+
+/// Runs the process.
+#[must_use]
+pub fn main() -> ExitCode {
+    ExitCode::from(outcome().number())
+}
+
+fn outcome() -> Code {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // A reader that went away wants no more.
+            let _ = error.print();
+            return match error.kind() {
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Code::Clean,
+                _ => Code::Usage,
+            };
+        }
+    };
+    let printer = Printer::new(arguments.common.format, arguments.common.quiet);
+    tracing_output::start(arguments.common.verbose, &printer);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let failure = Failure::from(Error::new(Class::Local, "cannot start the runtime").because(error));
+            printer.failure(&failure);
+            return failure.code();
+        }
+    };
+    let ended = runtime.block_on(AssertUnwindSafe(run(&arguments.command, &arguments.common, &printer)).catch_unwind());
+    // Tasks that still wait for a database must not hold up the end.
+    runtime.shutdown_background();
+    match ended {
+        Ok(Ok(code)) => code,
+        Ok(Err(failure)) => {
+            printer.failure(&failure);
+            failure.code()
+        }
+        Err(_panic) => printer.panicked(),
+    }
+}
+
+/// Commands of other files are registered here and in [`arguments::Command`].
+async fn run(command: &Command, common: &Common, printer: &Printer) -> Result<Code, Failure> {
+    match command {
+        Command::Check => check::command(common, printer).await,
+        Command::Plan(arguments) => plan::command(common, arguments, printer).await,
+        Command::Run(arguments) => run::command(common, arguments, printer).await,
+        Command::Status(arguments) => status::command(common, arguments, printer).await,
+        Command::Reset(arguments) => reset::command(common, arguments, printer).await,
+    }
+}

@@ -1,0 +1,141 @@
+//! `strangler plan`: what a run would read, keep and create; nothing is written.
+
+use serde::Serialize;
+
+use super::arguments::{Common, PlanArguments};
+use super::exit::{Code, Failure};
+use super::printer::{Format, Printer};
+use super::project::{Planned, Project};
+use super::text;
+use crate::error::Result;
+use crate::review::preview::{self, BranchPreview, Preview, TargetPreview};
+use crate::source::mysql::MySqlSource;
+use crate::target::Target;
+
+/// The SQL that the source will run.
+#[derive(Debug, Serialize)]
+struct SourceSql {
+    /// What for.
+    purpose: String,
+    /// The statement.
+    sql: String,
+}
+
+#[derive(Serialize)]
+struct PlanJson<'a> {
+    #[serde(flatten)]
+    preview: &'a Preview,
+    source_sql: &'a [SourceSql],
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Problems with the files, or a database cannot be asked.
+pub async fn command(common: &Common, arguments: &PlanArguments, printer: &Printer) -> Result<Code, Failure> {
+    let project = Project::open(&common.config, &common.mapping)?;
+    let planned = project.plan_live().await?;
+    let preview = preview::preview(&planned.plan, &planned.catalog, &|mapping, node| {
+        project.target_of(&mapping.name).map(|(_, target)| target.definition(&node.table)).unwrap_or_default()
+    });
+    let source_sql = if arguments.explain { source_sql(&planned)? } else { Vec::new() };
+    match printer.format {
+        Format::Json => printer.json(&PlanJson { preview: &preview, source_sql: &source_sql }),
+        Format::Text => printer.result(&plan_text(&preview, &source_sql)),
+    }
+    Ok(Code::Clean)
+}
+
+fn source_sql(planned: &Planned) -> Result<Vec<SourceSql>> {
+    let mut statements = Vec::new();
+    for table in &planned.plan.tables {
+        if !table.layout.columns.is_empty() {
+            let purpose = format!("backfill of {}, in ranges of its key", table.layout.name);
+            statements.push(SourceSql { purpose, sql: MySqlSource::chunk_statement(&table.layout)? });
+        }
+    }
+    for node in &planned.plan.nodes {
+        let purpose = format!("verify and diff of {}, in ranges of its key", node.table.name);
+        statements.push(SourceSql { purpose, sql: node.sql.trim_end().to_owned() });
+    }
+    Ok(statements)
+}
+
+fn plan_text(preview: &Preview, source_sql: &[SourceSql]) -> String {
+    let mut parts = Vec::new();
+    for (mapping, targets) in preview::by_mapping(preview) {
+        parts.push(format!("mapping {mapping}"));
+        parts.extend(targets.iter().map(|target| target_text(target)));
+    }
+    let rows = preview.stored.iter().filter(|table| table.column_count > 0).map(|table| {
+        vec![
+            table.table.clone(),
+            format!("{} of {}", table.column_count, table.column_count_source),
+            text::grouped(table.row_estimate),
+            text::bytes(table.bytes_estimate),
+            table.indexes.iter().map(|index| format!("({index})")).collect::<Vec<_>>().join(" "),
+        ]
+    });
+    parts.push("kept in the state".to_owned());
+    parts.push(indent(
+        &text::table(&["legacy table", "columns", "rows", "size", "indexes besides the key"], rows.collect(), &[1, 2, 3]),
+        2,
+    ));
+    for statement in source_sql {
+        parts.push(format!("on the source: {}\n{}", statement.purpose, indent(&statement.sql, 4)));
+    }
+    let rows: u64 = preview.targets.iter().map(|target| target.row_estimate).sum();
+    parts.push(format!(
+        "{} to fill with about {} rows; state about {} on disk (estimates)\n\nnext: strangler run",
+        text::counted(preview.targets.len() as u64, "target table"),
+        text::grouped(rows),
+        text::bytes(preview.state_bytes_estimate)
+    ));
+    parts.join("\n\n")
+}
+
+fn target_text(target: &TargetPreview) -> String {
+    let mut lines =
+        vec![format!("  + {}  key ({}), about {} rows", target.table, target.key.join(", "), text::grouped(target.row_estimate))];
+    for (index, branch) in target.branches.iter().enumerate() {
+        let number = if target.branches.len() > 1 { format!("branch {}: ", index + 1) } else { String::new() };
+        lines.push(format!("\n    {number}derived for {}", branch.anchor));
+        lines.push(indent(&joins_text(branch), 6));
+        lines.push("    when a row changes".to_owned());
+        lines.push(indent(&walks_text(branch), 6));
+    }
+    lines.push("\n    definition".to_owned());
+    lines.push(indent(&target.definition.join("\n"), 6));
+    lines.join("\n")
+}
+
+fn joins_text(branch: &BranchPreview) -> String {
+    let rows = branch.joins.iter().map(|join| {
+        let name = if join.table == "derived table" { format!("({})", join.table) } else { join.table.clone() };
+        vec![format!("{}{}", "  ".repeat(join.depth), join.kind), name, join.alias.clone(), join.by.clone()]
+    });
+    lines_without_heading(&text::table(&["", "", "", ""], rows.collect(), &[]))
+}
+
+fn walks_text(branch: &BranchPreview) -> String {
+    let rows = branch.walks.iter().map(|walk| {
+        let way = match walk.hops.as_slice() {
+            [] => "is the anchor".to_owned(),
+            hops => hops.iter().map(|hop| format!("> {hop}")).collect::<Vec<_>>().join(" "),
+        };
+        vec![walk.table.clone(), walk.alias.clone(), way]
+    });
+    lines_without_heading(&text::table(&["", "", ""], rows.collect(), &[]))
+}
+
+fn lines_without_heading(table: &str) -> String {
+    table.lines().skip(1).collect::<Vec<_>>().join("\n")
+}
+
+fn indent(text: &str, width: usize) -> String {
+    let margin = " ".repeat(width);
+    text.lines()
+        .map(|line| if line.is_empty() { String::new() } else { format!("{margin}{line}") })
+        .collect::<Vec<_>>()
+        .join("\n")
+}

@@ -1,0 +1,187 @@
+//! Progress: what a running engine shows on stderr: bars on a terminal, else one status block every 30 seconds.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::printer::Printer;
+use super::status_text;
+use super::text;
+use crate::migrate::board::{LoadStatus, TableStatus};
+use crate::migrate::{Board, EngineStatus};
+use crate::state::meta::Stage;
+
+const BLOCK_EVERY: Duration = Duration::from_secs(30);
+const FRAME_EVERY: Duration = Duration::from_millis(250);
+/// Bars at once: more than a screen is no overview.
+const BARS_MAX: usize = 12;
+
+/// A showing task; ends, and clears the bars, when dropped.
+pub struct Shown {
+    task: tokio::task::JoinHandle<()>,
+    printer: Printer,
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        self.task.abort();
+        // A terminal that went away needs no clearing.
+        let _ = self.printer.bars.clear();
+    }
+}
+
+/// Shows the progress of an engine until the answer is dropped.
+#[must_use]
+pub fn show(board: Board, printer: Printer) -> Shown {
+    let shown = printer.clone();
+    let task = tokio::spawn(async move {
+        if printer.has_terminal() {
+            let mut screen = Screen::new(printer);
+            loop {
+                screen.draw(&board.snapshot());
+                tokio::time::sleep(FRAME_EVERY).await;
+            }
+        }
+        loop {
+            printer.note(&status_text::block(&board.snapshot()));
+            tokio::time::sleep(BLOCK_EVERY).await;
+        }
+    });
+    Shown { task, printer: shown }
+}
+
+/// The bars on a terminal.
+struct Screen {
+    printer: Printer,
+    stage: Option<Stage>,
+    since: Instant,
+    bars: BTreeMap<String, ProgressBar>,
+    /// When a load was first seen with rows, and how many it had: rates are of this run.
+    first_seen: BTreeMap<String, (Instant, u64)>,
+}
+
+impl Screen {
+    fn new(printer: Printer) -> Self {
+        Self { printer, stage: None, since: Instant::now(), bars: BTreeMap::new(), first_seen: BTreeMap::new() }
+    }
+
+    fn draw(&mut self, status: &EngineStatus) {
+        if self.stage != Some(status.stage) {
+            self.close_stage(status);
+        }
+        match status.stage {
+            Stage::Snapshot => self.snapshot(status),
+            Stage::CatchUp => self
+                .line("catch-up", format!("catching up with what changed meanwhile, spool {}", text::bytes(status.spool_bytes))),
+            Stage::Load => self.load(status),
+            Stage::Live => self.line("live", status_text::block(status)),
+        }
+        match &status.waiting {
+            Some(reason) if status.stage != Stage::Live => self.line("~waiting", format!("waiting: {reason}")),
+            _ => self.remove("~waiting"),
+        }
+    }
+
+    /// Replaces the bars of a stage that is over by one line.
+    fn close_stage(&mut self, status: &EngineStatus) {
+        for (_, bar) in std::mem::take(&mut self.bars) {
+            bar.finish_and_clear();
+            self.printer.bars.remove(&bar);
+        }
+        let took = text::duration_ms(u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX));
+        match self.stage {
+            Some(Stage::Snapshot) => {
+                let rows: u64 = status.tables.iter().map(|table| table.row_count).sum();
+                let tables = text::counted(status.tables.len() as u64, "legacy table");
+                self.printer.note(&format!("snapshot: {tables}, {} in {took}", text::counted(rows, "row")));
+            }
+            Some(Stage::Load) => {
+                let rows: u64 = status.mappings.iter().flat_map(|mapping| &mapping.loads).map(|load| load.row_count).sum();
+                self.printer.note(&format!("load: {} in {took}", text::counted(rows, "row")));
+            }
+            Some(Stage::CatchUp) => self.printer.note(&format!("catch-up: {took}")),
+            Some(Stage::Live) | None => {}
+        }
+        self.stage = Some(status.stage);
+        self.since = Instant::now();
+    }
+
+    fn snapshot(&mut self, status: &EngineStatus) {
+        let done = |table: &TableStatus| table.chunks_total.is_some_and(|total| table.chunks_done >= total);
+        let finished = status.tables.iter().filter(|table| done(table)).count();
+        let rows: u64 = status.tables.iter().map(|table| table.row_count).sum();
+        let total = format!("{finished} of {} legacy tables, {}", status.tables.len(), text::counted(rows, "row"));
+        self.bar(" snapshot", finished as u64, status.tables.len() as u64, total);
+        for table in &status.tables {
+            let Some(total) = table.chunks_total else { continue };
+            if done(table) || self.bars.len() > BARS_MAX {
+                self.remove(&table.table);
+            } else {
+                let message = format!(
+                    "{} of {}, {}",
+                    table.chunks_done,
+                    text::counted(u64::from(total), "chunk"),
+                    text::counted(table.row_count, "row")
+                );
+                self.bar(&table.table, u64::from(table.chunks_done), u64::from(total), message);
+            }
+        }
+    }
+
+    fn load(&mut self, status: &EngineStatus) {
+        for load in status.mappings.iter().flat_map(|mapping| &mapping.loads) {
+            let message = self.load_message(load);
+            let length = if load.done { load.anchor_count } else { load.anchor_estimate.max(load.anchor_count) };
+            self.bar(&load.table, load.anchor_count, length, message);
+        }
+    }
+
+    fn load_message(&mut self, load: &LoadStatus) -> String {
+        let rows = text::counted(load.row_count, "row");
+        let (since, before) = *self.first_seen.entry(load.table.clone()).or_insert_with(|| (Instant::now(), load.anchor_count));
+        let seconds = since.elapsed().as_secs_f64();
+        let derived = load.anchor_count.saturating_sub(before);
+        match () {
+            () if load.done => format!("{rows}, done"),
+            () if derived == 0 || seconds < 1.0 => rows,
+            () => {
+                let rate = derived as f64 / seconds;
+                let left = load.anchor_estimate.saturating_sub(load.anchor_count) as f64;
+                // Before 1 % an estimate is a guess.
+                let eta = (load.anchor_count.saturating_mul(100) >= load.anchor_estimate)
+                    .then(|| format!(", {} left", text::duration_ms((left / rate * 1_000.0) as u64)));
+                format!("{rows}, {}/s{}", text::grouped(rate as u64), eta.unwrap_or_default())
+            }
+        }
+    }
+
+    fn bar(&mut self, name: &str, position: u64, length: u64, message: String) {
+        let bars = &self.printer.bars;
+        let bar = self.bars.entry(name.to_owned()).or_insert_with(|| {
+            let style =
+                ProgressStyle::with_template("{prefix:24!} {bar:30} {msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+            bars.add(ProgressBar::new(length).with_style(style.progress_chars("█▉▊▋▌▍▎▏ ")).with_prefix(name.trim().to_owned()))
+        });
+        bar.set_length(length);
+        bar.set_position(position.min(length));
+        bar.set_message(message);
+    }
+
+    fn line(&mut self, name: &str, message: String) {
+        let bars = &self.printer.bars;
+        let bar = self.bars.entry(name.to_owned()).or_insert_with(|| {
+            let style = ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+            bars.add(ProgressBar::new_spinner().with_style(style))
+        });
+        bar.set_message(message);
+        bar.tick();
+    }
+
+    fn remove(&mut self, name: &str) {
+        if let Some(bar) = self.bars.remove(name) {
+            bar.finish_and_clear();
+            self.printer.bars.remove(&bar);
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! Project: the opened files and databases that every command starts from.
+//!
+//! In: the path of the project file and the mappings asked for. Out: a [`Project`], whose databases are connected to when they are first
+//! asked something, and the plans made from it: over the catalogue as it is now ([`Project::plan_live`]) or as the state recorded
+//! it ([`Project::plan_of_state`]). Problems come all at once, with their places.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::control::Client;
+use super::exit::Failure;
+use super::{binding, opening};
+use crate::config;
+use crate::error::{Class, Error, Result};
+use crate::mapping::{Mapping, Problem};
+use crate::plan::Plan;
+use crate::schema::{Flavor, SourceCatalog, TableName};
+use crate::source::Source;
+use crate::source::mysql::MySqlSource;
+use crate::state::meta::Identity;
+use crate::target::postgres::PostgresTarget;
+
+/// The opened project.
+pub struct Project {
+    /// The project file.
+    pub config: config::Project,
+    /// The chosen mappings, by name.
+    pub mappings: Vec<Mapping>,
+    /// The one source of the mappings.
+    pub source_name: String,
+    /// That source.
+    pub source: Arc<MySqlSource>,
+    /// Per mapping, its target. Mappings with one target share it.
+    pub targets: Vec<Arc<PostgresTarget>>,
+    /// What was wrong with files, if [`Project::survey`] went on in spite of it.
+    pub problems: Vec<Problem>,
+}
+
+/// A plan with the catalogue it was made from.
+#[derive(Debug, Clone)]
+pub struct Planned {
+    /// What the source says about the mapped tables.
+    pub catalog: SourceCatalog,
+    /// The plan; its mappings stand in the order of [`Project::mappings`].
+    pub plan: Plan,
+}
+
+impl Project {
+    /// Opens a project; `filter` names mappings, none means all.
+    ///
+    /// # Errors
+    /// Every problem with the files, what is refused included.
+    pub fn open(config_path: &Path, filter: &[String]) -> Result<Self, Failure> {
+        let mut project = Self::survey(config_path, filter)?;
+        match std::mem::take(&mut project.problems) {
+            problems if problems.is_empty() => Ok(project),
+            problems => Err(problems.into()),
+        }
+    }
+
+    /// Opens as much of a project as is right, and keeps the problems in [`Project::problems`]: for `check`, which goes on to ask the databases.
+    ///
+    /// # Errors
+    /// The project file itself is wrong, or nothing is left to ask about.
+    pub fn survey(config_path: &Path, filter: &[String]) -> Result<Self, Failure> {
+        let config = config::Project::read(config_path)?;
+        let mut problems = Vec::new();
+        let mut mappings = Vec::new();
+        for file in config.mapping_files()? {
+            match Mapping::parse(file) {
+                Ok(mapping) => mappings.push(mapping),
+                Err(found) => problems.extend(found),
+            }
+        }
+        mappings.sort_by(|left, right| left.name.value.cmp(&right.name.value));
+        problems.extend(duplicates(&mappings));
+        let mappings = chosen(mappings, filter, problems.is_empty())?;
+        problems.extend(mappings.iter().flat_map(|mapping| mapping.refused.clone()));
+        problems.extend(unknown_databases(&config, &mappings));
+        let Some(first) = mappings.first() else { return Err(problems.into()) };
+        let source_name = first.source.value.clone();
+        problems.extend(other_sources(&mappings, &source_name));
+        if problems.iter().any(|problem| problem.class == Class::Mapping) && !config.sources.contains_key(&source_name) {
+            return Err(problems.into());
+        }
+        let source = Arc::new(MySqlSource::new(config.source_options(&source_name)?));
+        let (mappings, targets) = open_targets(&config, mappings)?;
+        Ok(Self { config, mappings, source_name, source, targets, problems })
+    }
+
+    /// The plan over the source's catalogue as it is now.
+    ///
+    /// # Errors
+    /// Problems with the SELECTs and the declarations, all at once; or the source cannot be asked.
+    pub async fn plan_live(&self) -> Result<Planned, Failure> {
+        let catalog = self.catalog_live().await?;
+        self.plan_over(catalog)
+    }
+
+    /// The plan over a given catalogue.
+    ///
+    /// # Errors
+    /// Problems with the SELECTs and the declarations, all at once.
+    pub fn plan_over(&self, catalog: SourceCatalog) -> Result<Planned, Failure> {
+        let attempt = binding::attempt(&self.mappings, &catalog);
+        if attempt.problems.is_empty() { Ok(Planned { catalog, plan: attempt.plan }) } else { Err(attempt.problems.into()) }
+    }
+
+    /// What the source says now about every table that a mapping names. Tables that it does not have are left out; SELECTs that cannot
+    /// be read name none.
+    ///
+    /// # Errors
+    /// The source cannot be asked.
+    pub async fn catalog_live(&self) -> Result<SourceCatalog> {
+        let names = self.table_names()?;
+        self.source.catalog(&names).await
+    }
+
+    /// The plan that the state was made with, and the state's identity: from the running engine if there is one, else from the state
+    /// folder. The source's sessions are fixed to the recorded settings.
+    ///
+    /// # Errors
+    /// `Person` if there is no state, or a mapping was edited since.
+    pub async fn plan_of_state(&self) -> Result<(Planned, Identity), Failure> {
+        let identity = match Client::of_state(&self.config.state).await? {
+            Some(client) => client.identity().await?,
+            None => opening::stored_identity(&self.config)?,
+        };
+        let planned = self.plan_of_identity(&identity)?;
+        Ok((planned, identity))
+    }
+
+    /// The plan over a recorded catalogue, proven to mean what it meant.
+    ///
+    /// # Errors
+    /// `Person` naming the mapping that is new, gone or edited.
+    pub fn plan_of_identity(&self, identity: &Identity) -> Result<Planned, Failure> {
+        if identity.source != self.source_name {
+            let message = format!("the state was made from source {}, not from {}", identity.source, self.source_name);
+            return Err(Error::new(Class::Person, message)
+                .with_hint("use another state folder, or run `strangler run --rebuild`")
+                .into());
+        }
+        self.source.record(&identity.catalog);
+        let attempt = binding::attempt(&self.mappings, &identity.catalog);
+        if !attempt.problems.is_empty() {
+            // The SELECT that the state was made with could be bound to this catalogue, so it was edited.
+            let changed =
+                self.mappings.iter().find(|mapping| attempt.problems.iter().any(|problem| problem.file == mapping.file));
+            return Err(changed.map_or_else(|| attempt.problems.into(), |mapping| edited(&mapping.name.value).into()));
+        }
+        unchanged(&fingerprints(&attempt.plan), identity)?;
+        Ok(Planned { catalog: identity.catalog.clone(), plan: attempt.plan })
+    }
+
+    /// The target of a mapping, and its name.
+    #[must_use]
+    pub fn target_of(&self, mapping: &str) -> Option<(&str, &Arc<PostgresTarget>)> {
+        let (mapping, target) = self.mappings.iter().zip(&self.targets).find(|(candidate, _)| candidate.name.value == mapping)?;
+        Some((&mapping.target.value, target))
+    }
+
+    fn table_names(&self) -> Result<Vec<TableName>> {
+        let entry = self
+            .config
+            .sources
+            .get(&self.source_name)
+            .ok_or_else(|| Error::bug("the source of the mappings is not in the project file"))?;
+        let mut names = Vec::new();
+        for table in self.mappings.iter().flat_map(|mapping| &mapping.tables) {
+            // Reading names is the same for both families; what cannot be read is reported by binding.
+            for (schema, name) in crate::sql::referenced_tables(&table.sql.text, Flavor::MariaDb).unwrap_or_default() {
+                names.push(TableName { schema: schema.unwrap_or_else(|| entry.url.database.clone()), name });
+            }
+        }
+        names.sort();
+        names.dedup();
+        Ok(names)
+    }
+}
+
+/// The fingerprint of each mapping's plan, by name.
+#[must_use]
+pub fn fingerprints(plan: &Plan) -> BTreeMap<String, String> {
+    let ids = (0..).map(crate::plan::MappingId);
+    plan.mappings.iter().zip(ids).map(|(mapping, id)| (mapping.name.clone(), format!("{:032x}", plan.fingerprint(id)))).collect()
+}
+
+fn unchanged(now: &BTreeMap<String, String>, identity: &Identity) -> Result<()> {
+    for (name, fingerprint) in now {
+        match identity.mappings.get(name) {
+            None => return Err(changed(format!("mapping {name} is not in the state"))),
+            Some(recorded) if recorded != fingerprint => return Err(edited(name)),
+            Some(_) => {}
+        }
+    }
+    match identity.mappings.keys().find(|name| !now.contains_key(*name)) {
+        Some(name) => Err(changed(format!("mapping {name} is in the state, but not among the mappings of this command"))),
+        None => Ok(()),
+    }
+}
+
+fn edited(mapping: &str) -> Error {
+    changed(format!("mapping {mapping} was edited since the state was made"))
+}
+
+fn changed(message: String) -> Error {
+    Error::new(Class::Person, message)
+        .with_hint("undo the change, or run `strangler run --rebuild`: a new snapshot, and the difference applied to the target")
+}
+
+fn chosen(mappings: Vec<Mapping>, filter: &[String], all_read: bool) -> Result<Vec<Mapping>> {
+    // A name that is not found may stand in a file that could not be read; that file's problems say more.
+    if let Some(name) = filter.iter().find(|name| all_read && mappings.iter().all(|mapping| mapping.name.value != **name)) {
+        let known: Vec<&str> = mappings.iter().map(|mapping| mapping.name.value.as_str()).collect();
+        return Err(
+            Error::new(Class::Usage, format!("no mapping is named {name}")).with_hint(format!("there are: {}", known.join(", ")))
+        );
+    }
+    Ok(mappings.into_iter().filter(|mapping| filter.is_empty() || filter.contains(&mapping.name.value)).collect())
+}
+
+/// Two mappings of one name, or two that write one target table.
+fn duplicates(mappings: &[Mapping]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut names: BTreeMap<&str, &Mapping> = BTreeMap::new();
+    let mut tables: BTreeMap<(&str, Option<&str>, &str), &Mapping> = BTreeMap::new();
+    for mapping in mappings {
+        if let Some(first) = names.insert(&mapping.name.value, mapping) {
+            let problem = mapping.problem(mapping.name.span.clone(), format!("mapping {} is defined twice", mapping.name.value));
+            problems.push(problem.with_label(format!("also in {}", first.file.path)));
+        }
+        for table in &mapping.tables {
+            let place = (mapping.target.value.as_str(), mapping.schema.as_deref(), table.name.value.as_str());
+            if let Some(first) = tables.insert(place, mapping) {
+                let problem = mapping
+                    .problem(table.name.span.clone(), format!("target table {} is written by two mappings", table.name.value));
+                problems.push(problem.with_label(format!("also in mapping {}", first.name.value)));
+            }
+        }
+    }
+    problems
+}
+
+fn unknown_databases(config: &config::Project, mappings: &[Mapping]) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut check = |mapping: &Mapping, kind: &str, name: &crate::mapping::Placed<String>, known: Vec<&String>| {
+        if !known.contains(&&name.value) {
+            let known: Vec<&str> = known.iter().map(|name| name.as_str()).collect();
+            let problem = mapping.problem(name.span.clone(), format!("the project file has no {kind} {}", name.value));
+            problems.push(problem.with_help(format!("{}s in {}: {}", kind, config.file.path, known.join(", "))));
+        }
+    };
+    for mapping in mappings {
+        check(mapping, "source", &mapping.source, config.sources.keys().collect());
+        check(mapping, "target", &mapping.target, config.targets.keys().collect());
+    }
+    problems
+}
+
+/// One engine reads one source.
+fn other_sources(mappings: &[Mapping], source: &str) -> Vec<Problem> {
+    let others = mappings.iter().filter(|mapping| mapping.source.value != source);
+    let problem = |mapping: &Mapping| {
+        let message =
+            format!("mappings over sources {source} and {} in one run are not supported in this version", mapping.source.value);
+        let problem = mapping.problem(mapping.source.span.clone(), message).of_class(Class::Preflight);
+        problem.with_help(
+            "choose the mappings of one source with --mapping, and give each source a project file with its own `state`",
+        )
+    };
+    others.map(problem).collect()
+}
+
+type Opened = (Vec<Mapping>, Vec<Arc<PostgresTarget>>);
+
+/// Opens each target once; a mapping whose target is unknown was reported and is left out.
+fn open_targets(config: &config::Project, mappings: Vec<Mapping>) -> Result<Opened> {
+    let mut by_name: BTreeMap<String, Arc<PostgresTarget>> = BTreeMap::new();
+    let (mut kept, mut targets) = (Vec::new(), Vec::new());
+    for mapping in mappings {
+        let name = mapping.target.value.clone();
+        if !config.targets.contains_key(&name) {
+            continue;
+        }
+        let target = match by_name.get(&name) {
+            Some(target) => Arc::clone(target),
+            None => Arc::new(PostgresTarget::new(config.target_options(&name)?)),
+        };
+        by_name.insert(name, Arc::clone(&target));
+        targets.push(target);
+        kept.push(mapping);
+    }
+    Ok((kept, targets))
+}

@@ -1,0 +1,103 @@
+//! `strangler reset`: removes state and checkpoint rows, after showing them. Target rows are never touched.
+
+use serde::Serialize;
+
+use super::arguments::{Common, ResetArguments};
+use super::exit::{Code, Failure};
+use super::opening::{self, StateLock};
+use super::printer::{Format, Printer};
+use super::project::Project;
+use super::status_text::stage_name;
+use super::text;
+use crate::error::{Class, Error, Result};
+use crate::state::Store;
+use crate::state::meta;
+use crate::target::Target;
+
+#[derive(Serialize)]
+struct ResetJson {
+    format_version: u32,
+    executed: bool,
+    items: Vec<Item>,
+}
+
+/// One thing to remove.
+#[derive(Serialize)]
+struct Item {
+    kind: &'static str,
+    name: String,
+    detail: String,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// An engine runs; a target cannot be asked; the mappings of the state are not those of the command.
+pub async fn command(common: &Common, arguments: &ResetArguments, printer: &Printer) -> Result<Code, Failure> {
+    let project = Project::open(&common.config, &common.mapping)?;
+    let lock = StateLock::take(&project.config.state)?;
+    let mut items = state_items(&project, &lock)?;
+    items.extend(checkpoint_items(&project).await?);
+    if arguments.execute {
+        // The row goes first: a state without a row says so, a row without a state would look like a lost state.
+        for mapping in &project.mappings {
+            if let Some((_, target)) = project.target_of(&mapping.name.value) {
+                target.forget(&mapping.name.value).await?;
+            }
+        }
+        opening::remove_store(&project.config, &lock)?;
+    }
+    let pending = !items.is_empty() && !arguments.execute;
+    let json = ResetJson { format_version: 1, executed: arguments.execute, items };
+    match printer.format {
+        Format::Json => printer.json(&json),
+        Format::Text => printer.result(&reset_text(&json)),
+    }
+    Ok(if pending { Code::Differences } else { Code::Clean })
+}
+
+fn state_items(project: &Project, lock: &StateLock) -> Result<Vec<Item>> {
+    if !opening::has_store(&project.config) {
+        return Ok(Vec::new());
+    }
+    let store = opening::open_store(&project.config, lock)?;
+    let identity = meta::identity(&store)?;
+    let recorded = identity.iter().flat_map(|identity| identity.mappings.keys());
+    for name in recorded {
+        if project.mappings.iter().all(|mapping| mapping.name.value != *name) {
+            let message = format!("the state also belongs to mapping {name}, which this command leaves out");
+            return Err(Error::new(Class::Usage, message).with_hint("name every mapping of the state, or none"));
+        }
+    }
+    let stage = meta::progress(&store)?.map_or("empty", |progress| stage_name(progress.stage));
+    let detail = format!("{stage}, {}", text::bytes(store.disk_bytes()));
+    Ok(vec![Item { kind: "state", name: project.config.state.display().to_string(), detail }])
+}
+
+async fn checkpoint_items(project: &Project) -> Result<Vec<Item>> {
+    let mut items = Vec::new();
+    for mapping in &project.mappings {
+        let Some((target_name, target)) = project.target_of(&mapping.name.value) else { continue };
+        if let Some(checkpoint) = target.checkpoint(&mapping.name.value).await? {
+            let detail = format!(
+                "{}, sequence {}, in target {target_name}",
+                super::status_text::phase_name(checkpoint.phase),
+                text::grouped(checkpoint.sequence)
+            );
+            items.push(Item { kind: "checkpoint row", name: mapping.name.value.clone(), detail });
+        }
+    }
+    Ok(items)
+}
+
+fn reset_text(json: &ResetJson) -> String {
+    if json.items.is_empty() {
+        return "nothing to remove: there is no state and no checkpoint row".to_owned();
+    }
+    let lines: Vec<String> = json.items.iter().map(|item| format!("- {} {}  ({})", item.kind, item.name, item.detail)).collect();
+    let end = match json.executed {
+        true => "removed; target rows stay",
+        false => "nothing was removed; target rows would stay\n\nnext: strangler reset --execute",
+    };
+    format!("{}\n\n{end}", lines.join("\n"))
+}

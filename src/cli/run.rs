@@ -1,0 +1,234 @@
+//! `strangler run`: from nothing, or from where the last run ended, to live.
+//!
+//! Order: files, lock of the state folder, plan, preflight, state, engine. Everything up to the engine writes nothing but the state folder, and a state
+//! is removed (`--rebuild`, `--adopt`) only when nothing stands in the way of making a new one.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::arguments::{Common, RunArguments};
+use super::check::preflight;
+use super::exit::{Code, Failure};
+use super::opening::{self, StateLock};
+use super::printer::Printer;
+use super::project::{Planned, Project};
+use super::signals::Signals;
+use super::{control, progress, text};
+use crate::error::{Class, Error, Result};
+use crate::migrate::board::{LoadStatus, MappingStatus, TableStatus};
+use crate::migrate::options::StartMode;
+use crate::migrate::run::Parts;
+use crate::migrate::{Board, Ended, Engine, EngineOptions};
+use crate::plan::{MappingPlan, Plan};
+use crate::review::{diff, preview};
+use crate::schema::SourceCatalog;
+use crate::source::Source;
+use crate::source::mysql::MySqlSource;
+use crate::state::Store;
+use crate::state::disk::DiskStore;
+use crate::state::meta::{self, Identity, Stage};
+use crate::target::postgres::PostgresTarget;
+use crate::target::{Phase, Target};
+
+/// An engine over the databases that this version knows.
+pub type DatabaseEngine = Engine<MySqlSource, PostgresTarget>;
+
+/// An engine that is ready to run, with what must live as long as it.
+pub struct Ready {
+    /// The engine.
+    pub engine: DatabaseEngine,
+    /// The identity of its state.
+    pub identity: Identity,
+    /// Ends the engine in order when it becomes true.
+    pub stop: watch::Sender<bool>,
+    _lock: StateLock,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// Whatever refuses the start, or stops the engine.
+pub async fn command(common: &Common, arguments: &RunArguments, printer: &Printer) -> Result<Code, Failure> {
+    let project = Project::open(&common.config, &common.mapping)?;
+    let signals = Signals::listen()?;
+    let ready = prepare(&project, arguments, printer).await?;
+    drive(ready, &project, signals, printer).await
+}
+
+/// Opens state and engine.
+///
+/// # Errors
+/// Everything that refuses the start.
+pub async fn prepare(project: &Project, arguments: &RunArguments, printer: &Printer) -> Result<Ready, Failure> {
+    let mode = match (arguments.rebuild, arguments.adopt) {
+        (true, _) => StartMode::Rebuild,
+        (false, true) => StartMode::Adopt,
+        (false, false) => StartMode::Continue,
+    };
+    let lock = StateLock::take(&project.config.state)?;
+    let (store, planned, identity) = match resumable(project, mode, &lock)? {
+        Some((store, identity)) => {
+            let planned = project.plan_of_identity(&identity)?;
+            preflight(project, &planned, printer).await?;
+            (store, planned, identity)
+        }
+        None => begin(project, mode, &lock, printer).await?,
+    };
+    let options = EngineOptions {
+        until_caught_up: arguments.until_caught_up,
+        start: mode,
+        ..project.config.engine_options(&project.source_name)
+    };
+    let (stop, stopped) = watch::channel(false);
+    let board = board(&planned.plan, &planned.catalog, &store)?;
+    let engine = Engine::new(Parts {
+        source: Arc::clone(&project.source),
+        targets: targets_of(project, &planned.plan)?,
+        store: Arc::new(store),
+        plan: Arc::new(planned.plan),
+        identity: identity.clone(),
+        options,
+        board,
+        stop: stopped,
+    });
+    Ok(Ready { engine, identity, stop, _lock: lock })
+}
+
+/// The state to go on with, if the run is to go on and there is one.
+fn resumable(project: &Project, mode: StartMode, lock: &StateLock) -> Result<Option<(DiskStore, Identity)>> {
+    if mode != StartMode::Continue || !opening::has_store(&project.config) {
+        return Ok(None);
+    }
+    let store = opening::open_store(&project.config, lock)?;
+    // Without an identity, an earlier run ended before it had begun.
+    Ok(meta::identity(&store)?.map(|identity| (store, identity)))
+}
+
+/// Makes a new state, once nothing stands in the way.
+async fn begin(
+    project: &Project,
+    mode: StartMode,
+    lock: &StateLock,
+    printer: &Printer,
+) -> Result<(DiskStore, Planned, Identity), Failure> {
+    let planned = project.plan_live().await?;
+    preflight(project, &planned, printer).await?;
+    if mode == StartMode::Adopt {
+        announce_adoption(project, &planned, printer).await?;
+    }
+    let start = project.source.start_position().await?;
+    if mode == StartMode::Continue {
+        refuse_foreign_targets(project, &planned.plan).await?;
+    }
+    opening::remove_store(&project.config, lock)?;
+    let store = opening::open_store(&project.config, lock)?;
+    let identity = opening::begin(&store, &project.source_name, planned.catalog.clone(), &planned.plan, start)?;
+    Ok((store, planned, identity))
+}
+
+/// A lost state is said before a new one is made: afterwards the old folder can still be put back.
+async fn refuse_foreign_targets(project: &Project, plan: &Plan) -> Result<()> {
+    for (mapping, target) in plan.mappings.iter().zip(targets_of(project, plan)?) {
+        if target.checkpoint(&mapping.name).await?.is_some() {
+            return Err(crate::migrate::start::other_state(&mapping.name));
+        }
+    }
+    Ok(())
+}
+
+/// Says what adopting would change; refuses tables that an engine owns.
+async fn announce_adoption(project: &Project, planned: &Planned, printer: &Printer) -> Result<()> {
+    for (mapping, target) in planned.plan.mappings.iter().zip(targets_of(project, &planned.plan)?) {
+        if target.checkpoint(&mapping.name).await?.is_some() {
+            let message = format!("mapping {} has a checkpoint row: its tables belong to an engine already", mapping.name);
+            return Err(Error::new(Class::Preflight, message).with_hint("use `--rebuild` to take them over with a new snapshot"));
+        }
+        for node in mapping.nodes.iter().filter_map(|id| planned.plan.nodes.get(id.0 as usize)) {
+            let differ = diff::Differ {
+                source: &*project.source,
+                target: &*target,
+                catalog: &planned.catalog,
+                plan: &planned.plan,
+                mapping: &mapping.name,
+                node,
+                examples_max: 0,
+                full_scan: true,
+            };
+            let found = differ.diff(&|_| {}).await?;
+            printer.note(&format!(
+                "adopting {}: {} to insert, {} to change, {} to delete",
+                node.table.name,
+                text::counted(found.insert_count, "row"),
+                text::grouped(found.change_count),
+                text::grouped(found.delete_count)
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Per mapping of the plan, its target.
+fn targets_of(project: &Project, plan: &Plan) -> Result<Vec<Arc<PostgresTarget>>> {
+    let target = |mapping: &MappingPlan| {
+        let found = project.target_of(&mapping.name).map(|(_, target)| Arc::clone(target));
+        found.ok_or_else(|| Error::bug(format!("mapping {} of the plan is not in the project", mapping.name)))
+    };
+    plan.mappings.iter().map(target).collect()
+}
+
+/// The picture before anything has happened.
+fn board(plan: &Plan, catalog: &SourceCatalog, store: &DiskStore) -> Result<Board> {
+    let stored = plan.tables.iter().zip(&catalog.tables).filter(|(table, _)| !table.layout.columns.is_empty());
+    let tables = stored.map(|(table, schema)| TableStatus {
+        table: table.layout.name.to_string(),
+        chunks_done: 0,
+        chunks_total: None,
+        row_count: 0,
+        row_estimate: schema.row_estimate,
+    });
+    let load = |id: &crate::plan::NodeId| {
+        let node = plan.nodes.get(id.0 as usize)?;
+        let anchor_estimate = preview::anchor_estimate(catalog, node);
+        Some(LoadStatus { table: node.table.name.clone(), row_count: 0, anchor_count: 0, anchor_estimate, done: false })
+    };
+    let mappings = plan.mappings.iter().map(|mapping| MappingStatus {
+        mapping: mapping.name.clone(),
+        phase: Phase::Loading,
+        sequence: 0,
+        position: None,
+        lag_ms: 0,
+        checkpoint_age_ms: 0,
+        loads: mapping.nodes.iter().filter_map(load).collect(),
+    });
+    let board = Board::new(tables.collect(), mappings.collect());
+    let stage = meta::progress(store)?.map_or(Stage::Snapshot, |progress| progress.stage);
+    let state_bytes = store.disk_bytes();
+    board.update(|status| {
+        status.stage = stage;
+        status.state_bytes = state_bytes;
+    });
+    Ok(board)
+}
+
+/// Runs a ready engine with its control socket, its progress and its signals.
+async fn drive(ready: Ready, project: &Project, signals: Signals, printer: &Printer) -> Result<Code, Failure> {
+    let Ready { engine, identity, stop, _lock } = ready;
+    let serving = control::serve(&project.config.state, (engine.clone(), identity))?;
+    let shown = progress::show(engine.board().clone(), printer.clone());
+    let stopping = signals.stop_on_first(stop, printer.clone());
+    let ended = engine.run().await;
+    drop(shown);
+    drop(serving);
+    let signal = stopping.finish();
+    match ended? {
+        Ended::CaughtUp => {
+            printer.note("caught up: every checkpoint contains the source's position of the start\n\nnext: strangler verify");
+            Ok(Code::Clean)
+        }
+        Ended::Stopped => {
+            printer.note("stopped: checkpoint written; `strangler run` goes on from it");
+            Ok(signal.unwrap_or(Code::Interrupted))
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The status of a running engine as text: the block that `run` shows and the report that `status` prints.
+
+use super::text;
+use crate::migrate::EngineStatus;
+use crate::migrate::board::MappingStatus;
+use crate::state::meta::Stage;
+use crate::target::Phase;
+
+/// The word for a stage.
+#[must_use]
+pub fn stage_name(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Snapshot => "snapshot",
+        Stage::CatchUp => "catch-up",
+        Stage::Load => "load",
+        Stage::Live => "live",
+    }
+}
+
+/// The word for a phase.
+#[must_use]
+pub fn phase_name(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Loading => "loading",
+        Phase::Live => "live",
+    }
+}
+
+/// A few lines: stage and clocks, source, state, target, and why something waits.
+#[must_use]
+pub fn block(status: &EngineStatus) -> String {
+    let mut lines = vec![headline(status)];
+    let position = status.applied.as_ref().map_or_else(|| "not started".to_owned(), ToString::to_string);
+    lines.push(format!(
+        "  source   {position}, {}, {}",
+        text::counted(status.transaction_count, "transaction"),
+        text::counted(status.change_count, "changed row")
+    ));
+    if let Some(backfill) = backfill(status) {
+        lines.push(format!("  backfill {backfill}"));
+    }
+    lines.push(format!(
+        "  state    {} on disk, spool {}, outbox {}",
+        text::bytes(status.state_bytes),
+        text::bytes(status.spool_bytes),
+        text::bytes(status.outbox_bytes)
+    ));
+    lines.push(format!("  target   {} written", text::counted(status.write_count, "row")));
+    for mapping in &status.mappings {
+        lines.push(format!(
+            "  mapping  {}: {}, lag {}, checkpoint {} old",
+            mapping.mapping,
+            phase_name(mapping.phase),
+            lag(mapping),
+            text::duration_ms(mapping.checkpoint_age_ms)
+        ));
+    }
+    if let Some(reason) = &status.waiting {
+        lines.push(format!("  waiting  {reason}"));
+    }
+    lines.join("\n")
+}
+
+fn headline(status: &EngineStatus) -> String {
+    format!("{}  up {}  pid {}", stage_name(status.stage), text::duration_ms(status.uptime_s.saturating_mul(1_000)), status.pid)
+}
+
+/// Lag means something from the first load on.
+fn lag(mapping: &MappingStatus) -> String {
+    match mapping.phase {
+        Phase::Live => text::duration_ms(mapping.lag_ms),
+        Phase::Loading => "-".to_owned(),
+    }
+}
+
+fn backfill(status: &EngineStatus) -> Option<String> {
+    match status.stage {
+        Stage::Snapshot => {
+            let done: u64 = status.tables.iter().map(|table| u64::from(table.chunks_done)).sum();
+            let total: u64 = status.tables.iter().filter_map(|table| table.chunks_total).map(u64::from).sum();
+            let rows: u64 = status.tables.iter().map(|table| table.row_count).sum();
+            Some(format!("{done} of {}, {}", text::counted(total, "chunk"), text::counted(rows, "row")))
+        }
+        Stage::CatchUp => Some("replaying what changed during the snapshot".to_owned()),
+        Stage::Load => {
+            let loads = || status.mappings.iter().flat_map(|mapping| &mapping.loads);
+            let (rows, anchors, estimate) = loads().fold((0, 0, 0), |(rows, anchors, estimate), load| {
+                (rows + load.row_count, anchors + load.anchor_count, estimate + load.anchor_estimate.max(load.anchor_count))
+            });
+            let percent = text::percent(anchors, estimate).unwrap_or_default();
+            Some(format!("{} loaded, {percent}", text::counted(rows, "row")))
+        }
+        Stage::Live => None,
+    }
+}
+
+/// The report of `status` about a running engine: the block, and every table.
+#[must_use]
+pub fn report(status: &EngineStatus) -> String {
+    let mut parts = vec![block(status)];
+    let loads = status.mappings.iter().flat_map(|mapping| mapping.loads.iter().map(move |load| (mapping, load)));
+    let rows: Vec<Vec<String>> = loads
+        .map(|(mapping, load)| {
+            let progress =
+                match (load.done || mapping.phase == Phase::Live, text::percent(load.anchor_count, load.anchor_estimate)) {
+                    (true, _) => "done".to_owned(),
+                    (false, Some(percent)) => percent,
+                    (false, None) => "-".to_owned(),
+                };
+            vec![mapping.mapping.clone(), load.table.clone(), progress, text::grouped(load.row_count)]
+        })
+        .collect();
+    parts.push(text::table(&["mapping", "target table", "first load", "rows loaded"], rows, &[2, 3]));
+    if status.stage == Stage::Snapshot {
+        let rows = status.tables.iter().map(|table| {
+            let total = table.chunks_total.map_or_else(|| "?".to_owned(), |total| total.to_string());
+            vec![
+                table.table.clone(),
+                format!("{} of {total}", table.chunks_done),
+                text::grouped(table.row_count),
+                text::grouped(table.row_estimate),
+            ]
+        });
+        parts.push(text::table(&["legacy table", "chunks", "rows", "estimate"], rows.collect(), &[1, 2, 3]));
+    }
+    parts.join("\n\n")
+}

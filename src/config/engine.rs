@@ -1,0 +1,45 @@
+//! How a memory budget and a project become the bounds of an engine and its store.
+
+use super::Project;
+use crate::migrate::EngineOptions;
+use crate::state::disk::DiskOptions;
+
+/// Memory of an engine whose project file names none.
+pub const DEFAULT_MEMORY_BYTES: u64 = 512 << 20;
+
+/// The least budget in which an engine runs.
+pub(super) const MEMORY_BYTES_MIN: u64 = 128 << 20;
+
+impl Project {
+    /// The store's share of the memory budget.
+    #[must_use]
+    pub fn disk_options(&self) -> DiskOptions {
+        DiskOptions::within(self.memory_bytes)
+    }
+
+    /// The engine's bounds under the memory budget, for the source `name`: the defaults stand for 512 MiB and scale with it, within limits beyond
+    /// which neither more memory helps nor less suffices.
+    #[must_use]
+    pub fn engine_options(&self, source: &str) -> EngineOptions {
+        let defaults = EngineOptions::default();
+        let scaled = |bytes: u64| {
+            let scaled = u128::from(bytes) * u128::from(self.memory_bytes) / u128::from(DEFAULT_MEMORY_BYTES);
+            u64::try_from(scaled).unwrap_or(u64::MAX).clamp(bytes / 4, bytes * 8)
+        };
+        let size = |bytes: usize| usize::try_from(scaled(bytes as u64)).unwrap_or(bytes);
+        EngineOptions {
+            folder: self.state.clone(),
+            connections: self.sources.get(source).map_or(defaults.connections, |entry| entry.connections_max),
+            epoch_bytes_max: size(defaults.epoch_bytes_max),
+            queue_bytes_max: size(defaults.queue_bytes_max),
+            apply_bytes_max: scaled(defaults.apply_bytes_max),
+            ..defaults
+        }
+    }
+
+    /// The folder of the store inside the state folder.
+    #[must_use]
+    pub fn store_folder(&self) -> std::path::PathBuf {
+        self.state.join("store")
+    }
+}

@@ -1,0 +1,178 @@
+//! Config: the project file, validated, turned into the option structs of the layers below.
+//!
+//! In: the path of a project file and the environment. Out: a [`Project`] whose paths are resolved against the folder of the file, or
+//! every problem with the file at once. Secrets are read when a connection's options are asked for, from the environment or from a file that only its
+//! owner may read; they are never in the project file, in an error or in a log.
+
+mod engine;
+mod files;
+mod read;
+mod secret;
+mod size;
+#[cfg(test)]
+mod tests;
+mod url;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::error::{Class, Error, Result};
+use crate::mapping::{Placed, Problem, SourceFile};
+use crate::source::mysql::connect::{MySqlOptions, SessionOverrides};
+use crate::target::postgres::{Address, PostgresOptions};
+
+pub use engine::DEFAULT_MEMORY_BYTES;
+pub use secret::SecretPlace;
+
+/// A project file.
+#[derive(Debug, Clone)]
+pub struct Project {
+    /// The folder that relative paths start from.
+    pub folder: PathBuf,
+    /// Legacy databases by name.
+    pub sources: BTreeMap<String, SourceEntry>,
+    /// Service databases by name.
+    pub targets: BTreeMap<String, TargetEntry>,
+    /// Folder of the state.
+    pub state: PathBuf,
+    /// How much memory the engine may use, bytes.
+    pub memory_bytes: u64,
+    /// Mapping files or patterns, as written.
+    pub mappings: Vec<Placed<String>>,
+    /// The file.
+    pub file: Arc<SourceFile>,
+}
+
+/// How a connection is protected, as the file says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TlsChoice {
+    /// Nothing said: verified off loopback, none on loopback.
+    Default,
+    /// `tls: off`.
+    Off,
+    /// `tls: { ca: FILE }`, or `tls: verify-full` with the system's authorities.
+    VerifyFull {
+        /// PEM file of authorities.
+        ca: Option<PathBuf>,
+    },
+}
+
+/// A legacy database.
+#[derive(Debug, Clone)]
+pub struct SourceEntry {
+    /// Where it is.
+    pub url: url::DatabaseUrl,
+    /// Where its password is.
+    pub password: SecretPlace,
+    /// Protection.
+    pub tls: TlsChoice,
+    /// Replica id of the stream.
+    pub server_id: Option<u32>,
+    /// What the SELECTs mean.
+    pub session: SessionOverrides,
+    /// Connections, the stream's not counted.
+    pub connections_max: usize,
+    /// Time limit of a statement, seconds.
+    pub statement_timeout_s: u32,
+}
+
+/// A service database.
+#[derive(Debug, Clone)]
+pub struct TargetEntry {
+    /// Where it is.
+    pub url: url::DatabaseUrl,
+    /// Where its password is.
+    pub password: SecretPlace,
+    /// Protection.
+    pub tls: TlsChoice,
+}
+
+impl Project {
+    /// Reads a project file.
+    ///
+    /// # Errors
+    /// All problems with it; a file that cannot be read is one without a place.
+    pub fn read(path: &Path) -> std::result::Result<Self, Vec<Problem>> {
+        let file = files::read(path).map_err(|problem| vec![*problem])?;
+        let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        read::project(file, folder)
+    }
+
+    /// The mapping files that the patterns name, in the order of their paths.
+    ///
+    /// # Errors
+    /// A pattern that names nothing, or a file that cannot be read; all of them.
+    pub fn mapping_files(&self) -> std::result::Result<Vec<Arc<SourceFile>>, Vec<Problem>> {
+        files::mappings(self)
+    }
+
+    /// The options of a source, its password read.
+    ///
+    /// # Errors
+    /// `Mapping` if there is no such source or its password cannot be read.
+    pub fn source_options(&self, name: &str) -> Result<MySqlOptions> {
+        let entry = self.sources.get(name).ok_or_else(|| unknown("source", name))?;
+        let url::Host::Tcp { host, port } = &entry.url.host else {
+            return Err(Error::bug("a source without a TCP address was accepted"));
+        };
+        Ok(MySqlOptions {
+            name: name.to_owned(),
+            host: host.clone(),
+            port: *port,
+            user: entry.url.user.clone(),
+            password: entry.password.read("source", name)?.map(crate::source::mysql::connect::Secret::new),
+            database: entry.url.database.clone(),
+            tls: entry.source_tls(),
+            server_id: entry.server_id,
+            session: entry.session.clone(),
+            statement_timeout_s: entry.statement_timeout_s,
+            connections_max: entry.connections_max,
+        })
+    }
+
+    /// The options of a target, its password read.
+    ///
+    /// # Errors
+    /// `Mapping` if there is no such target or its password cannot be read.
+    pub fn target_options(&self, name: &str) -> Result<PostgresOptions> {
+        let entry = self.targets.get(name).ok_or_else(|| unknown("target", name))?;
+        let address = match &entry.url.host {
+            url::Host::Tcp { host, port } => Address::Tcp { host: host.clone(), port: *port },
+            url::Host::Socket { directory, port } => Address::Socket { directory: directory.clone(), port: *port },
+        };
+        let mut options = PostgresOptions::new(name, address, &entry.url.user, &entry.url.database);
+        options.password = entry.password.read("target", name)?.map(crate::target::postgres::Secret::new);
+        options.tls = entry.target_tls();
+        Ok(options)
+    }
+}
+
+impl SourceEntry {
+    fn source_tls(&self) -> crate::source::mysql::connect::Tls {
+        use crate::source::mysql::connect::Tls;
+        match &self.tls {
+            TlsChoice::Off => Tls::Off,
+            TlsChoice::Default if self.url.is_local() => Tls::Off,
+            TlsChoice::Default => Tls::VerifyFull { ca: None },
+            TlsChoice::VerifyFull { ca } => Tls::VerifyFull { ca: ca.clone() },
+        }
+    }
+}
+
+impl TargetEntry {
+    fn target_tls(&self) -> crate::target::postgres::Tls {
+        use crate::target::postgres::Tls;
+        match &self.tls {
+            TlsChoice::Off => Tls::Off,
+            TlsChoice::Default if self.url.is_local() => Tls::Off,
+            TlsChoice::Default => Tls::VerifyFull { ca: None },
+            TlsChoice::VerifyFull { ca } => Tls::VerifyFull { ca: ca.clone() },
+        }
+    }
+}
+
+fn unknown(kind: &str, name: &str) -> Error {
+    Error::new(Class::Mapping, format!("the project file has no {kind} {name}"))
+        .with_hint(format!("add it under `{kind}s:`, or correct its name in the mapping file"))
+}

@@ -1,0 +1,253 @@
+//! Reading the project file: the format, field by field.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::engine::{DEFAULT_MEMORY_BYTES, MEMORY_BYTES_MIN};
+use super::secret::SecretPlace;
+use super::size;
+use super::url::{DatabaseUrl, Wrong};
+use super::{Project, SourceEntry, TargetEntry, TlsChoice};
+use crate::error::Class;
+use crate::mapping::document::{self, Content, Node};
+use crate::mapping::fields::{Fields, Reader};
+use crate::mapping::{Placed, Problem, SourceFile};
+use crate::source::mysql::connect::SessionOverrides;
+
+const PROJECT_KEYS: [&str; 6] = ["sources", "targets", "state", "memory", "mappings", "masking"];
+const SOURCE_KEYS: [&str; 9] = ["url", "password", "tls", "server_id", "session", "limits", "slot", "publication", "slot_limit"];
+const SESSION_KEYS: [&str; 5] =
+    ["sql_mode", "time_zone", "div_precision_increment", "group_concat_max_len", "collation_connection"];
+
+/// Reads a whole project file; all problems at once.
+pub(super) fn project(file: Arc<SourceFile>, folder: &Path) -> Result<Project, Vec<Problem>> {
+    let root = document::read(&file).map_err(|problem| vec![*problem])?;
+    let mut reading = Reading { reader: Reader::new(file), folder, secret_lines: BTreeSet::new() };
+    let project = reading.project(&root);
+    let Reading { reader, secret_lines, .. } = reading;
+    let mut problems = reader.problems;
+    match project {
+        Some(project) if problems.is_empty() => Ok(project),
+        _ => {
+            problems.sort_by_key(|problem| problem.span.start);
+            Err(problems.into_iter().map(|problem| without_secret(problem, &secret_lines)).collect())
+        }
+    }
+}
+
+/// A problem whose picture would show a line with a password: the place is then given in words.
+fn without_secret(problem: Problem, secret_lines: &BTreeSet<usize>) -> Problem {
+    let (line, column) = problem.line_and_column();
+    if !secret_lines.contains(&line) {
+        return problem;
+    }
+    let file = SourceFile { path: format!("{}:{line}:{column}", problem.file.path), text: String::new() };
+    Problem { file: Arc::new(file), span: 0..0, ..problem }
+}
+
+struct Reading<'a> {
+    reader: Reader,
+    folder: &'a Path,
+    /// Lines that hold a password although they must not.
+    secret_lines: BTreeSet<usize>,
+}
+
+impl Reading<'_> {
+    fn refuse(&mut self, fields: &Fields<'_>, key: &str, help: &str) {
+        if let Some(span) = fields.key_span(key) {
+            let problem = self.reader.problem(span, format!("`{key}` is not supported in this version"));
+            self.reader.problems.push(problem.of_class(Class::Preflight).with_help(help));
+        }
+    }
+
+    fn project(&mut self, root: &Node) -> Option<Project> {
+        let fields = self.reader.fields(root, "the project file", &PROJECT_KEYS)?;
+        self.refuse(&fields, "masking", "leave columns with personal data out of the SELECT");
+        let sources = self.entries(&fields, "sources", Self::source);
+        let targets = self.entries(&fields, "targets", Self::target);
+        let state = match fields.get("state") {
+            Some(node) => self.reader.name(node, "state").map(|path| self.folder.join(path)),
+            None => Some(self.folder.join("state")),
+        };
+        let memory_bytes = self.memory(&fields);
+        let mappings = fields.required(&mut self.reader, "mappings").and_then(|node| self.patterns(node));
+        Some(Project {
+            folder: self.folder.to_path_buf(),
+            sources: sources?,
+            targets: targets?,
+            state: state?,
+            memory_bytes: memory_bytes?,
+            mappings: mappings?,
+            file: Arc::clone(&self.reader.file),
+        })
+    }
+
+    fn entries<T>(
+        &mut self,
+        fields: &Fields<'_>,
+        key: &str,
+        read: fn(&mut Self, &Node, &str) -> Option<T>,
+    ) -> Option<BTreeMap<String, T>> {
+        let node = fields.required(&mut self.reader, key)?;
+        let entries = self.reader.map(node, key)?;
+        if entries.is_empty() {
+            self.reader.note(node.span.clone(), format!("{key} must not be empty"));
+        }
+        let mut read_entries = BTreeMap::new();
+        for (name, node) in entries {
+            let what = format!("{} {}", key.trim_end_matches('s'), name.name);
+            read_entries.extend(read(self, node, &what).map(|entry| (name.name.clone(), entry)));
+        }
+        Some(read_entries)
+    }
+
+    fn source(&mut self, node: &Node, what: &str) -> Option<SourceEntry> {
+        let fields = self.reader.fields(node, what, &SOURCE_KEYS)?;
+        for key in ["slot", "publication", "slot_limit"] {
+            self.refuse(&fields, key, "it belongs to PostgreSQL sources");
+        }
+        let url = self.url(&fields, DatabaseUrl::source);
+        let password = self.password(&fields, what);
+        let tls = self.tls(&fields, what);
+        let server_id = fields.get("server_id").and_then(|node| self.reader.number(node, "server_id", 1..=u64::from(u32::MAX)));
+        let session = self.session(&fields);
+        let (connections_max, statement_timeout_s) = self.limits(&fields);
+        let server_id = server_id.and_then(|id| u32::try_from(id).ok());
+        Some(SourceEntry { url: url?, password: password?, tls: tls?, server_id, session, connections_max, statement_timeout_s })
+    }
+
+    fn target(&mut self, node: &Node, what: &str) -> Option<TargetEntry> {
+        let fields = self.reader.fields(node, what, &["url", "password", "tls"])?;
+        let url = self.url(&fields, DatabaseUrl::target);
+        let password = self.password(&fields, what);
+        let tls = self.tls(&fields, what);
+        Some(TargetEntry { url: url?, password: password?, tls: tls? })
+    }
+
+    fn url(&mut self, fields: &Fields<'_>, parse: fn(&str) -> Result<DatabaseUrl, Wrong>) -> Option<DatabaseUrl> {
+        let node = fields.required(&mut self.reader, "url")?;
+        match parse(self.reader.text(node, "url")?) {
+            Ok(url) => Some(url),
+            Err(wrong) => {
+                let problem = self.reader.problem(node.span.clone(), wrong.message).with_help(wrong.help);
+                // Whatever is wrong with it, text before an `@` with a colon in it may be a password.
+                if wrong.holds_password {
+                    self.secret_lines.insert(problem.line_and_column().0);
+                }
+                self.reader.problems.push(problem);
+                None
+            }
+        }
+    }
+
+    fn password(&mut self, fields: &Fields<'_>, what: &str) -> Option<SecretPlace> {
+        let Some(node) = fields.get("password") else { return Some(SecretPlace::None) };
+        if let Content::Scalar(_) = node.content {
+            let problem = self.reader.problem(node.span.clone(), format!("the password of {what} is in the project file"));
+            self.secret_lines.insert(problem.line_and_column().0);
+            self.reader.problems.push(problem.with_help(
+                "write `password: { env: NAME }` or `password: { file: PATH }`: project files are under version control",
+            ));
+            return None;
+        }
+        let fields = self.reader.fields(node, "password", &["env", "file"])?;
+        let variable = fields.get("env").and_then(|node| self.reader.name(node, "env").map(str::to_owned));
+        let file = fields.get("file").and_then(|node| self.reader.name(node, "file").map(str::to_owned));
+        match (variable, file) {
+            (Some(variable), None) => Some(SecretPlace::Environment(variable)),
+            (None, Some(file)) => Some(SecretPlace::File(self.folder.join(file))),
+            _ => {
+                self.reader.note(node.span.clone(), "password must be either { env: NAME } or { file: PATH }");
+                None
+            }
+        }
+    }
+
+    fn tls(&mut self, fields: &Fields<'_>, what: &str) -> Option<TlsChoice> {
+        let Some(node) = fields.get("tls") else { return Some(TlsChoice::Default) };
+        match &node.content {
+            Content::Scalar(scalar) if scalar.text == "off" => Some(TlsChoice::Off),
+            Content::Scalar(scalar) if scalar.text == "verify-full" => Some(TlsChoice::VerifyFull { ca: None }),
+            Content::Map(_) => {
+                let fields = self.reader.fields(node, &format!("tls of {what}"), &["ca"])?;
+                let ca = fields.required(&mut self.reader, "ca")?;
+                let ca: PathBuf = self.folder.join(self.reader.name(ca, "ca")?);
+                Some(TlsChoice::VerifyFull { ca: Some(ca) })
+            }
+            _ => {
+                self.reader.note(node.span.clone(), "tls must be { ca: FILE }, `verify-full` or `off`");
+                self.reader.help_last("without `tls`, certificates are verified off loopback by the system's authorities");
+                None
+            }
+        }
+    }
+
+    fn session(&mut self, fields: &Fields<'_>) -> SessionOverrides {
+        let fields = fields.get("session").and_then(|node| self.reader.fields(node, "session", &SESSION_KEYS));
+        let Some(fields) = fields else { return SessionOverrides::default() };
+        let mut text = |key: &str| fields.get(key).and_then(|node| self.reader.text(node, key).map(str::to_owned));
+        let (sql_mode, time_zone, collation_connection) = (text("sql_mode"), text("time_zone"), text("collation_connection"));
+        let division =
+            fields.get("div_precision_increment").and_then(|node| self.reader.number(node, "div_precision_increment", 0..=30));
+        let concat = fields
+            .get("group_concat_max_len")
+            .and_then(|node| self.reader.number(node, "group_concat_max_len", 4..=u64::from(u32::MAX)));
+        SessionOverrides {
+            sql_mode,
+            time_zone,
+            div_precision_increment: division.and_then(|digits| u32::try_from(digits).ok()),
+            group_concat_max_len: concat,
+            collation_connection,
+        }
+    }
+
+    /// Connections and the statement time limit in seconds.
+    fn limits(&mut self, fields: &Fields<'_>) -> (usize, u32) {
+        let fields = fields
+            .get("limits")
+            .and_then(|node| self.reader.fields(node, "limits", &["connections", "statement_timeout_s", "max_load"]));
+        let Some(fields) = fields else { return (4, 60) };
+        self.refuse(&fields, "max_load", "set `connections` low to be gentle");
+        let connections = fields.get("connections").and_then(|node| self.reader.number(node, "connections", 1..=64));
+        let timeout =
+            fields.get("statement_timeout_s").and_then(|node| self.reader.number(node, "statement_timeout_s", 1..=3600));
+        (
+            connections.and_then(|connections| usize::try_from(connections).ok()).unwrap_or(4),
+            timeout.and_then(|timeout| u32::try_from(timeout).ok()).unwrap_or(60),
+        )
+    }
+
+    fn memory(&mut self, fields: &Fields<'_>) -> Option<u64> {
+        let Some(node) = fields.get("memory") else { return Some(DEFAULT_MEMORY_BYTES) };
+        let bytes = match &node.content {
+            Content::Scalar(scalar) => size::bytes(&scalar.text),
+            Content::List(_) | Content::Map(_) => None,
+        };
+        match bytes {
+            Some(bytes) if bytes >= MEMORY_BYTES_MIN => Some(bytes),
+            Some(_) => {
+                self.reader.note(node.span.clone(), "memory must be at least 128MiB");
+                None
+            }
+            None => {
+                self.reader.note(node.span.clone(), "memory must be a size");
+                self.reader.help_last("write it as 512MiB or 4GiB");
+                None
+            }
+        }
+    }
+
+    fn patterns(&mut self, node: &Node) -> Option<Vec<Placed<String>>> {
+        let items = self.reader.list(node, "mappings")?;
+        if items.is_empty() {
+            self.reader.note(node.span.clone(), "mappings must not be empty");
+        }
+        let mut patterns = Vec::new();
+        for item in items {
+            let pattern = self.reader.name(item, "an entry of mappings")?;
+            patterns.push(Placed { value: pattern.to_owned(), span: item.span.clone() });
+        }
+        Some(patterns)
+    }
+}

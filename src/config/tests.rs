@@ -1,0 +1,146 @@
+//! Project files, right and wrong.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Project, SecretPlace, TlsChoice, read, url};
+use crate::mapping::{Problem, SourceFile};
+
+const RIGHT: &str = r#"sources:
+  erp:
+    url: mysql://strangler_src@db.internal:3306/homeshop   # 쇼핑몰
+    password: { env: STRANGLER_TEST_PASSWORD_THAT_IS_NOT_SET }
+    tls: { ca: certs/erp-ca.pem }
+    server_id: 18231
+    session: { sql_mode: "", time_zone: "+09:00" }
+    limits: { connections: 2, statement_timeout_s: 30 }
+targets:
+  order-db:
+    url: postgresql://strangler_dst@127.0.0.1/orders
+    password: { file: secrets/order }
+state: ./state
+memory: 1GiB
+mappings: [mappings/*.yaml]
+"#;
+
+fn parse(text: &str) -> Result<Project, Vec<Problem>> {
+    read::project(Arc::new(SourceFile { path: "strangler.yaml".into(), text: text.into() }), Path::new("/project"))
+}
+
+#[test]
+fn a_right_file_becomes_a_project() {
+    let project = parse(RIGHT).unwrap();
+    let erp = &project.sources["erp"];
+    assert_eq!(erp.tls, TlsChoice::VerifyFull { ca: Some("/project/certs/erp-ca.pem".into()) });
+    assert_eq!((erp.server_id, erp.connections_max, erp.statement_timeout_s), (Some(18231), 2, 30));
+    assert_eq!((erp.session.sql_mode.as_deref(), erp.session.time_zone.as_deref()), (Some(""), Some("+09:00")));
+    assert_eq!(project.targets["order-db"].password, SecretPlace::File("/project/secrets/order".into()));
+    assert_eq!(project.store_folder(), Path::new("/project/./state/store"));
+    assert_eq!(project.memory_bytes, 1 << 30);
+}
+
+#[test]
+fn memory_scales_the_bounds() {
+    let small = parse(&RIGHT.replace("1GiB", "128MiB")).unwrap().engine_options("erp");
+    let large = parse(RIGHT).unwrap().engine_options("erp");
+    assert_eq!(large.queue_bytes_max, 8 * small.queue_bytes_max);
+    assert_eq!(large.connections, 2);
+}
+
+#[test]
+fn tls_is_the_default_off_loopback() {
+    let text = RIGHT
+        .replace("    tls: { ca: certs/erp-ca.pem }\n", "")
+        .replace("    password: { env: STRANGLER_TEST_PASSWORD_THAT_IS_NOT_SET }\n", "")
+        .replace("    password: { file: secrets/order }\n", "");
+    let project = parse(&text).unwrap();
+    assert_eq!(project.source_options("erp").unwrap().tls, crate::source::mysql::connect::Tls::VerifyFull { ca: None });
+    assert_eq!(project.target_options("order-db").unwrap().tls, crate::target::postgres::Tls::Off);
+    assert!(project.source_options("crm").is_err());
+}
+
+#[test]
+fn a_variable_that_is_not_set_is_named() {
+    let error = parse(RIGHT).unwrap().source_options("erp").err().unwrap();
+    assert!(error.message().contains("STRANGLER_TEST_PASSWORD_THAT_IS_NOT_SET"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_password_file_that_others_may_read_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("secret");
+    std::fs::write(&path, "geheim\n").unwrap();
+    let place = SecretPlace::File(path.clone());
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+    let error = place.read("target", "t").unwrap_err();
+    assert!(error.message().contains("other users") && error.hint().unwrap().starts_with("chmod 0600"));
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(place.read("target", "t").unwrap().as_deref(), Some("geheim"));
+}
+
+const CASES: &[(&str, &str, &str)] = &[
+    ("a password in a url", "strangler_src@", "strangler_src:hunter2@"),
+    (
+        "a password in a url of another kind",
+        "mysql://strangler_src@db.internal:3306",
+        "oracle://strangler_src:hunter2@db.internal:3306",
+    ),
+    (
+        "a password beside another problem",
+        "    url: postgresql://strangler_dst@127.0.0.1/orders\n",
+        "    { url: \"postgresql://a:hunter2@h/d\", usr: b }\n  x:\n",
+    ),
+    ("a password in the file", "{ file: secrets/order }", "hunter2"),
+    ("a password from two places", "{ file: secrets/order }", "{ file: a, env: B }"),
+    ("an unknown key", "server_id", "serverid"),
+    ("a postgres source", "mysql://", "postgresql://"),
+    ("a mysql target", "postgresql://", "mysql://"),
+    ("no user", "strangler_src@", ""),
+    ("max_load", "connections: 2", "max_load: \"Threads_running=25\""),
+    ("too many connections", "connections: 2", "connections: 1000"),
+    ("masking", "state: ./state", "masking: { key: { env: NAME } }"),
+    ("slot", "server_id: 18231", "slot: strangler"),
+    ("tls on", "{ ca: certs/erp-ca.pem }", "on"),
+    ("memory without a unit of ours", "1GiB", "1G"),
+    ("too little memory", "1GiB", "1MiB"),
+    ("no mappings", "mappings: [mappings/*.yaml]\n", ""),
+    ("no sources", "sources:\n", "sources: {}\nsrc:\n"),
+];
+
+#[test]
+fn every_broken_project_file_shows_its_place() {
+    let mut all = String::new();
+    for (name, from, to) in CASES {
+        assert!(RIGHT.contains(from), "{name}");
+        let problems = parse(&RIGHT.replacen(from, to, 1)).expect_err(name);
+        let pictures: Vec<String> = problems.iter().map(|problem| problem.picture(false)).collect();
+        all += &format!("## {name}\n{}\n\n", pictures.join("\n\n"));
+    }
+    assert!(!all.contains("hunter2"), "a password in the file reached a message");
+    insta::assert_snapshot!(all);
+}
+
+#[test]
+fn patterns_find_mapping_files_and_say_when_they_do_not() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("mappings")).unwrap();
+    for name in ["b.yaml", "a.yaml", "c.txt"] {
+        std::fs::write(folder.path().join("mappings").join(name), "x: y\n").unwrap();
+    }
+    let mut project = parse(RIGHT).unwrap();
+    project.folder = folder.path().to_path_buf();
+    let names: Vec<String> = project.mapping_files().unwrap().iter().map(|file| file.path.clone()).collect();
+    assert_eq!(names.len(), 2);
+    assert!(names[0].ends_with("a.yaml"));
+    project.mappings[0].value = "mappings/*.yml".into();
+    assert_eq!(project.mapping_files().unwrap_err()[0].message, "no mapping file is named mappings/*.yml");
+}
+
+#[test]
+fn a_missing_project_file_is_a_problem_with_its_path() {
+    let problems = Project::read(Path::new("/nowhere/strangler.yaml")).unwrap_err();
+    assert!(problems[0].picture(false).contains("/nowhere/strangler.yaml"));
+    assert!(matches!(url::DatabaseUrl::source("x"), Err(wrong) if wrong.message.contains("not a database URL")));
+}

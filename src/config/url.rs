@@ -1,0 +1,258 @@
+//! Database URLs: `mysql://user@host:port/database` and `postgresql://user@host:port/database`.
+//!
+//! A password in a URL is refused: project files are under version control. Parts may be percent-encoded. PostgreSQL's
+//! `?host=/folder` names a Unix socket. Anything else behind `?` is refused, never ignored.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+/// Where a database is, and as whom to log in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatabaseUrl {
+    /// Server.
+    pub host: Host,
+    /// Account.
+    pub user: String,
+    /// Database.
+    pub database: String,
+}
+
+/// Where a server listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Host {
+    /// A host name or address.
+    Tcp {
+        /// Name or address.
+        host: String,
+        /// Port.
+        port: u16,
+    },
+    /// A Unix socket.
+    Socket {
+        /// Its folder.
+        directory: PathBuf,
+        /// The port in its name.
+        port: u16,
+    },
+}
+
+/// What is wrong with a URL, and what to do about it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Wrong {
+    /// What is wrong.
+    pub message: String,
+    /// What to do; may be empty.
+    pub help: String,
+    /// Whether the URL may hold a password: it must not be shown.
+    pub holds_password: bool,
+}
+
+fn wrong(message: impl Into<String>, help: impl Into<String>) -> Wrong {
+    Wrong { message: message.into(), help: help.into(), holds_password: false }
+}
+
+impl DatabaseUrl {
+    /// Whether the server is on this machine.
+    #[must_use]
+    pub fn is_local(&self) -> bool {
+        match &self.host {
+            Host::Socket { .. } => true,
+            Host::Tcp { host, .. } => host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback()),
+        }
+    }
+
+    /// Parses the URL of a source.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn source(text: &str) -> Result<Self, Wrong> {
+        Self::source_of(text).map_err(|wrong| Wrong { holds_password: may_hold_password(text), ..wrong })
+    }
+
+    fn source_of(text: &str) -> Result<Self, Wrong> {
+        let (scheme, rest) = split_scheme(text)?;
+        match scheme {
+            "mysql" | "mariadb" => {}
+            "postgres" | "postgresql" => {
+                return Err(wrong(
+                    "a PostgreSQL source is not supported in this version",
+                    "sources are MySQL or MariaDB: mysql://user@host:port/database",
+                ));
+            }
+            _ => return Err(wrong(format!("`{scheme}://` is not a source"), "write mysql://user@host:port/database")),
+        }
+        let url = parse(rest, 3306)?;
+        match url.host {
+            Host::Tcp { .. } => Ok(url),
+            Host::Socket { .. } => Err(wrong("a source is reached by TCP", "write mysql://user@127.0.0.1:3306/database")),
+        }
+    }
+
+    /// Parses the URL of a target.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn target(text: &str) -> Result<Self, Wrong> {
+        Self::target_of(text).map_err(|wrong| Wrong { holds_password: may_hold_password(text), ..wrong })
+    }
+
+    fn target_of(text: &str) -> Result<Self, Wrong> {
+        let (scheme, rest) = split_scheme(text)?;
+        match scheme {
+            "postgres" | "postgresql" => parse(rest, 5432),
+            "mysql" | "mariadb" => Err(wrong(
+                "a MySQL or MariaDB target is not supported in this version",
+                "targets are PostgreSQL: postgresql://user@host:port/database",
+            )),
+            _ => Err(wrong(format!("`{scheme}://` is not a target"), "write postgresql://user@host:port/database")),
+        }
+    }
+}
+
+/// Whether a text that should be a URL may hold a password: a colon before an `@`, or the word itself.
+fn may_hold_password(text: &str) -> bool {
+    let behind_scheme = text.split_once("://").map_or(text, |(_, rest)| rest);
+    text.contains("password") || behind_scheme.rsplit_once('@').is_some_and(|(user, _)| user.contains(':'))
+}
+
+fn split_scheme(text: &str) -> Result<(&str, &str), Wrong> {
+    text.split_once("://").ok_or_else(|| wrong("this is not a database URL", "write it as scheme://user@host:port/database"))
+}
+
+fn parse(rest: &str, default_port: u16) -> Result<DatabaseUrl, Wrong> {
+    let (rest, query) = rest.split_once('?').map_or((rest, None), |(rest, query)| (rest, Some(query)));
+    let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
+    let (user, address) = authority
+        .rsplit_once('@')
+        .ok_or_else(|| wrong("the URL names no user", "write it as scheme://user@host:port/database"))?;
+    if user.contains(':') {
+        return Err(wrong(
+            "the URL holds a password",
+            "take it out and write `password: { env: NAME }` or `password: { file: PATH }` beside the URL: project files are under version control",
+        ));
+    }
+    let (host, port) = split_port(address, default_port)?;
+    let socket = socket_folder(query)?;
+    let host = match (socket, host) {
+        (Some(directory), "") => Host::Socket { directory, port },
+        (Some(_), _) => return Err(wrong("the URL names both a host and a socket", "leave the host out, or `?host=`")),
+        (None, "") => return Err(wrong("the URL names no host", "write it as scheme://user@host:port/database")),
+        (None, host) => Host::Tcp { host: decode(host)?, port },
+    };
+    let (user, database) = (decode(user)?, decode(database)?);
+    if user.is_empty() {
+        return Err(wrong("the URL names no user", "write it as scheme://user@host:port/database"));
+    }
+    if database.is_empty() || database.contains('/') {
+        return Err(wrong("the URL names no database", "write it as scheme://user@host:port/database"));
+    }
+    Ok(DatabaseUrl { host, user, database })
+}
+
+fn split_port(address: &str, default_port: u16) -> Result<(&str, u16), Wrong> {
+    let (host, port) = match address.strip_prefix('[') {
+        Some(rest) => {
+            let (host, behind) = rest.split_once(']').ok_or_else(|| wrong("the URL's `[` is not closed", ""))?;
+            (host, behind.strip_prefix(':'))
+        }
+        None => address.rsplit_once(':').map_or((address, None), |(host, port)| (host, Some(port))),
+    };
+    let Some(port) = port else { return Ok((host, default_port)) };
+    match port.parse() {
+        Ok(port) if port != 0 => Ok((host, port)),
+        _ => Err(wrong(format!("`{port}` is not a port"), "a port is a number from 1 to 65535")),
+    }
+}
+
+fn socket_folder(query: Option<&str>) -> Result<Option<PathBuf>, Wrong> {
+    let mut folder = None;
+    for part in query.into_iter().flat_map(|query| query.split('&')).filter(|part| !part.is_empty()) {
+        match part.split_once('=') {
+            Some(("host", path)) if path.starts_with('/') || path.starts_with("%2F") => {
+                folder = Some(PathBuf::from(decode(path)?))
+            }
+            Some(("password", _)) => {
+                return Err(wrong(
+                    "the URL holds a password",
+                    "write `password: { env: NAME }` or `password: { file: PATH }` beside the URL",
+                ));
+            }
+            Some((name, _)) if name.starts_with("ssl") => {
+                return Err(wrong(format!("`{name}` does not belong into the URL"), "write `tls: { ca: FILE }` beside the URL"));
+            }
+            _ => return Err(wrong(format!("`{part}` in the URL is not known"), "")),
+        }
+    }
+    Ok(folder)
+}
+
+fn decode(text: &str) -> Result<String, Wrong> {
+    let bad = || wrong("the URL holds a `%` that is no percent-encoded character", "write a literal `%` as %25");
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let mut digit = || rest.next().and_then(|digit| char::from(digit).to_digit(16)).ok_or_else(bad);
+        let code = digit()? * 16 + digit()?;
+        bytes.push(u8::try_from(code).map_err(|_| bad())?);
+    }
+    String::from_utf8(bytes).map_err(|_| bad())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tcp(host: &str, port: u16) -> Host {
+        Host::Tcp { host: host.into(), port }
+    }
+
+    #[test]
+    fn urls_are_parsed() {
+        let url = DatabaseUrl::source("mysql://strangler_src@db.internal:3307/homeshop").unwrap();
+        assert_eq!(
+            url,
+            DatabaseUrl { host: tcp("db.internal", 3307), user: "strangler_src".into(), database: "homeshop".into() }
+        );
+        assert_eq!(
+            DatabaseUrl::source("mariadb://a%40b@[::1]/%ED%95%9C").unwrap(),
+            DatabaseUrl { host: tcp("::1", 3306), user: "a@b".into(), database: "한".into() }
+        );
+        let socket = DatabaseUrl::target("postgresql://u@/d?host=/run/postgresql").unwrap();
+        assert_eq!(socket.host, Host::Socket { directory: "/run/postgresql".into(), port: 5432 });
+        assert!(socket.is_local() && !url.is_local());
+    }
+
+    #[test]
+    fn a_password_in_a_url_is_refused() {
+        for url in ["postgresql://u:secret@h/d", "postgresql://u@h/d?password=secret"] {
+            let wrong = DatabaseUrl::target(url).unwrap_err();
+            assert_eq!(wrong.message, "the URL holds a password");
+            assert!(wrong.help.contains("env:") && !wrong.help.contains("secret"));
+        }
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused() {
+        for url in [
+            "h/d",
+            "oracle://u@h/d",
+            "mysql://u@h/d",
+            "postgresql://h/d",
+            "postgresql://u@h",
+            "postgresql://u@h:x/d",
+            "postgresql://u@h:0/d",
+            "postgresql://u@/d",
+            "postgresql://u@h/d?sslmode=disable",
+            "postgresql://u@h/d?x=1",
+            "postgresql://u@h/%zz",
+            "postgresql://u@[::1/d",
+        ] {
+            assert!(DatabaseUrl::target(url).is_err(), "{url}");
+        }
+        assert!(DatabaseUrl::source("postgresql://u@h/d").is_err());
+    }
+}

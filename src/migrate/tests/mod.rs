@@ -1,0 +1,218 @@
+//! The whole flow over a legacy database, a service database and a disk in memory, stopped at every operation and started again.
+//!
+//! The service database compares its rows with an independent evaluation at every commit, so a state that is not a prefix fails at the
+//! moment it becomes visible, not at the end.
+
+mod service;
+mod world;
+
+use std::sync::{Arc, Mutex};
+
+use service::{Content, Service};
+use world::{Fuse, SQL, State, World, catalog};
+
+use super::board::{MappingStatus, TableStatus};
+use super::options::StartMode;
+use super::run::{Ended, Engine, Parts};
+use super::{Board, EngineOptions};
+use crate::derive::{Arrangements, Mutation, Space};
+use crate::error::{Class, Result};
+use crate::plan::{Builder, MappingInput, Plan, Policies, TableInput};
+use crate::position::Position;
+use crate::source::Source;
+use crate::state::memory::MemoryStore;
+use crate::state::meta::{self, FORMAT, Identity, Progress, Stage};
+use crate::state::{Durability, Store};
+use crate::target::Phase;
+use crate::value::{Row, Value};
+
+/// A disk that fails with the fuse.
+struct Disk {
+    memory: Arc<MemoryStore>,
+    fuse: Fuse,
+}
+
+impl Arrangements for Disk {
+    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.memory.get(space, key)
+    }
+    fn scan(
+        &self,
+        space: Space,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool>,
+    ) -> Result<()> {
+        self.memory.scan(space, prefix, after, visit)
+    }
+}
+
+impl Store for Disk {
+    fn commit(&self, mutations: Vec<Mutation>, durability: Durability) -> Result<()> {
+        self.fuse.burn()?;
+        self.memory.commit(mutations, durability)
+    }
+    fn sync(&self) -> Result<()> {
+        self.memory.sync()
+    }
+    fn clear(&self, space: Space) -> Result<()> {
+        self.fuse.burn()?;
+        self.memory.clear(space)
+    }
+    fn disk_bytes(&self) -> u64 {
+        0
+    }
+}
+
+fn plan() -> Plan {
+    let catalog = catalog();
+    let query = crate::sql::bind(SQL, &catalog).unwrap();
+    let table = TableInput {
+        schema: None,
+        name: "orders".into(),
+        description: String::new(),
+        key: vec!["id".into()],
+        indexes: vec![],
+        columns: std::collections::BTreeMap::new(),
+        sql: SQL.into(),
+        query,
+    };
+    let mut builder = Builder::new(&catalog);
+    builder.mapping(MappingInput { name: "orders".into(), policies: Policies::default(), tables: vec![table] }).unwrap();
+    builder.finish()
+}
+
+/// Everything that outlives a crash.
+struct Machine {
+    plan: Arc<Plan>,
+    state: Arc<Mutex<State>>,
+    content: Arc<Mutex<Content>>,
+    memory: Arc<MemoryStore>,
+    folder: tempfile::TempDir,
+}
+
+impl Machine {
+    fn new(seed: u64, transactions: u32) -> Self {
+        Self {
+            plan: Arc::new(plan()),
+            state: Arc::new(Mutex::new(State::new(seed, transactions))),
+            content: Arc::default(),
+            memory: Arc::default(),
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    fn identity(&self, start: Position) -> Identity {
+        Identity {
+            format: FORMAT,
+            state_id: "state".into(),
+            source: "erp".into(),
+            catalog: catalog(),
+            mappings: std::collections::BTreeMap::new(),
+            start,
+        }
+    }
+
+    /// One life of an engine: until it has caught up, or the fuse blows.
+    async fn live(&self, operations: i64, start: StartMode) -> (Result<Ended>, Fuse) {
+        let fuse = Fuse::new(operations);
+        let world = World { state: Arc::clone(&self.state), fuse: fuse.clone() };
+        let identity = match meta::identity(&*self.memory).unwrap() {
+            Some(identity) => identity,
+            None => {
+                let start = world.start_position().await.unwrap();
+                let identity = self.identity(start.clone());
+                let progress = Progress { stage: Stage::Snapshot, applied: start, committed_at_us: 0 };
+                let records = vec![meta::put_identity(&identity).unwrap(), meta::put_progress(&progress).unwrap()];
+                self.memory.commit(records, Durability::Synced).unwrap();
+                identity
+            }
+        };
+        let service = Service { content: Arc::clone(&self.content), world: world.clone(), fuse: fuse.clone() };
+        let options = EngineOptions {
+            folder: self.folder.path().to_path_buf(),
+            chunk_rows_max: 3,
+            connections: 2,
+            load_anchors_max: 4,
+            until_caught_up: true,
+            start,
+            ..EngineOptions::default()
+        };
+        let (_stop, stopping) = tokio::sync::watch::channel(false);
+        let engine = Engine::new(Parts {
+            source: Arc::new(world),
+            targets: vec![Arc::new(service)],
+            store: Arc::new(Disk { memory: Arc::clone(&self.memory), fuse: fuse.clone() }),
+            plan: Arc::clone(&self.plan),
+            identity,
+            options,
+            board: Board::new(Vec::<TableStatus>::new(), Vec::<MappingStatus>::new()),
+            stop: stopping,
+        });
+        (engine.run().await, fuse)
+    }
+
+    /// The target holds exactly what the SELECT gives at the end of the log.
+    fn assert_complete(&self) {
+        let state = self.state.lock().unwrap();
+        let content = self.content.lock().unwrap();
+        let at = world::offset(&content.checkpoint.as_ref().unwrap().frontier.0["erp"]);
+        assert_eq!(content.checkpoint.as_ref().unwrap().phase, Phase::Live);
+        assert_eq!(content.rows, state.expected(at));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_undisturbed_run_is_right_at_every_commit() {
+    let machine = Machine::new(1, 60);
+    let (ended, _) = machine.live(i64::MAX, StartMode::Continue).await;
+    assert_eq!(ended.unwrap(), Ended::CaughtUp);
+    machine.assert_complete();
+}
+
+/// A crash at every operation in turn; each life continues the one before until one completes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f83_f84_f86_a_crash_at_every_operation_loses_and_doubles_nothing() {
+    let lives: u32 = if std::env::var_os("STRANGLER_LONG").is_some() { 400 } else { 60 };
+    for seed in 0..u64::from(lives) {
+        let machine = Machine::new(seed, 40);
+        // Short lives first, so that crashes fall into every stage; growing, so that it ends.
+        let mut operations = 3 + seed as i64 % 29;
+        loop {
+            let (ended, fuse) = machine.live(operations, StartMode::Continue).await;
+            match ended {
+                Ok(ended) => {
+                    assert_eq!(ended, Ended::CaughtUp, "seed {seed}");
+                    break;
+                }
+                Err(error) => assert!(fuse.has_blown(), "seed {seed}: {error:?}"),
+            }
+            operations += 7;
+        }
+        machine.assert_complete();
+    }
+}
+
+/// F07: what was deleted while nobody looked does not live on in the target.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f07_a_rebuild_deletes_what_the_source_no_longer_has() {
+    let mut machine = Machine::new(5, 30);
+    machine.live(i64::MAX, StartMode::Continue).await.0.unwrap();
+    machine.memory = Arc::default();
+    machine.state.lock().unwrap().transactions_left = 30;
+    machine.content.lock().unwrap().rows.insert(777, Row::from([Value::Int(777), Value::Null, Value::Null]));
+    machine.content.lock().unwrap().checkpoint.as_mut().unwrap().state_id = "lost".into();
+    let refused = machine.live(i64::MAX, StartMode::Continue).await.0.unwrap_err();
+    assert_eq!(refused.class(), Class::Person);
+    assert!(refused.hint().unwrap().contains("--rebuild"));
+    let mut operations = 9;
+    let mut mode = StartMode::Rebuild;
+    while machine.live(operations, mode).await.0.is_err() {
+        operations += 11;
+        // Once its row is written, an interrupted rebuild goes on by itself.
+        if machine.content.lock().unwrap().checkpoint.as_ref().unwrap().state_id == "state" {
+            mode = StartMode::Continue;
+        }
+    }
+    machine.assert_complete();
+}

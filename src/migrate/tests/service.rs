@@ -1,0 +1,158 @@
+//! A service database in memory that checks the promise at every commit, and loses answers now and then.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::world::{Fuse, World, offset};
+use crate::error::{Class, Error, Result};
+use crate::schema::TargetTable;
+use crate::source::Finding;
+use crate::target::{Advance, Checkpoint, Phase, TableState, Target};
+use crate::value::{Row, Value};
+use crate::write::WriteBatch;
+
+#[derive(Default)]
+pub struct Content {
+    pub rows: BTreeMap<i64, Row>,
+    pub checkpoint: Option<Checkpoint>,
+    pub commits: u64,
+}
+
+/// The service database.
+pub struct Service {
+    pub content: Arc<Mutex<Content>>,
+    pub world: World,
+    pub fuse: Fuse,
+}
+
+enum Answer {
+    Given,
+    LostBefore,
+    LostAfter,
+}
+
+fn integer(row: &Row) -> i64 {
+    match row[0] {
+        Value::Int(key) => key,
+        ref other => panic!("a key is an integer, not {other:?}"),
+    }
+}
+
+impl Service {
+    fn with<R>(&self, change: impl FnOnce(&mut Content) -> R) -> R {
+        change(&mut self.content.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn fate(&self) -> Result<Answer> {
+        self.fuse.burn()?;
+        Ok(match self.world.lock().random.u8(0..30) {
+            0 => Answer::LostBefore,
+            1 => Answer::LostAfter,
+            _ => Answer::Given,
+        })
+    }
+
+    fn commit(&self, advance: &Advance, change: impl FnOnce(&mut BTreeMap<i64, Row>)) -> Result<()> {
+        let fate = self.fate()?;
+        if matches!(fate, Answer::LostBefore) {
+            return Err(Error::new(Class::Retry, "the answer to COMMIT was lost"));
+        }
+        self.with(|content| {
+            let held = content.checkpoint.as_ref().unwrap();
+            if held.sequence != advance.expected_sequence || held.owner_epoch != advance.next.owner_epoch {
+                return Err(Error::new(Class::Locked, "another engine has the mapping"));
+            }
+            if let (Some(held), Some(next)) = (held.frontier.0.get("erp"), advance.next.frontier.0.get("erp")) {
+                assert!(next.contains(held), "the checkpoint went back");
+            }
+            change(&mut content.rows);
+            content.checkpoint = Some(advance.next.clone());
+            content.commits += 1;
+            self.check(content);
+            Ok(())
+        })?;
+        match fate {
+            Answer::LostAfter => Err(Error::new(Class::Retry, "the answer to COMMIT was lost")),
+            _ => Ok(()),
+        }
+    }
+
+    /// The promise: a live table equals the SELECT over the prefix that its checkpoint row names.
+    fn check(&self, content: &Content) {
+        let checkpoint = content.checkpoint.as_ref().unwrap();
+        if checkpoint.phase == Phase::Live && checkpoint.load_cursor.is_none() {
+            let at = offset(&checkpoint.frontier.0["erp"]);
+            assert_eq!(content.rows, self.world.lock().expected(at), "the target is not the prefix at {at}");
+        }
+    }
+}
+
+impl Target for Service {
+    fn definition(&self, _table: &TargetTable) -> Vec<String> {
+        vec![]
+    }
+    async fn inspect(&self, _table: &TargetTable) -> Result<TableState> {
+        Ok(TableState::Present { has_rows: self.with(|content| !content.rows.is_empty()) })
+    }
+    async fn preflight(&self, _tables: &[TargetTable]) -> Result<Vec<Finding>> {
+        Ok(vec![])
+    }
+    async fn create(&self, _tables: &[TargetTable]) -> Result<()> {
+        self.fuse.burn()
+    }
+    async fn create_indexes(&self, _table: &TargetTable) -> Result<()> {
+        self.fuse.burn()
+    }
+    async fn checkpoint(&self, _mapping: &str) -> Result<Option<Checkpoint>> {
+        self.fuse.burn()?;
+        Ok(self.with(|content| content.checkpoint.clone()))
+    }
+    async fn take_over(&self, current: Option<&Checkpoint>, next: Checkpoint) -> Result<Checkpoint> {
+        self.fuse.burn()?;
+        self.with(|content| {
+            assert_eq!(content.checkpoint.as_ref(), current);
+            content.checkpoint = Some(next.clone());
+            Ok(next)
+        })
+    }
+    async fn load(&self, _table: &TargetTable, rows: Vec<Row>, advance: &Advance) -> Result<()> {
+        self.commit(advance, |held| {
+            for row in rows {
+                assert!(held.insert(integer(&row), row).is_none(), "a row was loaded twice");
+            }
+        })
+    }
+    async fn apply(&self, writes: &[(Advance, &[TargetTable], WriteBatch)]) -> Result<()> {
+        let [(advance, _, batch)] = writes else { panic!("one mapping") };
+        self.commit(advance, |held| {
+            for writes in &batch.tables {
+                for key in &writes.deletes {
+                    assert!(held.remove(&integer(key)).is_some(), "a delete found nothing");
+                }
+                held.extend(writes.upserts.iter().map(|row| (integer(row), row.clone())));
+            }
+        })
+    }
+    async fn read_keys(&self, _mapping: &str, _table: &TargetTable, keys: &[Row]) -> Result<(Option<Checkpoint>, Vec<Row>)> {
+        Ok(self.with(|content| {
+            (content.checkpoint.clone(), keys.iter().filter_map(|key| content.rows.get(&integer(key)).cloned()).collect())
+        }))
+    }
+    async fn read_after(
+        &self,
+        _mapping: &str,
+        _table: &TargetTable,
+        after: Option<&Row>,
+        limit: u32,
+    ) -> Result<(Option<Checkpoint>, Vec<Row>)> {
+        self.fuse.burn()?;
+        let from = after.map_or(i64::MIN, |row| integer(row) + 1);
+        Ok(self.with(|content| {
+            (content.checkpoint.clone(), content.rows.range(from..).take(limit as usize).map(|(_, row)| row.clone()).collect())
+        }))
+    }
+    async fn forget(&self, _mapping: &str) -> Result<()> {
+        self.with(|content| content.checkpoint = None);
+        Ok(())
+    }
+}

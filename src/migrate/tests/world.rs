@@ -1,0 +1,291 @@
+//! A legacy database in memory: two tables, a log, a writer that works whenever somebody looks.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::change::{Change, Chunk, Image, KeyRange, Operation, SourceEvent, Transaction};
+use crate::error::{Class, Error, Result};
+use crate::position::{BinlogPosition, Position};
+use crate::schema::{Column, DataType, Flavor, Generated, SessionSettings, SourceCatalog, TableLayout, TableName, TableSchema, UniqueKey};
+use crate::source::{Finding, Layouts, Source, SourceStream};
+use crate::value::{Collation, Row, Value};
+
+/// Orders name a customer by a join key that may be NULL, dangling, or re-assigned.
+pub const SQL: &str = "SELECT o.id AS id, c.name AS name, o.amount AS amount FROM orders o LEFT JOIN customers c ON c.id = o.customer";
+
+pub type Tables = [BTreeMap<i64, Row>; 2];
+pub const CUSTOMERS: usize = 0;
+pub const ORDERS: usize = 1;
+
+/// Operations left until everything fails, as after a crash.
+#[derive(Clone)]
+pub struct Fuse(Arc<AtomicI64>);
+
+impl Fuse {
+    pub fn new(operations: i64) -> Self {
+        Self(Arc::new(AtomicI64::new(operations)))
+    }
+    pub fn burn(&self) -> Result<()> {
+        if self.0.fetch_sub(1, Ordering::SeqCst) > 0 { Ok(()) } else { Err(Error::bug("crashed")) }
+    }
+    pub fn has_blown(&self) -> bool {
+        self.0.load(Ordering::SeqCst) <= 0
+    }
+}
+
+pub struct State {
+    pub tables: Tables,
+    pub log: Vec<Transaction>,
+    /// The tables after each transaction of the log; the first is before any.
+    pub history: Vec<Tables>,
+    pub random: fastrand::Rng,
+    pub transactions_left: u32,
+}
+
+/// The legacy database.
+#[derive(Clone)]
+pub struct World {
+    pub state: Arc<Mutex<State>>,
+    pub fuse: Fuse,
+}
+
+pub fn position(offset: usize) -> Position {
+    Position::Binlog(BinlogPosition {
+        server: "s".into(),
+        file: "b.000001".into(),
+        offset: offset as u64,
+        gtid: String::new(),
+        prepared_from: None,
+    })
+}
+
+pub fn offset(position: &Position) -> usize {
+    let Position::Binlog(position) = position;
+    usize::try_from(position.offset).unwrap()
+}
+
+fn key_of(row: &Row) -> i64 {
+    match row[0] {
+        Value::Int(key) => key,
+        ref other => panic!("a key is an integer, not {other:?}"),
+    }
+}
+
+impl State {
+    pub fn new(seed: u64, transactions: u32) -> Self {
+        let mut state = Self {
+            tables: Tables::default(),
+            log: Vec::new(),
+            history: Vec::new(),
+            random: fastrand::Rng::with_seed(seed),
+            transactions_left: transactions,
+        };
+        for id in 0..20 {
+            state.tables[CUSTOMERS].insert(id, Row::from([Value::Int(id), Value::text(format!("이름{id}"))]));
+            let customer = if id % 5 == 0 { Value::Null } else { Value::Int(id + 3) };
+            state.tables[ORDERS].insert(id, Row::from([Value::Int(id), customer, Value::Int(100 * id)]));
+        }
+        state.history.push(state.tables.clone());
+        state
+    }
+
+    /// A few random transactions, as long as there are some left.
+    pub fn work(&mut self) {
+        for _ in 0..self.random.u32(0..3) {
+            if self.transactions_left == 0 {
+                return;
+            }
+            self.transactions_left -= 1;
+            let changes: Vec<Change> = (0..self.random.usize(1..4)).filter_map(|_| self.change()).collect();
+            self.history.push(self.tables.clone());
+            let position = position(self.history.len() - 1);
+            self.log.push(Transaction { position, committed_at_us: self.history.len() as i64, changes, bytes: 100 });
+        }
+    }
+
+    fn change(&mut self) -> Option<Change> {
+        let table = self.random.usize(0..2);
+        let id = self.random.i64(0..30);
+        let row = if table == CUSTOMERS {
+            Row::from([Value::Int(id), Value::text(format!("n{}", self.random.u8(..)))])
+        } else {
+            let customer = if self.random.u8(0..4) == 0 { Value::Null } else { Value::Int(self.random.i64(0..30)) };
+            Row::from([Value::Int(id), customer, Value::Int(self.random.i64(0..1000))])
+        };
+        let old = self.tables[table].get(&id).cloned();
+        let operation = match (old, self.random.u8(0..6)) {
+            (Some(old), 0) => {
+                self.tables[table].remove(&id);
+                Operation::Delete { old: Image::Full(old) }
+            }
+            (Some(old), 1) => {
+                // The key moves.
+                let mut moved = row;
+                let to = self.random.i64(30..40);
+                moved[0] = Value::Int(to);
+                if self.tables[table].contains_key(&to) {
+                    return None;
+                }
+                self.tables[table].remove(&id);
+                self.tables[table].insert(to, moved.clone());
+                Operation::Update { old: Image::Full(old), new: Image::Full(moved) }
+            }
+            (Some(old), _) => {
+                self.tables[table].insert(id, row.clone());
+                Operation::Update { old: Image::Full(old), new: Image::Full(row) }
+            }
+            (None, _) => {
+                self.tables[table].insert(id, row.clone());
+                Operation::Insert { new: Image::Full(row) }
+            }
+        };
+        Some(Change { table: crate::schema::TableId(table as u32), operation })
+    }
+
+    /// What the target must hold at a log offset: the oracle, by nested loops.
+    pub fn expected(&self, offset: usize) -> BTreeMap<i64, Row> {
+        let tables = &self.history[offset];
+        tables[ORDERS]
+            .iter()
+            .map(|(id, order)| {
+                let name = match order[1] {
+                    Value::Int(customer) => tables[CUSTOMERS].get(&customer).map_or(Value::Null, |row| row[1].clone()),
+                    _ => Value::Null,
+                };
+                (*id, Row::from([Value::Int(*id), name, order[2].clone()]))
+            })
+            .collect()
+    }
+}
+
+impl World {
+    pub fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An operation: may be the one that crashes, and lets the writer work.
+    fn touched(&self) -> Result<MutexGuard<'_, State>> {
+        self.fuse.burn()?;
+        let mut state = self.lock();
+        state.work();
+        if state.random.u8(0..20) == 0 {
+            return Err(Error::new(Class::Unreachable, "the source went away"));
+        }
+        Ok(state)
+    }
+}
+
+fn table(name: &str, columns: &[(&str, DataType, bool)]) -> TableSchema {
+    let columns = columns.iter().map(|(name, data_type, nullable)| Column {
+        name: (*name).into(),
+        data_type: data_type.clone(),
+        native_type: String::new(),
+        nullable: *nullable,
+        generated: Generated::No,
+        comment: String::new(),
+    });
+    TableSchema {
+        name: TableName { schema: "shop".into(), name: name.into() },
+        columns: columns.collect(),
+        primary_key: Some(UniqueKey { name: "PRIMARY".into(), columns: vec![0] }),
+        unique_keys: vec![],
+        engine: "InnoDB".into(),
+        transactional: true,
+        comment: String::new(),
+        row_estimate: 20,
+    }
+}
+
+pub fn catalog() -> SourceCatalog {
+    let integer = DataType::Integer { bits: 64, unsigned: false };
+    let collation = "utf8mb4_bin".to_owned();
+    let text = DataType::Text { length: Some(40), fixed: false, charset: "utf8mb4".into(), collation: collation.clone() };
+    SourceCatalog {
+        flavor: Flavor::MariaDb,
+        version: (10, 11, 0),
+        default_schema: "shop".into(),
+        tables: vec![
+            table("customers", &[("id", integer.clone(), false), ("name", text, true)]),
+            table("orders", &[("id", integer.clone(), false), ("customer", integer.clone(), true), ("amount", integer, true)]),
+        ],
+        collations: BTreeMap::from([(collation.clone(), Collation::binary(collation.clone(), "utf8mb4", true))]),
+        session: SessionSettings {
+            sql_mode: String::new(),
+            time_zone: "+00:00".into(),
+            div_precision_increment: 4,
+            group_concat_max_len: 1 << 20,
+            collation_connection: collation,
+            lower_case_table_names: 0,
+        },
+    }
+}
+
+impl Source for World {
+    type Stream = WorldStream;
+
+    async fn catalog(&self, _tables: &[TableName]) -> Result<SourceCatalog> {
+        Ok(catalog())
+    }
+    async fn preflight(&self, _catalog: &SourceCatalog) -> Result<Vec<Finding>> {
+        Ok(vec![])
+    }
+    async fn start_position(&self) -> Result<Position> {
+        Ok(position(self.lock().log.len()))
+    }
+    async fn current_position(&self) -> Result<Position> {
+        Ok(position(self.touched()?.log.len()))
+    }
+    async fn ranges(&self, layout: &TableLayout, rows_max: u32) -> Result<Vec<KeyRange>> {
+        let state = self.touched()?;
+        let keys: Vec<i64> = state.tables[layout.id.0 as usize].keys().copied().collect();
+        let mut after = None;
+        Ok(keys
+            .chunks(rows_max as usize)
+            .map(|keys| {
+                let up_to = keys.last().map(|key| Row::from([Value::Int(*key)]));
+                KeyRange { after: std::mem::replace(&mut after, up_to.clone()), up_to }
+            })
+            .collect())
+    }
+    async fn read_chunk(&self, layout: &TableLayout, index: u32, range: &KeyRange) -> Result<Chunk> {
+        let state = self.touched()?;
+        let table = &state.tables[layout.id.0 as usize];
+        let inside = |key: &i64| {
+            range.after.as_ref().is_none_or(|after| *key > key_of(after)) && range.up_to.as_ref().is_none_or(|up_to| *key <= key_of(up_to))
+        };
+        let rows = table.iter().filter(|(key, _)| inside(key)).map(|(_, row)| row.clone()).collect();
+        Ok(Chunk { table: layout.id, index, rows, high: position(state.log.len()), exact: false })
+    }
+    async fn open_stream(&self, _catalog: &SourceCatalog, _layouts: Layouts, at: &Position) -> Result<WorldStream> {
+        drop(self.touched()?);
+        Ok(WorldStream { world: self.clone(), next: offset(at) })
+    }
+    async fn select(
+        &self,
+        _sql: &str,
+        _parameters: &[Value],
+        _types: &[DataType],
+        _visit: &mut (dyn FnMut(Row) -> Result<()> + Send),
+    ) -> Result<()> {
+        Err(Error::bug("no test asks"))
+    }
+}
+
+/// The log from an offset on.
+pub struct WorldStream {
+    world: World,
+    next: usize,
+}
+
+impl SourceStream for WorldStream {
+    async fn next(&mut self) -> Result<SourceEvent> {
+        loop {
+            if let Some(transaction) = self.world.touched()?.log.get(self.next) {
+                self.next += 1;
+                return Ok(SourceEvent::Transaction(transaction.clone()));
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        }
+    }
+}

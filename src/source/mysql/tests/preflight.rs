@@ -1,0 +1,122 @@
+//! Every finding on a server that has its cause, and none on one that has not.
+
+use mysql_async::prelude::Queryable;
+
+use super::server::{Kind, TestServer, name, shared};
+use crate::source::mysql::MySqlSource;
+use crate::source::mysql::connect::Secret;
+use crate::source::{Finding, Severity, Source};
+
+fn limited(server: &TestServer, database: &str) -> MySqlSource {
+    let mut options = server.options(database);
+    options.user = "strangler_src".into();
+    options.password = Some(Secret::new("pw-canary"));
+    MySqlSource::new(options)
+}
+
+async fn findings(source: &MySqlSource, database: &str, tables: &[&str]) -> Vec<Finding> {
+    let names: Vec<_> = tables.iter().map(|table| name(database, table)).collect();
+    let catalog = source.catalog(&names).await.unwrap();
+    source.preflight(&catalog).await.unwrap()
+}
+
+fn of<'a>(findings: &'a [Finding], severity: Severity) -> Vec<&'a Finding> {
+    findings.iter().filter(|finding| finding.severity == severity).collect()
+}
+
+/// The grants of the README; without any one of them exactly one privilege is missing, and the remedy is the grant itself.
+async fn every_grant_is_needed(kind: Kind) {
+    let Some(server) = shared(kind) else { return };
+    let mut conn = server.database("grants").await;
+    conn.query_drop("CREATE TABLE a (k INT PRIMARY KEY)").await.unwrap();
+    conn.query_drop("CREATE TABLE b (k INT PRIMARY KEY)").await.unwrap();
+    let monitor = if kind == Kind::MariaDb { "BINLOG MONITOR" } else { "REPLICATION CLIENT" };
+    let grants = [
+        "REPLICATION SLAVE ON *.*".to_owned(),
+        format!("{monitor} ON *.*"),
+        "SELECT ON `grants`.`a`".to_owned(),
+        "SELECT ON `grants`.`b`".to_owned(),
+    ];
+    for left_out in 0..=grants.len() {
+        conn.query_drop("DROP USER IF EXISTS strangler_src@'%'").await.unwrap();
+        conn.query_drop("CREATE USER strangler_src@'%' IDENTIFIED BY 'pw-canary'").await.unwrap();
+        for (index, grant) in grants.iter().enumerate() {
+            if index != left_out {
+                conn.query_drop(format!("GRANT {grant} TO strangler_src@'%'")).await.unwrap();
+            }
+        }
+        // A database that the account may see, whatever is left out.
+        let found = findings(&limited(&server, "information_schema"), "grants", &["a", "b"]).await;
+        let missing = of(&found, Severity::Privilege);
+        match grants.get(left_out) {
+            None => assert!(missing.is_empty() && of(&found, Severity::Refused).is_empty(), "{kind:?}: {found:?}"),
+            Some(grant) => {
+                assert_eq!(missing.len(), 1, "{kind:?} without {grant}: {found:?}");
+                assert_eq!(missing[0].remedy, format!("GRANT {grant} TO 'strangler_src'@'%'"));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_missing_grant_breaks_exactly_one_privilege_check_on_mariadb() {
+    every_grant_is_needed(Kind::MariaDb).await;
+}
+
+#[tokio::test]
+async fn each_missing_grant_breaks_exactly_one_privilege_check_on_mysql() {
+    every_grant_is_needed(Kind::MySql).await;
+}
+
+#[tokio::test]
+async fn f15_f19_f24_f36_settings_and_tables_that_lose_changes_are_refused() {
+    let arguments = ["--binlog-format=STATEMENT", "--binlog-row-image=MINIMAL", "--binlog-ignore-db=bad", "--expire-logs-days=0.5"];
+    let Some(server) = super::server::start(Kind::MariaDb, &arguments) else { return };
+    let mut conn = server.database("bad").await;
+    for sql in [
+        "CREATE TABLE parent (k INT PRIMARY KEY)",
+        "CREATE TABLE child (k INT PRIMARY KEY, p INT, CONSTRAINT fk FOREIGN KEY (p) REFERENCES parent (k) ON DELETE CASCADE)",
+        "CREATE TABLE memory (k INT PRIMARY KEY) ENGINE = MEMORY",
+        "CREATE TABLE keyless (k INT)",
+        "CREATE TABLE odd (k INT PRIMARY KEY, g POINT, z INT(5) ZEROFILL)",
+        "CREATE VIEW v AS SELECT 1 AS one",
+    ] {
+        conn.query_drop(sql).await.unwrap();
+    }
+    let source = server.source("bad");
+    let found = findings(&source, "bad", &["parent", "child", "memory", "keyless", "odd", "v", "nothing"]).await;
+    let mut refused: Vec<(&str, &str)> = of(&found, Severity::Refused).iter().map(|finding| (finding.check, finding.object.as_str())).collect();
+    refused.sort_unstable();
+    assert_eq!(
+        refused,
+        [
+            ("binlog_format", "binlog_format"),
+            ("binlog_row_image", "binlog_row_image"),
+            ("engine", "bad.memory"),
+            ("foreign_key", "bad.child"),
+            ("log_filter", "bad"),
+            ("table", "bad.nothing"),
+            ("table", "bad.v"),
+        ]
+    );
+    let warned: Vec<&str> = of(&found, Severity::Warning).iter().map(|finding| finding.check).collect();
+    assert_eq!(warned.iter().filter(|check| **check == "column_type").count(), 2);
+    assert!(warned.contains(&"key") && warned.contains(&"retention"), "{warned:?}");
+    assert!(found.windows(2).all(|pair| pair[0].severity >= pair[1].severity));
+}
+
+#[tokio::test]
+async fn f20_f23_f57_what_mysql_logs_and_does_not_log() {
+    let Some(server) = super::server::start(Kind::MySql, &["--binlog-row-value-options=PARTIAL_JSON"]) else { return };
+    let mut conn = server.database("my").await;
+    for sql in [
+        "CREATE TABLE parent (k INT PRIMARY KEY)",
+        "CREATE TABLE child (k INT PRIMARY KEY, p INT, CONSTRAINT fk FOREIGN KEY (p) REFERENCES parent (k) ON DELETE CASCADE, g INT AS (k + 1) VIRTUAL)",
+    ] {
+        conn.query_drop(sql).await.unwrap();
+    }
+    let found = findings(&server.source("my"), "my", &["parent", "child"]).await;
+    let refused: Vec<&str> = of(&found, Severity::Refused).iter().map(|finding| finding.check).collect();
+    assert_eq!(refused, ["partial_json"], "this server logs its cascades: {found:?}");
+    assert!(found.iter().any(|finding| finding.check == "generated" && finding.object == "my.child.g"));
+}

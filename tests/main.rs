@@ -1,0 +1,14 @@
+//! Everything with real servers, through the compiled program.
+//!
+//! The oracle is the source running the mapping's own SELECT: it is right by definition, and the target is compared with it row for
+//! row as typed values, by code that shares nothing with the program. A server that is not installed makes a test skip
+//! loudly, or fail where `STRANGLER_REQUIRE_DB=1` says that it must be there. No test asserts a duration.
+
+mod support;
+
+mod kill;
+mod prefix;
+mod scenarios;
+mod shop;
+mod types;
+mod workload;

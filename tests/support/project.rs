@@ -1,0 +1,201 @@
+//! A project of one test: a legacy database and a service database of its own, users with no more than the documented
+//! privileges, and the files in a temporary folder.
+
+use super::program::{Ended, Running, command, run};
+use super::servers::{Pair, fresh_name};
+use super::socket;
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Row};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long a test waits for something that must happen, before it says what did not.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// The account the engine reads the legacy database with, and its password.
+const PASSWORD: &str = "Only-For-Tests-1";
+
+/// One project.
+pub struct Project {
+    folder: tempfile::TempDir,
+    /// Name of both databases and both users.
+    pub name: String,
+    source_url: String,
+    target: tokio_postgres::Config,
+    variables: Vec<(String, String)>,
+}
+
+impl Project {
+    /// Makes the databases, the users and the project file.
+    pub async fn new(pair: &Pair, test: &str) -> Self {
+        let name = fresh_name(test);
+        let statements = [
+            format!("CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci"),
+            format!("CREATE USER {name}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'"),
+            format!("GRANT SELECT ON {name}.* TO {name}@'127.0.0.1'"),
+            format!("GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO {name}@'127.0.0.1'"),
+        ];
+        pair.source.execute(&statements.each_ref().map(String::as_str)).await.unwrap();
+        let role = format!("CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'");
+        pair.target.execute("postgres", &role).await.unwrap();
+        pair.target.execute("postgres", &format!("CREATE DATABASE {name} OWNER {name}")).await.unwrap();
+        let mut target = tokio_postgres::Config::new();
+        target.host("127.0.0.1").port(pair.target.port()).user("postgres").password(pair.target.password()).dbname(&name);
+        let variables = ["ERP_PASSWORD", "ORDER_DB_PASSWORD"].map(|variable| (variable.to_owned(), PASSWORD.to_owned()));
+        let project = Self {
+            folder: tempfile::tempdir().unwrap(),
+            source_url: pair.source.url_of(&name),
+            target,
+            variables: variables.to_vec(),
+            name,
+        };
+        project.write("strangler.yaml", &project.file(pair.source.port(), pair.target.port()));
+        project
+    }
+
+    fn file(&self, source_port: u16, target_port: u16) -> String {
+        let name = &self.name;
+        format!(
+            "sources:\n  erp:\n    url: mysql://{name}@127.0.0.1:{source_port}/{name}\n    password: {{ env: ERP_PASSWORD }}\n\
+             targets:\n  order-db:\n    url: postgresql://{name}@127.0.0.1:{target_port}/{name}\n    password: {{ env: ORDER_DB_PASSWORD }}\n\
+             state: ./state\nmemory: 256MiB\nmappings: [mappings/*.yaml]\n"
+        )
+    }
+
+    /// Where the files are.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The state folder.
+    pub fn state(&self) -> PathBuf {
+        self.folder().join("state")
+    }
+
+    /// Writes a file below the project's folder.
+    pub fn write(&self, path: &str, text: &str) {
+        let path = self.folder().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+
+    /// Replaces text in a file; it must be there.
+    pub fn edit(&self, path: &str, from: &str, to: &str) {
+        let text = std::fs::read_to_string(self.folder().join(path)).unwrap();
+        assert!(text.contains(from), "{from:?} is not in {path}");
+        self.write(path, &text.replace(from, to));
+    }
+
+    /// The mapping files.
+    pub fn mapping_texts(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.folder().join("mappings")).unwrap();
+        entries.map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap()).collect()
+    }
+
+    /// The url of the legacy database, as root.
+    pub fn source_url(&self) -> &str {
+        &self.source_url
+    }
+
+    /// A connection to the legacy database, as root.
+    pub async fn source(&self) -> Conn {
+        Conn::from_url(&self.source_url).await.unwrap()
+    }
+
+    /// Runs statements on the legacy database, as root, on one connection.
+    pub async fn legacy(&self, statements: &[&str]) {
+        let mut source = self.source().await;
+        for statement in statements {
+            source.query_drop(*statement).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
+        }
+        source.disconnect().await.unwrap();
+    }
+
+    /// The rows of a question to the legacy database.
+    pub async fn ask_legacy(&self, question: &str) -> Vec<Row> {
+        let mut source = self.source().await;
+        let rows = source.query(question).await.unwrap();
+        source.disconnect().await.unwrap();
+        rows
+    }
+
+    /// A connection to the service database, as the superuser.
+    pub async fn target_client(&self) -> tokio_postgres::Client {
+        let (client, connection) = self.target.connect(tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client
+    }
+
+    /// The same, waiting for a server that is restarting.
+    pub async fn target_client_patient(&self) -> tokio_postgres::Client {
+        for _ in 0..600 {
+            if let Ok((client, connection)) = self.target.connect(tokio_postgres::NoTls).await {
+                tokio::spawn(connection);
+                return client;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("the service database is gone");
+    }
+
+    /// Runs SQL on the service database, as the superuser.
+    pub async fn service(&self, sql: &str) {
+        self.target_client().await.batch_execute(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+
+    /// One text of the service database.
+    pub async fn ask_service(&self, question: &str) -> String {
+        let row = self.target_client().await.query_one(question, &[]).await.unwrap_or_else(|error| panic!("{question}: {error}"));
+        row.get::<_, Option<String>>(0).unwrap_or_else(|| "NULL".into())
+    }
+
+    /// Runs a command of the program to its end.
+    pub async fn strangler(&self, arguments: &[&str]) -> Ended {
+        let command = command(self.folder(), &self.variables, arguments);
+        match tokio::time::timeout(PATIENCE, run(command)).await {
+            Ok(ended) => ended,
+            Err(_) => panic!("strangler {} is still running", arguments.join(" ")),
+        }
+    }
+
+    /// Starts `strangler run` in the background, with further arguments.
+    pub fn start(&self, arguments: &[&str]) -> Running {
+        let mut all = vec!["run"];
+        all.extend(arguments);
+        Running::start(command(self.folder(), &self.variables, &all), self.folder().join("run.log"))
+    }
+
+    /// What the running engine says about itself.
+    pub fn status(&self) -> Option<serde_json::Value> {
+        socket::status(&self.state().join("control.sock"))
+    }
+
+    /// The stage of the running engine: `snapshot`, `catch_up`, `load` or `live`.
+    pub fn stage(&self) -> Option<String> {
+        Some(self.status()?.get("stage")?.as_str()?.to_owned())
+    }
+
+    /// Waits until the engine is live; fails if it ends instead.
+    pub async fn until_live(&self, engine: &mut Running) {
+        self.until(engine, "live", |project| project.stage().as_deref() == Some("live")).await;
+    }
+
+    /// Waits until `reached`; fails with the log if the engine ends first.
+    pub async fn until(&self, engine: &mut Running, what: &str, mut reached: impl FnMut(&Self) -> bool) {
+        let patience = tokio::time::Instant::now() + PATIENCE;
+        while !reached(self) {
+            if let Some(status) = engine.ended() {
+                panic!("the engine ended with {status} before it was {what}\n{}", engine.log());
+            }
+            assert!(tokio::time::Instant::now() < patience, "the engine is not {what}: {:?}\n{}", self.status(), engine.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Ends the writer's part: everything committed so far must arrive, the program must end clean, and the oracle finds nothing.
+    /// Answers the number of rows compared.
+    pub async fn settle(&self) -> usize {
+        self.strangler(&["run", "--until-caught-up"]).await.expect(0);
+        super::oracle::check(self).await
+    }
+}
