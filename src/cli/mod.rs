@@ -6,7 +6,10 @@
 pub mod arguments;
 pub mod binding;
 pub mod check;
+mod comparison;
 pub mod control;
+pub mod diff;
+mod differences;
 pub mod exit;
 pub mod opening;
 pub mod plan;
@@ -22,6 +25,7 @@ pub mod status_text;
 mod tests;
 pub mod text;
 mod tracing_output;
+pub mod verify;
 
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
@@ -84,6 +88,8 @@ async fn run(command: &Command, common: &Common, printer: &Printer) -> Result<Co
         Command::Plan(arguments) => plan::command(common, arguments, printer).await,
         Command::Run(arguments) => run::command(common, arguments, printer).await,
         Command::Status(arguments) => status::command(common, arguments, printer).await,
+        Command::Diff(arguments) => diff::command(common, arguments, printer).await,
+        Command::Verify(arguments) => verify::command(common, arguments, printer).await,
         Command::Reset(arguments) => reset::command(common, arguments, printer).await,
     }
 }

@@ -21,7 +21,8 @@ use crate::migrate::options::StartMode;
 use crate::migrate::run::Parts;
 use crate::migrate::{Board, Ended, Engine, EngineOptions};
 use crate::plan::{MappingPlan, Plan};
-use crate::review::{diff, preview};
+use crate::review::diff::Differ;
+use crate::review::preview;
 use crate::schema::SourceCatalog;
 use crate::source::Source;
 use crate::source::mysql::MySqlSource;
@@ -145,7 +146,18 @@ async fn announce_adoption(project: &Project, planned: &Planned, printer: &Print
             return Err(Error::new(Class::Preflight, message).with_hint("use `--rebuild` to take them over with a new snapshot"));
         }
         for node in mapping.nodes.iter().filter_map(|id| planned.plan.nodes.get(id.0 as usize)) {
-            let found = diff::diff(&*project.source, &*target, &planned.catalog, &mapping.name, node, 0, &|_| {}).await?;
+            let differ = Differ {
+                source: &*project.source,
+                target: &*target,
+                catalog: &planned.catalog,
+                plan: &planned.plan,
+                mapping: &mapping.name,
+                node,
+                examples_max: 0,
+                // Adopting reads whole tables anyway.
+                full_scan: true,
+            };
+            let found = differ.diff(&|_| {}).await?;
             printer.note(&format!(
                 "adopting {}: {} to insert, {} to change, {} to delete",
                 node.table.name,
