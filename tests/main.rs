@@ -10,4 +10,5 @@ mod kill;
 mod prefix;
 mod scenarios;
 mod shop;
+mod types;
 mod workload;

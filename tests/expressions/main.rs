@@ -1,6 +1,8 @@
 //! Every expression of `expressions.txt` over every row of an awkward table, evaluated here and by real servers: same values,
 //! same types. A missing MariaDB is a loud skip, or a failure under `STRANGLER_REQUIRE_DB=1`.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test asserts")]
+
 mod aggregates;
 mod server;
 mod strings;
@@ -9,7 +11,7 @@ mod table;
 use std::fmt::Write as _;
 
 use strangler::error::Result;
-use strangler::schema::{DataType, SourceCatalog};
+use strangler::schema::{DataType, Flavor, SessionSettings, SourceCatalog};
 use strangler::sql::evaluate::{Scope, evaluate};
 use strangler::sql::query::{AliasId, Expr, Select};
 use strangler::sql::types::settle;
@@ -213,4 +215,52 @@ fn expressions_are_what_mariadb_says() {
 #[test]
 fn expressions_are_what_mysql_says() {
     check(Server::mysql(), "MySQL");
+}
+
+/// A catalogue without a server: enough for expressions without strings.
+fn bare_catalog(flavor: Flavor, version: (u32, u32, u32)) -> SourceCatalog {
+    SourceCatalog {
+        flavor,
+        version,
+        default_schema: "p".into(),
+        tables: vec![table::schema()],
+        collations: std::collections::BTreeMap::new(),
+        session: SessionSettings {
+            sql_mode: String::new(),
+            time_zone: "+09:00".into(),
+            div_precision_increment: 4,
+            group_concat_max_len: 1024,
+            collation_connection: "utf8mb4_general_ci".into(),
+            lower_case_table_names: 0,
+        },
+    }
+}
+
+fn one(column: &str, value: Value) -> Row {
+    table::schema().columns.iter().map(|candidate| if candidate.name == column { value.clone() } else { Value::Null }).collect()
+}
+
+#[test]
+fn a_bigint_overflow_is_an_error_that_names_its_place() {
+    let expr = bind("i64 + 1", &bare_catalog(Flavor::MariaDb, (10, 11, 0))).unwrap();
+    let error = evaluate(&expr, &OneRow(&one("i64", Value::Int(i64::MAX)))).unwrap_err();
+    assert_eq!(error.class(), strangler::error::Class::Person);
+    assert!(error.message().contains("at bytes 10..17"), "{}", error.message());
+}
+
+#[test]
+fn f69_bigint_unsigned_above_2_63_stays_itself() {
+    let expr = bind("u64 - 1", &bare_catalog(Flavor::MariaDb, (10, 11, 0))).unwrap();
+    assert_eq!(evaluate(&expr, &OneRow(&one("u64", Value::UInt(u64::MAX)))).unwrap(), Value::UInt(u64::MAX - 1));
+}
+
+#[test]
+fn a_quotient_rounds_where_the_connected_server_rounds_it() {
+    let value = |flavor, version| {
+        let expr = bind("i32 / 3 * 3", &bare_catalog(flavor, version))?;
+        Ok::<_, String>(print(&evaluate(&expr, &OneRow(&one("i32", Value::Int(1)))).unwrap(), &expr.data_type))
+    };
+    assert_eq!(value(Flavor::MariaDb, (10, 11, 0)).unwrap(), "1.0000");
+    assert_eq!(value(Flavor::MySql, (9, 7, 0)).unwrap(), "0.9999");
+    assert!(value(Flavor::MySql, (8, 0, 36)).unwrap_err().contains("quotient"));
 }

@@ -7,6 +7,7 @@ mod preflight;
 mod rows;
 mod state;
 mod stream;
+mod traps;
 
 use crate::support::project::Project;
 use crate::support::servers::Pair;

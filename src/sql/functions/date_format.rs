@@ -60,7 +60,6 @@ pub(super) fn call(rules: TemporalRules, expr: &Expr, values: &[Value]) -> Resul
 }
 
 /// Writes one specifier; `None` makes the whole result NULL.
-// size: one match arm per specifier
 fn write_part(out: &mut String, specifier: char, moment: DateTime, expr: &Expr) -> Result<Option<()>> {
     let date = moment.date;
     let seconds = moment.time_us / 1_000_000;

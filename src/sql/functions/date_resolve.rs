@@ -9,7 +9,6 @@ use crate::sql::types::{
 };
 use crate::value::Value;
 
-// size: one match arm per function
 pub(super) fn resolve(name: &str, arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
     if let Some(part) = part(name) {
         let mut arguments = arguments;

@@ -11,7 +11,6 @@ use crate::sql::types::{
 use crate::value::Value;
 
 /// Types a string function; gives the arguments back if `name` is none of them.
-// size: one match arm per function
 pub(super) fn resolve(
     name: &str,
     arguments: Vec<Expr>,
@@ -54,14 +53,7 @@ pub(super) fn resolve(
             let length = text_length(&text);
             text_call(Function::Reverse, vec![text], 1, length, span, context)
         }
-        "INSERT" => {
-            let [text, position, length, new] = take(name, arguments)?;
-            let (text, new) = (to_text(text, context)?, to_text(new, context)?);
-            let longest = text_length(&text).zip(text_length(&new)).map(|(one, two)| one.saturating_add(two));
-            let traits = aggregate_text(&[&text, &new], context)?;
-            let arguments = vec![text, to_integer(position)?, to_integer(length)?, new];
-            Ok(text_node(Function::Insert, arguments, longest, traits.charset, traits.collation, span))
-        }
+        "INSERT" => insert(arguments, span, context),
         "LOCATE" | "POSITION" => {
             arity(name, &arguments, 2..=3)?;
             locate(arguments, span, context)
@@ -294,6 +286,15 @@ fn repeat(text: Expr, times: Expr, span: Span, context: &TypeContext<'_>) -> Res
     let times_constant = constant_integer(&times).map(|times| u32::try_from(times.max(0)).unwrap_or(u32::MAX));
     let length = text_length(&text).zip(times_constant).map(|(own, times)| own.saturating_mul(times));
     text_call(Function::Repeat, vec![text, to_integer(times)?], 1, length, span, context)
+}
+
+fn insert(arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
+    let [text, position, length, new] = take("INSERT", arguments)?;
+    let (text, new) = (character_text(text, context)?, character_text(new, context)?);
+    let longest = text_length(&text).zip(text_length(&new)).map(|(one, two)| one.saturating_add(two));
+    let traits = aggregate_text(&[&text, &new], context)?;
+    let arguments = vec![text, to_integer(position)?, to_integer(length)?, new];
+    Ok(text_node(Function::Insert, arguments, longest, traits.charset, traits.collation, span))
 }
 
 fn locate(arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
