@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use super::printer::Format;
-use super::{diff, verify};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -74,12 +73,12 @@ pub enum Command {
     /// Shows phase, lag, age of the checkpoint and progress
     #[command(after_long_help = STATUS_HELP)]
     Status(StatusArguments),
-    /// Dry run: the rows that a run would insert, change and delete in the target as it is now
-    #[command(after_long_help = diff::HELP)]
-    Diff(diff::DiffArguments),
-    /// Compares source and target while both move; differences are confirmed, not guessed
-    #[command(after_long_help = verify::HELP)]
-    Verify(verify::VerifyArguments),
+    /// Compares every target row with what the source answers, while both move
+    #[command(after_long_help = super::verify::HELP)]
+    Verify(super::verify::VerifyArguments),
+    /// Dry run: the rows that the mapping would insert, change and delete in the target as it is now
+    #[command(after_long_help = super::diff::HELP)]
+    Diff(super::diff::DiffArguments),
     /// Removes the state and the checkpoint rows, after showing them; never target rows
     #[command(after_long_help = RESET_HELP)]
     Reset(ResetArguments),

@@ -96,12 +96,7 @@ mod tests {
 
     #[test]
     fn a_key_can_be_pasted_and_cannot_write_to_the_terminal() {
-        let column = |name: &str| TargetColumn {
-            name: name.into(),
-            target_type: TargetType::Text,
-            nullable: false,
-            description: String::new(),
-        };
+        let column = |name: &str| TargetColumn { name: name.into(), target_type: TargetType::Text, nullable: false, description: String::new() };
         let table = TargetTable {
             schema: None,
             name: "orders".into(),
@@ -116,9 +111,6 @@ mod tests {
         assert!(!key_text(&table, &key).contains('\u{1b}'));
         let mismatch = Mismatch { key, difference: Difference::Changed(vec!["secret".into()]) };
         let record = serde_json::to_value(DifferenceRecord::of(&table, &mismatch)).unwrap();
-        assert_eq!(
-            record,
-            serde_json::json!({"key": {"주문": "a\u{1b}[2J", "line": null}, "difference": "changed", "columns": ["secret"]})
-        );
+        assert_eq!(record, serde_json::json!({"key": {"주문": "a\u{1b}[2J", "line": null}, "difference": "changed", "columns": ["secret"]}));
     }
 }

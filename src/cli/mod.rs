@@ -88,8 +88,8 @@ async fn run(command: &Command, common: &Common, printer: &Printer) -> Result<Co
         Command::Plan(arguments) => plan::command(common, arguments, printer).await,
         Command::Run(arguments) => run::command(common, arguments, printer).await,
         Command::Status(arguments) => status::command(common, arguments, printer).await,
-        Command::Diff(arguments) => diff::command(common, arguments, printer).await,
         Command::Verify(arguments) => verify::command(common, arguments, printer).await,
+        Command::Diff(arguments) => diff::command(common, arguments, printer).await,
         Command::Reset(arguments) => reset::command(common, arguments, printer).await,
     }
 }

@@ -154,7 +154,7 @@ async fn announce_adoption(project: &Project, planned: &Planned, printer: &Print
                 mapping: &mapping.name,
                 node,
                 examples_max: 0,
-                // Adopting reads whole tables anyway.
+                // The run that follows reads the source whole anyway.
                 full_scan: true,
             };
             let found = differ.diff(&|_| {}).await?;
