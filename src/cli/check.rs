@@ -26,7 +26,7 @@ pub async fn command(common: &Common, printer: &Printer) -> Result<Code, Failure
     let catalog = project.catalog_live().await?;
     let attempt = binding::attempt(&project.mappings, &catalog);
     preflight::of_source(&mut findings.report, &project.source_name, &*project.source, &catalog).await?;
-    findings.problems.extend(attempt.problems.into_iter().map(|problem| refused_relation(problem, &findings.report)));
+    findings.problems.extend(attempt.problems.into_iter().filter_map(|problem| explained(problem, &findings.report)));
     for mapping in &attempt.plan.mappings {
         let Some((name, target)) = project.target_of(&mapping.name) else { continue };
         preflight::of_target(&mut findings.report, name, target, &attempt.plan, mapping).await?;
@@ -58,18 +58,27 @@ pub async fn preflight(project: &Project, planned: &Planned, printer: &Printer) 
     Ok(())
 }
 
-/// A SELECT over a view or another object that is no table: the SQL is right, the object is refused.
-fn refused_relation(problem: Problem, report: &Report) -> Problem {
-    let refusing = report.findings.iter().map(|(_, finding)| finding).filter(|finding| finding.severity == Severity::Refused);
+/// A SELECT over a relation that the databases' findings speak of: a view is refused although the SQL is right, and a table
+/// that may not be read is missing for that reason only.
+fn explained(problem: Problem, report: &Report) -> Option<Problem> {
     let named = problem.file.text.get(problem.span.clone()).unwrap_or_default().replace('`', "");
-    let is_named = |object: &str| object == named || object.rsplit_once('.').is_some_and(|(_, name)| name == named);
-    match refusing.into_iter().find(|finding| is_named(&finding.object)) {
-        Some(finding) if !named.is_empty() => {
+    let finding =
+        report.findings.iter().map(|(_, finding)| finding).find(|finding| !named.is_empty() && names(&finding.object, &named));
+    match finding.map(|finding| (finding.severity, finding)) {
+        Some((Severity::Privilege, _)) => None,
+        Some((Severity::Refused, finding)) => {
             let message = format!("{}: {}", finding.object, finding.message);
-            Problem { message, help: finding.remedy.clone(), ..problem.of_class(Class::Preflight) }
+            Some(Problem { message, help: finding.remedy.clone(), ..problem.of_class(Class::Preflight) })
         }
-        _ => problem,
+        _ => Some(problem),
     }
+}
+
+/// Whether a finding's object, e.g. ``SELECT on `shop`.`orders` `` or `shop.orders`, is the relation that the SQL names.
+fn names(object: &str, relation: &str) -> bool {
+    let object = object.replace('`', "");
+    let object = object.rsplit(' ').next().unwrap_or_default();
+    object == relation || object.rsplit_once('.').is_some_and(|(_, name)| name == relation)
 }
 
 #[derive(Serialize)]
@@ -149,5 +158,33 @@ fn meaning(state: &'static str) -> &'static str {
         "owned" => "holds rows of this mapping",
         "filled" => "holds rows of somebody else",
         state => state,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::mapping::SourceFile;
+    use crate::source::Finding;
+
+    fn finding(severity: Severity, object: &str) -> Finding {
+        Finding { severity, check: "x", object: object.into(), message: "is a view".into(), remedy: "map its tables".into() }
+    }
+
+    #[test]
+    fn a_mapped_view_is_refused_and_a_forbidden_table_is_a_missing_privilege() {
+        let file = Arc::new(SourceFile { path: "m".into(), text: "FROM v_orders JOIN `tb_cust`".into() });
+        let (view, table) = (Problem::new(&file, 5..13, "no table"), Problem::new(&file, 19..28, "no table"));
+        let mut report = Report::default();
+        assert_eq!(explained(view.clone(), &report), Some(view.clone()));
+        report.add(
+            "source s",
+            vec![finding(Severity::Refused, "shop.v_orders"), finding(Severity::Privilege, "SELECT on `shop`.`tb_cust`")],
+        );
+        let refused = explained(view, &report).unwrap();
+        assert_eq!((refused.class, refused.message.as_str()), (Class::Preflight, "shop.v_orders: is a view"));
+        assert_eq!(explained(table, &report), None);
     }
 }

@@ -67,6 +67,15 @@ fn plan_text(preview: &Preview, source_sql: &[SourceSql]) -> String {
         parts.push(format!("mapping {mapping}"));
         parts.extend(targets.iter().map(|target| target_text(target)));
     }
+    let shared = preview
+        .targets
+        .iter()
+        .max_by_key(|target| target.definition.len())
+        .map(|target| target.definition.iter().filter(|statement| is_shared(statement)));
+    parts.push(format!(
+        "once per target database, where it is missing\n\n{}",
+        indent(&statements(shared.into_iter().flatten()), 2)
+    ));
     let rows = preview.stored.iter().filter(|table| table.column_count > 0).map(|table| {
         vec![
             table.table.clone(),
@@ -105,8 +114,17 @@ fn target_text(target: &TargetPreview) -> String {
         lines.push(indent(&walks_text(branch), 6));
     }
     lines.push("\n    definition".to_owned());
-    lines.push(indent(&target.definition.join("\n"), 6));
+    lines.push(indent(&statements(target.definition.iter().filter(|statement| !is_shared(statement))), 6));
     lines.join("\n")
+}
+
+/// Whether a statement makes what all mappings of a target share: the checkpoint table and its schema.
+fn is_shared(statement: &str) -> bool {
+    statement.contains("strangler.checkpoint") || statement.ends_with("EXISTS strangler")
+}
+
+fn statements<'a>(statements: impl Iterator<Item = &'a String>) -> String {
+    statements.map(|statement| format!("{};", statement.trim_end())).collect::<Vec<_>>().join("\n")
 }
 
 fn joins_text(branch: &BranchPreview) -> String {

@@ -15,7 +15,7 @@ use super::text::counted;
 use crate::error::Error;
 use crate::mapping::Problem;
 use crate::review::preflight::{Report, severity_name};
-use crate::source::Finding;
+use crate::source::{Finding, Severity};
 
 /// How results are written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -148,8 +148,11 @@ pub fn report_text(report: &Report, color: bool) -> Option<String> {
     report.sort();
     let mut paragraphs: Vec<(String, Vec<String>)> = Vec::new();
     for (database, finding) in &report.findings {
-        let heading = format!("{database}: {}", finding.object);
-        let line = finding_text(finding, color);
+        // Grants are read, and pasted, together.
+        let (heading, line) = match finding.severity {
+            Severity::Privilege => (format!("{database}: privileges are missing"), grant_text(finding)),
+            _ => (format!("{database}: {}", finding.object), finding_text(finding, color)),
+        };
         match paragraphs.iter_mut().find(|(title, _)| *title == heading) {
             Some((_, lines)) => lines.push(line),
             None => paragraphs.push((heading, vec![line])),
@@ -160,8 +163,14 @@ pub fn report_text(report: &Report, color: bool) -> Option<String> {
     (!paragraphs.is_empty()).then(|| paragraphs.join("\n\n"))
 }
 
+fn grant_text(finding: &Finding) -> String {
+    match finding.remedy.as_str() {
+        "" => format!("  {}: {}", finding.object, finding.message),
+        remedy => format!("  {};", remedy.trim_end().trim_end_matches(';').replace('\n', "\n  ")),
+    }
+}
+
 fn finding_text(finding: &Finding, color: bool) -> String {
-    use crate::source::Severity;
     let level = match finding.severity {
         Severity::Note => Level::NOTE,
         Severity::Warning => Level::WARNING,
@@ -178,7 +187,6 @@ fn finding_text(finding: &Finding, color: bool) -> String {
 mod tests {
     use super::*;
     use crate::error::Class;
-    use crate::source::Severity;
 
     #[test]
     fn an_error_shows_its_causes_and_then_its_hint() {

@@ -64,7 +64,7 @@ pub struct JoinPreview {
     pub alias: String,
     /// Legacy table, or `derived table`.
     pub table: String,
-    /// `from`, `join`, `left join`.
+    /// `from`, `join`, `left join`, `subquery`.
     pub kind: &'static str,
     /// How its rows are found.
     pub by: String,
@@ -197,7 +197,7 @@ impl Names<'_> {
             }
         };
         let mut joins = Vec::new();
-        self.select(&self.branch.branch.select, 0, &mut joins);
+        self.select(&self.branch.branch.select, "from", 0, &mut joins);
         let walks = self.branch.walks.iter().map(|(alias, walk)| WalkPreview {
             alias: self.alias(*alias),
             table: self.table(*alias),
@@ -206,35 +206,35 @@ impl Names<'_> {
         BranchPreview { anchor, joins, walks: walks.collect() }
     }
 
-    fn select(&self, select: &Select, depth: usize, joins: &mut Vec<JoinPreview>) {
+    fn select(&self, select: &Select, first: &'static str, depth: usize, joins: &mut Vec<JoinPreview>) {
         let access = select.from.first().and_then(|item| self.branch.access.get(&item.alias));
         for (place, step) in access.iter().flat_map(|access| &access.steps).enumerate() {
             let Some(item) = select.from.get(step.item) else { continue };
-            joins.push(self.join(item, &step.path, place, depth));
+            let kind = match (place, item.join) {
+                (_, JoinKind::Left) => "left join",
+                (0, JoinKind::Inner) => first,
+                (_, JoinKind::Inner) => "join",
+            };
+            joins.push(self.join(item, &step.path, kind, depth));
             if let Relation::Derived(inner) = &item.relation {
-                self.select(inner, depth + 1, joins);
+                self.select(inner, "from", depth + 1, joins);
             }
         }
         for expression in expr::select_exprs(select) {
-            self.subqueries(expression, depth + 1, joins);
+            self.subqueries(expression, depth, joins);
         }
     }
 
     fn subqueries(&self, expression: &Expr, depth: usize, joins: &mut Vec<JoinPreview>) {
         if let Some(select) = expr::subquery(expression) {
-            self.select(select, depth, joins);
+            self.select(select, "subquery", depth, joins);
         }
         for child in expr::children(expression) {
             self.subqueries(child, depth, joins);
         }
     }
 
-    fn join(&self, item: &FromItem, path: &AccessPath, place: usize, depth: usize) -> JoinPreview {
-        let kind = match (place, item.join) {
-            (_, JoinKind::Left) => "left join",
-            (0, JoinKind::Inner) => "from",
-            (_, JoinKind::Inner) => "join",
-        };
+    fn join(&self, item: &FromItem, path: &AccessPath, kind: &'static str, depth: usize) -> JoinPreview {
         let by = match path {
             AccessPath::Bound => "the anchor".to_owned(),
             AccessPath::Probe { index, values } => self.probe(*index, values),

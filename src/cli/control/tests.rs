@@ -42,8 +42,13 @@ fn fake() -> Fake {
         collations: Default::default(),
         session,
     };
-    let start =
-        Position::Binlog(BinlogPosition { server: "1".into(), file: "binlog.000001".into(), offset: 4, gtid: String::new(), prepared_from: None });
+    let start = Position::Binlog(BinlogPosition {
+        server: "1".into(),
+        file: "binlog.000001".into(),
+        offset: 4,
+        gtid: String::new(),
+        prepared_from: None,
+    });
     Fake(Identity { format: FORMAT, state_id: "abc".into(), source: "erp".into(), catalog, mappings: Default::default(), start })
 }
 
