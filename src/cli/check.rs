@@ -59,14 +59,14 @@ pub async fn preflight(project: &Project, planned: &Planned, printer: &Printer) 
 }
 
 /// A SELECT over a relation that the databases' findings speak of: a view is refused although the SQL is right, and a table
-/// that may not be read is missing for that reason only.
-fn explained(problem: Problem, report: &Report) -> Option<Problem> {
+/// that may not be read is missing for that reason only. A table that does not exist stays a mistake in the mapping.
+pub(super) fn explained(problem: Problem, report: &Report) -> Option<Problem> {
     let named = problem.file.text.get(problem.span.clone()).unwrap_or_default().replace('`', "");
     let finding =
         report.findings.iter().map(|(_, finding)| finding).find(|finding| !named.is_empty() && names(&finding.object, &named));
     match finding.map(|finding| (finding.severity, finding)) {
         Some((Severity::Privilege, _)) => None,
-        Some((Severity::Refused, finding)) => {
+        Some((Severity::Refused, finding)) if finding.check != "missing_table" => {
             let message = format!("{}: {}", finding.object, finding.message);
             Some(Problem { message, help: finding.remedy.clone(), ..problem.of_class(Class::Preflight) })
         }
