@@ -34,6 +34,9 @@ pub struct Mutation {
     pub value: Option<Vec<u8>>,
 }
 
+/// What a scan does with a key and its value; `false` ends it.
+pub type Visit<'v> = &'v mut dyn FnMut(&[u8], &[u8]) -> Result<bool>;
+
 /// Reads of the state as it is between epochs.
 pub trait Arrangements: Send + Sync {
     /// The value of a key.
@@ -60,6 +63,6 @@ pub trait Arrangements: Send + Sync {
         space: Space,
         prefix: &[u8],
         after: Option<&[u8]>,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool>,
+        visit: Visit<'_>,
     ) -> Result<()>;
 }

@@ -1,6 +1,7 @@
 //! Derived rows become emitted fingerprints and target writes: only what differs from the last emission is written.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::derive::rows::Execution;
 use crate::derive::stored::Stored;
@@ -12,7 +13,6 @@ use crate::plan::{Anchor, BranchPlan, NodeId, NodePlan};
 use crate::schema::TableId;
 use crate::value::{Row, Value, row};
 use crate::write::TableWrites;
-use std::sync::Arc;
 
 /// One branch of one node.
 #[derive(Clone, Copy)]
@@ -34,6 +34,9 @@ pub(crate) struct Derived {
     /// Output key -> fingerprint and row.
     pub(crate) rows: BTreeMap<Vec<u8>, (u128, Row)>,
 }
+
+/// Mutations of the fingerprints, and what to write by output key.
+pub(crate) type Difference = (Vec<Mutation>, Vec<(Vec<u8>, Write)>);
 
 /// What one write does to an output key.
 pub(crate) enum Write {
@@ -119,7 +122,7 @@ impl<'a> Part<'a> {
     }
 
     /// Compares an anchor with its last emission: the mutations of the fingerprints, and what to write by output key.
-    pub(crate) fn difference(&self, view: &View<'_>, derived: Derived) -> Result<(Vec<Mutation>, Vec<(Vec<u8>, Write)>)> {
+    pub(crate) fn difference(&self, view: &View<'_>, derived: Derived) -> Result<Difference> {
         let space = Space::Emitted(self.id);
         let mut mutations = Vec::new();
         let mut writes = Vec::new();

@@ -88,7 +88,9 @@ pub(crate) fn pick_distinct(rows: Ordered, kinds: &[KeyKind]) -> Result<Ordered>
     for (order, row) in rows {
         let key = crate::value::key::encode_key(kinds, &row)?;
         match seen.get(&key) {
-            Some(first) if *first != row => return Err(ambiguous(&(0..0), "equal rows of DISTINCT that are written in different ways")),
+            Some(first) if *first != row => {
+                return Err(ambiguous(&(0..0), "equal rows of DISTINCT that are written in different ways"));
+            }
             Some(_) => {}
             None => {
                 seen.insert(key, row.clone());
@@ -113,18 +115,13 @@ pub(crate) fn pick_first(select: &Select, mut rows: Ordered) -> Result<Vec<Row>>
     if let Some(error) = failure {
         return Err(error);
     }
-    if let (Some((last, kept)), Some(_)) = (limit.checked_sub(1).and_then(|last| rows.get(last)), rows.get(limit)) {
-        for (next, cut) in rows.iter().skip(limit) {
-            if order(select, last, next)? != Ordering::Equal {
-                break;
-            }
-            if cut != kept {
+    if let (Some((last, kept)), Some((next, _))) = (limit.checked_sub(1).and_then(|last| rows.get(last)), rows.get(limit))
+        && order(select, last, next)? == Ordering::Equal
+    {
+        for (values, row) in &rows {
+            if order(select, last, values)? == Ordering::Equal && row != kept {
                 return Err(ambiguous(&select.span, "a LIMIT between rows that its ORDER BY does not tell apart"));
             }
-        }
-        let tied = rows.iter().take(limit).filter(|(order, _)| order == last);
-        if rows.get(limit).is_some_and(|(next, _)| next == last) && tied.into_iter().any(|(_, row)| row != kept) {
-            return Err(ambiguous(&select.span, "a LIMIT between rows that its ORDER BY does not tell apart"));
         }
     }
     rows.truncate(limit);
@@ -146,6 +143,11 @@ fn order(select: &Select, left: &[Value], right: &[Value]) -> Result<Ordering> {
 }
 
 fn ambiguous(span: &Span, what: &str) -> Error {
-    let place = if span.is_empty() { String::new() } else { format!("the SELECT at bytes {}..{} of the mapping meets ", span.start, span.end) };
-    Error::new(Class::Person, format!("{place}{what}")).with_hint("the source would show any of them: say which one in the SELECT, e.g. with MIN or a total ORDER BY")
+    let place = if span.is_empty() {
+        String::new()
+    } else {
+        format!("the SELECT at bytes {}..{} of the mapping meets ", span.start, span.end)
+    };
+    Error::new(Class::Person, format!("{place}{what}"))
+        .with_hint("the source would show any of them: say which one in the SELECT, e.g. with MIN or a total ORDER BY")
 }

@@ -23,7 +23,7 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-pub use arrangements::{Arrangements, Mutation, Space};
+pub use arrangements::{Arrangements, Mutation, Space, Visit};
 pub use load::load;
 pub use step::{ingest, replay, step};
 

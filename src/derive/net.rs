@@ -5,6 +5,7 @@
 //! the stored row.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use crate::change::{Change, Image, Operation};
 use crate::derive::Space;
@@ -165,7 +166,9 @@ impl Netting<'_, '_> {
         let key = base_key(plan, row)?;
         let slot = self.slot(id, &key)?;
         let before = slot.new.as_ref().map_or(0, |stored| stored.count);
-        let after = before.checked_add_signed(delta).ok_or_else(|| contradiction(plan, "a change takes away a row that is not stored"))?;
+        let after = before
+            .checked_add_signed(delta)
+            .ok_or_else(|| contradiction(plan, "a change takes away a row that is not stored"))?;
         slot.new = (after > 0).then(|| Stored { key, row: row.clone(), count: after });
         Ok(())
     }
@@ -174,9 +177,9 @@ impl Netting<'_, '_> {
         let plan = table(self.view.plan, id)?;
         for (key, bytes) in self.view.entries(Space::Base(id), &[])? {
             let rows = self.net.entry(id).or_default();
-            if !rows.contains_key(&key) {
-                let old = Some(decode_base(plan, key.clone(), &bytes)?);
-                rows.insert(key, RowChange { old, new: None });
+            if let Entry::Vacant(slot) = rows.entry(key) {
+                let old = Some(decode_base(plan, slot.key().clone(), &bytes)?);
+                slot.insert(RowChange { old, new: None });
             }
         }
         for change in self.net.entry(id).or_default().values_mut() {

@@ -135,9 +135,8 @@ impl<'a> Execution<'a> {
     }
 
     fn candidates(&self, relation: &Relation, step: &AccessStep, environment: &Environment) -> Result<Vec<(Binding, u64)>> {
-        let stored = |rows: &[Arc<Stored>]| {
-            rows.iter().map(|stored| (Binding::Stored(Arc::clone(stored)), stored.count)).collect()
-        };
+        let stored =
+            |rows: &[Arc<Stored>]| rows.iter().map(|stored| (Binding::Stored(Arc::clone(stored)), stored.count)).collect();
         match (&step.path, relation) {
             (AccessPath::Bound, _) => Ok(stored(self.anchor)),
             (AccessPath::Probe { index, values }, _) => {
@@ -201,9 +200,13 @@ impl Scope for Frame<'_, '_> {
         let mut rows = self.execution.select(select, self.environment.clone())?;
         let last = rows.pop();
         if !rows.is_empty() {
-            let place = format!("the scalar subquery at bytes {}..{} of the mapping's SELECT", select.span.start, select.span.end);
-            return Err(Error::new(Class::Person, format!("{place} gives more than one row, which is an error on the source too"))
-                .with_hint("restrict the subquery to one row, or aggregate it"));
+            let place =
+                format!("the scalar subquery at bytes {}..{} of the mapping's SELECT", select.span.start, select.span.end);
+            return Err(Error::new(
+                Class::Person,
+                format!("{place} gives more than one row, which is an error on the source too"),
+            )
+            .with_hint("restrict the subquery to one row, or aggregate it"));
         }
         Ok(last.and_then(|row| row.into_vec().into_iter().next()).unwrap_or(Value::Null))
     }

@@ -103,7 +103,12 @@ pub fn ingest(plan: &Plan, store: &dyn Arrangements, chunk: &Chunk) -> Result<Ve
     let mut rows: BTreeMap<Vec<u8>, Stored> = BTreeMap::new();
     for row in &chunk.rows {
         if row.len() != table.layout.columns.len() {
-            return Err(Error::bug(format!("a row of {} has {} columns instead of {}", table.layout.name, row.len(), table.layout.columns.len())));
+            return Err(Error::bug(format!(
+                "a row of {} has {} columns instead of {}",
+                table.layout.name,
+                row.len(),
+                table.layout.columns.len()
+            )));
         }
         let key = base_key(table, row)?;
         let fresh = Stored { key: key.clone(), row: row.clone(), count: 0 };

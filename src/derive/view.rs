@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 
+use xxhash_rust::xxh3::Xxh3DefaultBuilder;
+
 use crate::derive::stored::{Stored, decode_base, table};
 use crate::derive::{Arrangements, Mutation, Space};
 use crate::error::{Error, Result};
@@ -71,9 +73,7 @@ impl<'a> View<'a> {
         let above = overlay.into_iter().flat_map(|entries| entries.range::<[u8], _>((Bound::Included(prefix), Bound::Unbounded)));
         let before = found.len();
         found.extend(
-            above
-                .take_while(|(key, _)| key.starts_with(prefix))
-                .filter_map(|(key, value)| Some((key.clone(), value.clone()?))),
+            above.take_while(|(key, _)| key.starts_with(prefix)).filter_map(|(key, value)| Some((key.clone(), value.clone()?))),
         );
         if found.len() > before {
             found.sort();
@@ -82,21 +82,26 @@ impl<'a> View<'a> {
     }
 }
 
-/// Decoded rows are kept up to this many per reader; then the cache starts again.
-const CACHED_MAX: usize = 100_000;
+/// A reader remembers this many keys per table or index, then starts again.
+const REMEMBERED_MAX: usize = 20_000;
+
+/// By key, within one table or index. The hash is fixed, and nothing depends on the order.
+type Memory<T> = HashMap<Vec<u8>, T, Xxh3DefaultBuilder>;
+type RowMemory = BTreeMap<TableId, Memory<Option<Arc<Stored>>>>;
+type ProbeMemory = BTreeMap<IndexId, Memory<Arc<[Arc<Stored>]>>>;
 
 /// Reads decoded rows through a view and remembers them for the rest of one derivation run.
 pub(crate) struct Reader<'a> {
     /// What it reads.
     pub(crate) view: &'a View<'a>,
-    rows: RefCell<HashMap<(TableId, Vec<u8>), Option<Arc<Stored>>>>,
-    probes: RefCell<HashMap<(IndexId, Vec<u8>), Arc<[Arc<Stored>]>>>,
+    rows: RefCell<RowMemory>,
+    probes: RefCell<ProbeMemory>,
 }
 
 impl<'a> Reader<'a> {
     /// A reader without memories.
     pub(crate) fn new(view: &'a View<'a>) -> Self {
-        Self { view, rows: RefCell::new(HashMap::new()), probes: RefCell::new(HashMap::new()) }
+        Self { view, rows: RefCell::new(BTreeMap::new()), probes: RefCell::new(BTreeMap::new()) }
     }
 
     /// An index of the plan.
@@ -107,30 +112,34 @@ impl<'a> Reader<'a> {
     /// Rows by their base keys, in the order of the (sorted) keys; absent ones are left out.
     pub(crate) fn rows(&self, id: TableId, keys: &[Vec<u8>]) -> Result<Vec<Arc<Stored>>> {
         let plan = table(self.view.plan, id)?;
-        let mut cache = self.rows.borrow_mut();
-        if cache.len() > CACHED_MAX {
-            cache.clear();
+        let mut memory = self.rows.borrow_mut();
+        let memory = memory.entry(id).or_default();
+        if memory.len() > REMEMBERED_MAX {
+            memory.clear();
         }
-        let unknown: Vec<Vec<u8>> = keys.iter().filter(|key| !cache.contains_key(&(id, (*key).clone()))).cloned().collect();
-        let values = self.view.get_many(Space::Base(id), &unknown)?;
-        for (key, value) in unknown.into_iter().zip(values) {
-            let stored = value.map(|bytes| decode_base(plan, key.clone(), &bytes)).transpose()?.map(Arc::new);
-            cache.insert((id, key), stored);
+        let unknown: Vec<Vec<u8>> = keys.iter().filter(|key| !memory.contains_key(*key)).cloned().collect();
+        if !unknown.is_empty() {
+            let values = self.view.get_many(Space::Base(id), &unknown)?;
+            for (key, value) in unknown.into_iter().zip(values) {
+                let stored = value.map(|bytes| decode_base(plan, key.clone(), &bytes)).transpose()?.map(Arc::new);
+                memory.insert(key, stored);
+            }
         }
-        Ok(keys.iter().filter_map(|key| cache.get(&(id, key.clone())).cloned().flatten()).collect())
+        Ok(keys.iter().filter_map(|key| memory.get(key).cloned().flatten()).collect())
     }
 
     /// The rows that an index finds under a key, in base key order.
     pub(crate) fn probe(&self, id: IndexId, key: Vec<u8>) -> Result<Arc<[Arc<Stored>]>> {
-        if let Some(found) = self.probes.borrow().get(&(id, key.clone())) {
+        if let Some(found) = self.probes.borrow().get(&id).and_then(|memory| memory.get(&key)) {
             return Ok(Arc::clone(found));
         }
         let found: Arc<[Arc<Stored>]> = self.search(id, &key)?.into();
-        let mut cache = self.probes.borrow_mut();
-        if cache.len() > CACHED_MAX {
-            cache.clear();
+        let mut memory = self.probes.borrow_mut();
+        let memory = memory.entry(id).or_default();
+        if memory.len() > REMEMBERED_MAX {
+            memory.clear();
         }
-        cache.insert((id, key), Arc::clone(&found));
+        memory.insert(key, Arc::clone(&found));
         Ok(found)
     }
 

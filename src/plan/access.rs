@@ -6,7 +6,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::plan::expr::{bare_column, children, conjuncts, equality, free_aliases, is_constant, is_plain, select_exprs, subquery};
+use crate::plan::expr::{
+    bare_column, children, conjuncts, equality, free_aliases, is_constant, is_plain, select_exprs, subquery,
+};
 use crate::plan::indexes::{IndexPool, Indexed, Probe, Term, choose};
 use crate::plan::input::PlanFinding;
 use crate::plan::scopes::{Scopes, pool_of, pushable};
@@ -136,7 +138,9 @@ impl Planner<'_, '_> {
         let own: Vec<&Expr> = item.on.iter().flat_map(conjuncts).collect();
         let usable = match item.join {
             JoinKind::Left => {
-                let ready = own.iter().all(|conjunct| free_aliases(conjunct).iter().all(|alias| *alias == item.alias || bound.contains(alias)));
+                let ready = own
+                    .iter()
+                    .all(|conjunct| free_aliases(conjunct).iter().all(|alias| *alias == item.alias || bound.contains(alias)));
                 if !ready {
                     return None;
                 }

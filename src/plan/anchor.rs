@@ -49,7 +49,10 @@ pub(crate) fn choose_anchor(scopes: &Scopes<'_>, key: &DeclaredKey<'_>, pool: &m
 /// Relations of FROM that are always there: stored tables joined inner.
 fn present(scopes: &Scopes<'_>) -> Vec<AliasId> {
     let items = scopes.branch.select.from.iter();
-    items.filter(|item| item.join == JoinKind::Inner && matches!(item.relation, Relation::Table(_))).map(|item| item.alias).collect()
+    items
+        .filter(|item| item.join == JoinKind::Inner && matches!(item.relation, Relation::Table(_)))
+        .map(|item| item.alias)
+        .collect()
 }
 
 fn root(scopes: &Scopes<'_>, key: &DeclaredKey<'_>) -> Result<AliasId, PlanFinding> {
@@ -107,7 +110,9 @@ fn key_unproven(scopes: &Scopes<'_>, key: &DeclaredKey<'_>, root: AliasId) -> Pl
         return PlanFinding::at(
             &scopes.branch.select.span,
             format!("{name} has no primary or unique key without nullable columns, so the key [{key_text}] cannot be proven"),
-            format!("each row of the target comes from one row of {name}; give the legacy table a key, or group by the key columns"),
+            format!(
+                "each row of the target comes from one row of {name}; give the legacy table a key, or group by the key columns"
+            ),
         );
     };
     let schema = scopes.table(root).and_then(|table| Indexed::of(scopes.catalog, table)).map(|indexed| indexed.schema);
@@ -115,7 +120,10 @@ fn key_unproven(scopes: &Scopes<'_>, key: &DeclaredKey<'_>, root: AliasId) -> Pl
         columns.iter().filter_map(|column| schema?.columns.get(*column)).map(|column| column.name.clone()).collect();
     let shown = |column: &usize| {
         let outputs = scopes.branch.select.outputs.iter().zip(key.outputs);
-        outputs.filter(|(output, _)| bare_column(injective_core(output)) == Some((root, *column))).map(|(_, name)| name.clone()).next()
+        outputs
+            .filter(|(output, _)| bare_column(injective_core(output)) == Some((root, *column)))
+            .map(|(_, name)| name.clone())
+            .next()
     };
     let whole: Option<Vec<String>> = columns.iter().map(shown).collect();
     let table = schema.map(|schema| schema.name.name.clone()).unwrap_or_default();
@@ -128,7 +136,10 @@ fn key_unproven(scopes: &Scopes<'_>, key: &DeclaredKey<'_>, root: AliasId) -> Pl
         ),
     };
     PlanFinding::declared(
-        format!("the key [{key_text}] is not proven: it does not determine {name} ({}), of which every row gives a row of the target", names.join(", ")),
+        format!(
+            "the key [{key_text}] is not proven: it does not determine {name} ({}), of which every row gives a row of the target",
+            names.join(", ")
+        ),
         help,
     )
 }
@@ -137,7 +148,8 @@ fn many_to_many(scopes: &Scopes<'_>, root: AliasId, open: &[AliasId]) -> PlanFin
     let name = scopes.name(root);
     let other = open.first().copied().unwrap_or(root);
     let span = scopes.branch.aliases.get(other.0).map(|definition| definition.span.clone()).unwrap_or_default();
-    let table = scopes.table(other).and_then(|table| Indexed::of(scopes.catalog, table)).map(|indexed| indexed.schema.name.name.clone());
+    let table =
+        scopes.table(other).and_then(|table| Indexed::of(scopes.catalog, table)).map(|indexed| indexed.schema.name.name.clone());
     let fact = match table {
         Some(table) => format!(
             "join {} on all columns of a primary or unique key, put it into an aggregate or a subquery, or GROUP BY; what the legacy \
@@ -146,7 +158,11 @@ fn many_to_many(scopes: &Scopes<'_>, root: AliasId, open: &[AliasId]) -> PlanFin
         ),
         None => format!("join {} on all of its group columns", scopes.name(other)),
     };
-    PlanFinding::at(&span, format!("one row of {name} may join several rows of {}, and nothing tells them apart in the key", scopes.name(other)), fact)
+    PlanFinding::at(
+        &span,
+        format!("one row of {name} may join several rows of {}, and nothing tells them apart in the key", scopes.name(other)),
+        fact,
+    )
 }
 
 fn group(scopes: &Scopes<'_>, key: &DeclaredKey<'_>, groups: &[Expr], pool: &mut IndexPool) -> Result<Anchor, PlanFinding> {
@@ -175,10 +191,17 @@ fn group(scopes: &Scopes<'_>, key: &DeclaredKey<'_>, groups: &[Expr], pool: &mut
     Ok(Anchor::Group { alias, index })
 }
 
-fn group_index(scopes: &Scopes<'_>, alias: AliasId, over: &[&Expr], pool: &mut IndexPool) -> Result<crate::plan::IndexId, PlanFinding> {
-    let no_equality = |expr: &Expr| PlanFinding::at(&expr.span, "values of this type cannot be grouped", "cast it to a type with an equality");
+fn group_index(
+    scopes: &Scopes<'_>,
+    alias: AliasId,
+    over: &[&Expr],
+    pool: &mut IndexPool,
+) -> Result<crate::plan::IndexId, PlanFinding> {
+    let no_equality =
+        |expr: &Expr| PlanFinding::at(&expr.span, "values of this type cannot be grouped", "cast it to a type with an equality");
     let table = scopes.table(alias).ok_or_else(|| PlanFinding::declared("a group anchor without a table", ""))?;
-    let indexed = Indexed::of(scopes.catalog, table).ok_or_else(|| PlanFinding::declared("a group anchor without a table", ""))?;
+    let indexed =
+        Indexed::of(scopes.catalog, table).ok_or_else(|| PlanFinding::declared("a group anchor without a table", ""))?;
     let identity: Vec<usize> = indexed.schema.identity().map(|key| key.columns.clone()).unwrap_or_default();
     let position = |expr: &&Expr| {
         let (_, column) = bare_column(expr)?;

@@ -63,7 +63,8 @@ impl<'a> Builder<'a> {
 
     fn node(&mut self, mapping: MappingId, input: TableInput, policies: Policies) -> Result<NodePlan, Vec<PlanFinding>> {
         let table = target_table(&input, policies)?;
-        let names: Vec<String> = table.key.iter().filter_map(|column| table.columns.get(*column)).map(|column| column.name.clone()).collect();
+        let names: Vec<String> =
+            table.key.iter().filter_map(|column| table.columns.get(*column)).map(|column| column.name.clone()).collect();
         let outputs: Vec<String> = table.columns.iter().map(|column| column.name.clone()).collect();
         let key = DeclaredKey { columns: &table.key, names: &names, outputs: &outputs };
         let mut meaning = format!("{:?} {policies:?}", table);
@@ -111,7 +112,10 @@ impl<'a> Builder<'a> {
             if let Some(ordinal) = columns.find(|ordinal| indexed.column_kind(**ordinal).is_none()) {
                 let column = indexed.schema.columns.get(*ordinal).map_or("?", |column| column.name.as_str());
                 let span = scopes.branch.aliases.get(alias.0).map(|definition| definition.span.clone()).unwrap_or_default();
-                let message = format!("key column {column} of {} has a type or collation that cannot be compared as the source does", indexed.schema.name);
+                let message = format!(
+                    "key column {column} of {} has a type or collation that cannot be compared as the source does",
+                    indexed.schema.name
+                );
                 findings.push(PlanFinding::at(&span, message, "give the table a key over other columns"));
             }
         }
@@ -150,7 +154,10 @@ fn target_table(input: &TableInput, policies: Policies) -> Result<TargetTable, V
     let position = |name: &str| input.query.columns.iter().position(|column| column.name == name);
     let unknown = |name: &str, place: &str| {
         let known: Vec<&str> = input.query.columns.iter().map(|column| column.name.as_str()).collect();
-        PlanFinding::declared(format!("{place} names column {name}, which the SELECT does not give"), format!("it gives {}", known.join(", ")))
+        PlanFinding::declared(
+            format!("{place} names column {name}, which the SELECT does not give"),
+            format!("it gives {}", known.join(", ")),
+        )
     };
     for name in input.columns.keys().filter(|name| position(name).is_none()) {
         findings.push(unknown(name, "columns"));
@@ -192,7 +199,11 @@ fn target_column(
 ) -> Result<TargetColumn, PlanFinding> {
     let options = input.columns.get(&output.name).cloned().unwrap_or_default();
     if let DataType::Unsupported { native } = &output.data_type {
-        return Err(PlanFinding::at(&output.span, format!("values of type {native} cannot be carried"), "leave the column out or cast it"));
+        return Err(PlanFinding::at(
+            &output.span,
+            format!("values of type {native} cannot be carried"),
+            "leave the column out or cast it",
+        ));
     }
     let target = match &options.target_type {
         None => target_type(&output.data_type),
@@ -208,7 +219,10 @@ fn target_column(
     }
     let is_day = matches!(output.data_type, DataType::Date | DataType::DateTime { .. } | DataType::Timestamp { .. });
     if in_key && is_day && policies.zero_date == ZeroDate::FirstDay {
-        let message = format!("key column {} may hold a zero date, and the policy zero_date: 0001-01-01 could make two keys one", output.name);
+        let message = format!(
+            "key column {} may hold a zero date, and the policy zero_date: 0001-01-01 could make two keys one",
+            output.name
+        );
         return Err(PlanFinding::at(&output.span, message, "use zero_date: stop"));
     }
     let nullable = !in_key && (output.nullable || (is_day && policies.zero_date == ZeroDate::Null));

@@ -6,7 +6,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::plan::expr::{bare_column, children, conjuncts, Equality, equality, free_aliases, is_constant, is_plain, same, select_exprs, subquery};
+use crate::plan::expr::{
+    Equality, bare_column, children, conjuncts, equality, free_aliases, is_constant, is_plain, same, select_exprs, subquery,
+};
 use crate::plan::indexes::{Indexed, Term};
 use crate::plan::kinds::{agree, own_kind};
 use crate::plan::scopes::{Scopes, pool_of, pushable};
@@ -78,11 +80,17 @@ impl<'a, 'b> Dependence<'a, 'b> {
     }
 
     fn spread_known(&mut self) {
-        let pairs: Vec<(AliasId, usize)> = self.pool.iter().filter_map(|conjunct| equality(conjunct)).flatten().filter_map(|direction| {
-            let (alias, column) = bare_column(direction.left)?;
-            let own = own_kind(&direction.left.data_type, self.scopes.catalog)?;
-            (agree(direction.rule, &own) && self.is_determined(direction.right, direction.rule)).then_some((alias, column))
-        }).collect();
+        let pairs: Vec<(AliasId, usize)> = self
+            .pool
+            .iter()
+            .filter_map(|conjunct| equality(conjunct))
+            .flatten()
+            .filter_map(|direction| {
+                let (alias, column) = bare_column(direction.left)?;
+                let own = own_kind(&direction.left.data_type, self.scopes.catalog)?;
+                (agree(direction.rule, &own) && self.is_determined(direction.right, direction.rule)).then_some((alias, column))
+            })
+            .collect();
         self.known.extend(pairs);
     }
 
@@ -105,7 +113,8 @@ impl<'a, 'b> Dependence<'a, 'b> {
         keys.any(|key| {
             !key.columns.is_empty()
                 && key.columns.iter().all(|column| {
-                    self.known.contains(&(alias, *column)) && indexed.schema.columns.get(*column).is_some_and(|column| !column.nullable)
+                    self.known.contains(&(alias, *column))
+                        && indexed.schema.columns.get(*column).is_some_and(|column| !column.nullable)
                 })
         })
     }
@@ -118,7 +127,8 @@ impl<'a, 'b> Dependence<'a, 'b> {
         let (ready, rest): (Vec<&Equality<'_>>, Vec<&Equality<'_>>) = sides.partition(|direction| {
             !free_aliases(direction.right).contains(&alias) && self.is_determined(direction.right, direction.rule)
         });
-        let pinned: BTreeSet<usize> = ready.iter().filter_map(|direction| self.pinned_column(direction.left, direction.rule)).collect();
+        let pinned: BTreeSet<usize> =
+            ready.iter().filter_map(|direction| self.pinned_column(direction.left, direction.rule)).collect();
         let by_own_key = rest.into_iter().filter(|direction| self.depends_on_pinned_only(direction.right, alias, &pinned));
         ready
             .iter()
@@ -173,6 +183,11 @@ impl<'a, 'b> Dependence<'a, 'b> {
         }
         match &inner.group_by {
             Some(groups) => groups.iter().all(|group| is_constant(group) || pushed.iter().any(|pin| pins(pin, group))),
+            None if inner.distinct
+                && inner.outputs.iter().all(|output| is_constant(output) || pushed.iter().any(|pin| pins(pin, output))) =>
+            {
+                true
+            }
             None => {
                 let mut dependence = Dependence::new(self.scopes, inner, &pushed);
                 dependence.settle();
@@ -188,7 +203,8 @@ fn pins(pin: &Expr, group: &Expr) -> bool {
 
 /// `expr = constant`, whichever constant.
 fn pinned_to_constant(expr: &Expr, rule: &KeyKind) -> Expr {
-    let constant = Expr { kind: ExprKind::Literal(Value::Null), data_type: expr.data_type.clone(), nullable: true, span: expr.span.clone() };
+    let constant =
+        Expr { kind: ExprKind::Literal(Value::Null), data_type: expr.data_type.clone(), nullable: true, span: expr.span.clone() };
     Expr {
         kind: ExprKind::Compare {
             operator: crate::sql::query::CompareOperator::Equal,

@@ -17,7 +17,11 @@ impl Plan {
             let _ = writeln!(text, "mapping {}", mapping.name);
             for node in mapping.nodes.iter().filter_map(|id| self.nodes.get(id.0 as usize)) {
                 for (number, branch) in node.branches.iter().enumerate() {
-                    let of = if node.branches.len() > 1 { format!(", branch {} of {}", number + 1, node.branches.len()) } else { String::new() };
+                    let of = if node.branches.len() > 1 {
+                        format!(", branch {} of {}", number + 1, node.branches.len())
+                    } else {
+                        String::new()
+                    };
                     let _ = writeln!(text, "\n  {}{of}", node.table.name);
                     Picture { plan: self, branch }.draw(&mut text);
                 }
@@ -143,7 +147,9 @@ impl Picture<'_> {
     fn relation(&self, alias: AliasId) -> String {
         let table = self.branch.branch.aliases.get(alias.0).and_then(|definition| definition.table);
         match table.and_then(|table| self.plan.table(table)) {
-            Some(table) if table.layout.name.name != self.alias(alias) => format!("{} {}", table.layout.name.name, self.alias(alias)),
+            Some(table) if table.layout.name.name != self.alias(alias) => {
+                format!("{} {}", table.layout.name.name, self.alias(alias))
+            }
             Some(_) => self.alias(alias),
             None => format!("(SELECT ..) {}", self.alias(alias)),
         }

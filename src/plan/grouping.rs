@@ -31,8 +31,9 @@ pub(crate) fn plan_grouping(scopes: &Scopes<'_>, access: &mut BTreeMap<AliasId, 
 
 fn kinds(scopes: &Scopes<'_>, scope: &Scope<'_>, access: &mut SelectAccess) -> Result<(), PlanFinding> {
     let kind = |expr: &Expr| {
-        own_kind(&expr.data_type, scopes.catalog)
-            .ok_or_else(|| PlanFinding::at(&expr.span, "values of this type cannot be grouped", "cast it to a type with an equality"))
+        own_kind(&expr.data_type, scopes.catalog).ok_or_else(|| {
+            PlanFinding::at(&expr.span, "values of this type cannot be grouped", "cast it to a type with an equality")
+        })
     };
     access.group_kinds = scope.select.group_by.iter().flatten().map(kind).collect::<Result<_, _>>()?;
     if scope.select.distinct {
@@ -95,7 +96,8 @@ fn prove_outputs(scopes: &Scopes<'_>, scope: &Scope<'_>) -> Result<(), PlanFindi
     let mut dependence = Dependence::new(scopes, scope.select, &[]);
     dependence.known.extend(groups.iter().filter_map(bare_column));
     dependence.settle();
-    let exprs = scope.select.outputs.iter().chain(&scope.select.having).chain(scope.select.order_by.iter().map(|item| &item.expr));
+    let exprs =
+        scope.select.outputs.iter().chain(&scope.select.having).chain(scope.select.order_by.iter().map(|item| &item.expr));
     for expr in exprs {
         if let Some(loose) = loose(expr, groups, &dependence) {
             return Err(PlanFinding::at(

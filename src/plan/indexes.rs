@@ -153,11 +153,8 @@ pub(crate) fn choose(indexed: &Indexed<'_>, terms: &[Term]) -> Option<Probe> {
 }
 
 fn probe(indexed: &Indexed<'_>, terms: &[&Term], over_identity: bool, unique: bool) -> Probe {
-    let part = |term: &&Term| IndexPart {
-        expr: with_alias(&term.expr, AliasId(0)),
-        kind: term.rule.clone(),
-        null_safe: term.null_safe,
-    };
+    let part =
+        |term: &&Term| IndexPart { expr: with_alias(&term.expr, AliasId(0)), kind: term.rule.clone(), null_safe: term.null_safe };
     Probe {
         table: indexed.table,
         parts: terms.iter().map(part).collect(),

@@ -44,7 +44,8 @@ pub(crate) fn plan_tables<'a>(
     let mut tables = Vec::new();
     let mut by_table = Vec::new();
     for (index, mut columns) in used.into_iter().enumerate() {
-        let Some(table) = u32::try_from(index).ok().map(TableId).and_then(|id| table_plan(catalog, id, &mut columns, pool)) else {
+        let Some(table) = u32::try_from(index).ok().map(TableId).and_then(|id| table_plan(catalog, id, &mut columns, pool))
+        else {
             continue;
         };
         by_table.push(columns.into_iter().enumerate().map(|(place, ordinal)| (ordinal, place)).collect());

@@ -83,8 +83,11 @@ impl Printer<'_> {
         text.extend(select.group_by.iter().map(|groups| format!(" group by [{}]", self.list(groups, ", "))));
         for aggregate in &select.aggregates {
             let rules: Vec<String> = aggregate.rules.iter().map(kind).collect();
-            let order: Vec<String> =
-                aggregate.order_by.iter().map(|item| format!("{} {} {}", self.expr(&item.expr), kind(&item.rule), item.descending)).collect();
+            let order: Vec<String> = aggregate
+                .order_by
+                .iter()
+                .map(|item| format!("{} {} {}", self.expr(&item.expr), kind(&item.rule), item.descending))
+                .collect();
             text.push_str(&format!(
                 " aggregate {:?} distinct={} ({}) {rules:?} order {order:?}: {:?}",
                 aggregate.function,

@@ -96,7 +96,9 @@ fn differ(left: &Expr, right: &Expr) -> bool {
 fn beginning(expr: &Expr) -> Option<(&Value, bool)> {
     match &expr.kind {
         ExprKind::Literal(value) if !value.is_null() => Some((value, true)),
-        ExprKind::Cast(inner) if matches!((&inner.data_type, &expr.data_type), (DataType::Text { .. }, DataType::Text { .. })) => {
+        ExprKind::Cast(inner)
+            if matches!((&inner.data_type, &expr.data_type), (DataType::Text { .. }, DataType::Text { .. })) =>
+        {
             keeps_everything(&inner.data_type, &expr.data_type).then(|| beginning(inner)).flatten()
         }
         ExprKind::Call { function, arguments } if is_concat(function) => match &arguments.first()?.kind {

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::plan::expr::{bare_column, conjuncts, equality, free_aliases, is_plain, same, select_exprs, subquery, children};
+use crate::plan::expr::{bare_column, children, conjuncts, equality, free_aliases, is_plain, same, select_exprs, subquery};
 use crate::plan::kinds::{agree, own_kind};
 use crate::schema::{SourceCatalog, TableId};
 use crate::sql::query::{AliasId, Branch, Expr, FromItem, JoinKind, Relation, Select};
@@ -125,7 +125,9 @@ impl<'a> Scopes<'a> {
     /// All aliases of stored tables, at any depth.
     pub(crate) fn base_aliases(&self) -> impl Iterator<Item = (AliasId, TableId)> + '_ {
         let aliases = self.branch.aliases.iter().enumerate();
-        aliases.filter_map(|(index, definition)| Some((AliasId(index), definition.table?))).filter(|(alias, _)| self.place(*alias).is_some())
+        aliases
+            .filter_map(|(index, definition)| Some((AliasId(index), definition.table?)))
+            .filter(|(alias, _)| self.place(*alias).is_some())
     }
 
     /// Whether the alias can be NULL-extended within its own SELECT.
@@ -180,7 +182,12 @@ impl<'a> Scopes<'a> {
             }
             for item in scope.select.from.iter().filter(|item| item.join == JoinKind::Left) {
                 for conjunct in item.on.iter().flat_map(conjuncts) {
-                    self.edges_of(conjunct, &mut edges, &|from, to| from.direct == item.alias && to.direct != item.alias, Some(item.alias));
+                    self.edges_of(
+                        conjunct,
+                        &mut edges,
+                        &|from, to| from.direct == item.alias && to.direct != item.alias,
+                        Some(item.alias),
+                    );
                 }
             }
         }
@@ -190,14 +197,14 @@ impl<'a> Scopes<'a> {
     fn edges_of(&self, conjunct: &Expr, edges: &mut Vec<Edge>, allowed: &dyn Fn(&Side, &Side) -> bool, owner: Option<AliasId>) {
         let Some(directions) = equality(conjunct) else { return };
         for direction in directions {
-            let (Some(from), Some(to)) = (self.side(direction.left, direction.rule), self.side(direction.right, direction.rule)) else {
+            let (Some(from), Some(to)) = (self.side(direction.left, direction.rule), self.side(direction.right, direction.rule))
+            else {
                 return;
             };
             // A NULL-extended row can only fulfil an equality through an expression that makes something of NULL; such an
             // equality does not prove that the row is there.
-            let certain = |side: &Side| {
-                Some(side.direct) == owner || !self.is_left(side.direct) || (side.strict && !direction.null_safe)
-            };
+            let certain =
+                |side: &Side| Some(side.direct) == owner || !self.is_left(side.direct) || (side.strict && !direction.null_safe);
             if from.alias != to.alias && certain(&from) && certain(&to) && allowed(&from, &to) {
                 edges.push(Edge { from, to, rule: direction.rule.clone(), null_safe: direction.null_safe });
             }

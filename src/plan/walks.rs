@@ -155,7 +155,11 @@ fn unreachable(scopes: &Scopes<'_>, alias: AliasId, anchor: AliasId) -> PlanFind
     };
     PlanFinding::at(
         &span,
-        format!("a change in {name} cannot be traced to the rows of {anchor} that it affects: no equality leads from {name} to {anchor}"),
-        format!("give {side} an = between {name} and a table that leads to {anchor}; an uncorrelated subquery would touch every row on each change"),
+        format!(
+            "a change in {name} cannot be traced to the rows of {anchor} that it affects: no equality leads from {name} to {anchor}"
+        ),
+        format!(
+            "give {side} an = between {name} and a table that leads to {anchor}; an uncorrelated subquery would touch every row on each change"
+        ),
     )
 }

@@ -41,7 +41,9 @@ fn a_bag_never_counts_below_zero() {
     let h = table(&catalog, "h");
     let old = Image::Full(row(&plan, h, &[("ord_no", Value::Int(1)), ("at", Value::Int(1))]));
     let changes = [Change { table: h, operation: Operation::Delete { old } }];
-    for error in [step(&plan, &MapStore::default(), &changes).unwrap_err(), replay(&plan, &MapStore::default(), &changes).unwrap_err()] {
+    for error in
+        [step(&plan, &MapStore::default(), &changes).unwrap_err(), replay(&plan, &MapStore::default(), &changes).unwrap_err()]
+    {
         assert_eq!(error.class(), Class::Person);
         assert!(error.message().contains("erp.h"), "{error:?}");
     }
@@ -57,4 +59,75 @@ fn a_partial_image_over_chunks_is_refused_with_the_table() {
     let operation = Operation::Update { old: partial.clone(), new: partial };
     let error = replay(&plan, &MapStore::default(), &[Change { table: o, operation }]).unwrap_err();
     assert!(error.message().contains("erp.o"), "{error:?}");
+}
+
+/// Inserts `rows` into an empty state under a plan of one shape of its own.
+fn step_over(key: &[&str], sql: &str, rows: &[(&str, &[(&str, Value)])]) -> crate::error::Result<crate::derive::Step> {
+    let catalog = catalog();
+    let plan = super::random::plan_one(&catalog, key, sql);
+    let insert = |(name, values): &(&str, &[(&str, Value)])| {
+        let id = table(&catalog, name);
+        Change { table: id, operation: Operation::Insert { new: Image::Full(row(&plan, id, values)) } }
+    };
+    let changes: Vec<Change> = rows.iter().map(insert).collect();
+    step(&plan, &MapStore::default(), &changes)
+}
+
+fn member(order: i64, member: &str) -> [(&'static str, Value); 2] {
+    [("ord_no", Value::Int(order)), ("mbr", Value::text(member))]
+}
+
+#[test]
+fn a_shown_group_key_written_in_two_ways_stops() {
+    let (one, two) = (member(1, "kim"), member(2, "Kim"));
+    let sql = "SELECT o.mbr, COUNT(*) AS n FROM o GROUP BY o.mbr";
+    let error = step_over(&["mbr"], sql, &[("o", &one), ("o", &two)]).unwrap_err();
+    assert_eq!(error.class(), Class::Person);
+    let step = step_over(&["mbr"], sql, &[("o", &one), ("o", &member(2, "kim"))]).unwrap();
+    assert_eq!(step.writes[0].row_count(), 1);
+}
+
+#[test]
+fn a_group_key_that_only_joins_may_be_written_in_two_ways() {
+    let (one, two) = (member(1, "kim"), member(2, "Kim"));
+    let sql = "SELECT g.ctg_no, s.n FROM g JOIN (SELECT o.mbr, COUNT(*) AS n FROM o GROUP BY o.mbr) s ON s.mbr = g.ctg_no";
+    let group = [("ctg_no", Value::text("KIM"))];
+    let step = step_over(&["ctg_no"], sql, &[("o", &one), ("o", &two), ("g", &group)]).unwrap();
+    assert_eq!(step.writes[0].tables[0].upserts, [Row::from([Value::text("KIM"), Value::Int(2)])]);
+}
+
+#[test]
+fn a_scalar_subquery_with_two_rows_stops_as_the_source_does() {
+    let sql = "SELECT c.cust_no, (SELECT o.ord_no FROM o WHERE o.cust_no = c.cust_no) AS ord_no FROM c";
+    let order = |number: i64| [("ord_no", Value::Int(number)), ("cust_no", Value::Int(1))];
+    let customer = [("cust_no", Value::Int(1))];
+    let error = step_over(&["cust_no"], sql, &[("c", &customer), ("o", &order(1)), ("o", &order(2))]).unwrap_err();
+    assert_eq!(error.class(), Class::Person);
+    assert!(step_over(&["cust_no"], sql, &[("c", &customer), ("o", &order(1))]).is_ok());
+}
+
+#[test]
+fn a_null_in_the_target_key_stops_and_names_table_and_column() {
+    let sql = "SELECT h.ord_no, COUNT(*) AS n FROM h GROUP BY h.ord_no";
+    let error = step_over(&["ord_no"], sql, &[("h", &[("at", Value::Int(1))])]).unwrap_err();
+    let text = format!("{error:?}");
+    assert_eq!(error.class(), Class::Person);
+    assert!(text.contains("ord_no") && text.contains("target_table"), "{text}");
+}
+
+#[test]
+fn an_unchanged_mapped_row_derives_nothing() {
+    let catalog = catalog();
+    let plan =
+        super::random::plan_one(&catalog, &["ord_no"], "SELECT o.ord_no, c.nm FROM o LEFT JOIN c ON c.cust_no = o.cust_no");
+    let mut store = MapStore::default();
+    let (o, c) = (table(&catalog, "o"), table(&catalog, "c"));
+    let order = row(&plan, o, &[("ord_no", Value::Int(1)), ("cust_no", Value::Int(1))]);
+    let customer = row(&plan, c, &[("cust_no", Value::Int(1)), ("nm", Value::text("kim"))]);
+    let insert = |table, row: &Row| Change { table, operation: Operation::Insert { new: Image::Full(row.clone()) } };
+    let first = step(&plan, &store, &[insert(o, &order), insert(c, &customer)]).unwrap();
+    store.apply(first.mutations);
+    let same = Operation::Update { old: Image::Full(customer.clone()), new: Image::Full(customer) };
+    let second = step(&plan, &store, &[Change { table: c, operation: same }]).unwrap();
+    assert_eq!((second.derived, second.mutations.len(), second.writes[0].is_empty()), (0, 0, true));
 }

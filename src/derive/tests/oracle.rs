@@ -54,7 +54,8 @@ impl Oracle<'_> {
         for branch in &query.branches {
             for output in self.select(&branch.select, &Bindings::new())? {
                 let columns = output.into_vec().into_iter().zip(&node.table.columns);
-                let row: Row = columns.map(|(value, column)| convert(value, column, &Policies::default())).collect::<Result<_>>()?;
+                let row: Row =
+                    columns.map(|(value, column)| convert(value, column, &Policies::default())).collect::<Result<_>>()?;
                 let key: Vec<Value> = node.table.key.iter().map(|column| row[*column].clone()).collect();
                 let mut bytes = Vec::new();
                 row::encode(&key, &mut bytes);

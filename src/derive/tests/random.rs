@@ -18,28 +18,42 @@ use crate::write::WriteBatch;
 
 type Targets = Vec<BTreeMap<Vec<u8>, Row>>;
 
-/// One mapping with all shapes, or each of `names`.
+fn input(name: &str, key: &[&str], sql: &str, query: Query) -> TableInput {
+    TableInput {
+        schema: None,
+        name: name.to_owned(),
+        description: String::new(),
+        key: key.iter().map(|key| (*key).to_owned()).collect(),
+        indexes: vec![],
+        columns: BTreeMap::new(),
+        sql: sql.to_owned(),
+        query,
+    }
+}
+
+fn build(catalog: &SourceCatalog, tables: Vec<TableInput>) -> Plan {
+    let mut builder = Builder::new(catalog);
+    let input = MappingInput { name: "shapes".into(), policies: Policies::default(), tables };
+    builder.mapping(input).unwrap_or_else(|findings| panic!("{findings:#?}"));
+    builder.finish()
+}
+
+/// One mapping with all shapes, or with those of `names`.
 pub(super) fn plan_of(catalog: &SourceCatalog, names: Option<&[&str]>) -> (Plan, Vec<Query>) {
     let mut queries = Vec::new();
     let mut tables = Vec::new();
     for (name, key, sql) in SHAPES.iter().filter(|(name, _, _)| names.is_none_or(|names| names.contains(name))) {
         let query = bind(sql, catalog).unwrap_or_else(|refused| panic!("{name}: {refused:#?}"));
         queries.push(query.clone());
-        tables.push(TableInput {
-            schema: None,
-            name: (*name).to_owned(),
-            description: String::new(),
-            key: key.iter().map(|key| (*key).to_owned()).collect(),
-            indexes: vec![],
-            columns: BTreeMap::new(),
-            sql: (*sql).to_owned(),
-            query,
-        });
+        tables.push(input(name, key, sql, query));
     }
-    let mut builder = Builder::new(catalog);
-    let input = MappingInput { name: "shapes".into(), policies: Policies::default(), tables };
-    builder.mapping(input).unwrap_or_else(|findings| panic!("{findings:#?}"));
-    (builder.finish(), queries)
+    (build(catalog, tables), queries)
+}
+
+/// One mapping with one target table.
+pub(super) fn plan_one(catalog: &SourceCatalog, key: &[&str], sql: &str) -> Plan {
+    let query = bind(sql, catalog).unwrap_or_else(|refused| panic!("{refused:#?}"));
+    build(catalog, vec![input("target_table", key, sql, query)])
 }
 
 fn apply(plan: &Plan, targets: &mut Targets, batch: &WriteBatch) {
@@ -198,9 +212,9 @@ fn partial_images_are_completed_from_the_stored_row() {
 fn shrink(plan: &Plan, table: TableId, operation: &mut Operation) {
     let Some(identity) = &plan.tables[table.0 as usize].layout.identity else { return };
     let key_only = |image: &Image| match image {
-        Image::Full(row) => {
-            Image::Partial(row.iter().enumerate().map(|(column, value)| identity.contains(&column).then(|| value.clone())).collect())
-        }
+        Image::Full(row) => Image::Partial(
+            row.iter().enumerate().map(|(column, value)| identity.contains(&column).then(|| value.clone())).collect(),
+        ),
         partial @ Image::Partial(_) => partial.clone(),
     };
     match operation {

@@ -98,4 +98,50 @@ pub(super) const SHAPES: &[(&str, &[&str], &str)] = &[
         &["ord_no"],
         "SELECT o.ord_no, (SELECT d.item_no FROM d WHERE d.ord_no = o.ord_no ORDER BY d.seq DESC LIMIT 1) AS last_item FROM o",
     ),
+    (
+        "derived_table_grouped_under_a_collation",
+        &["ctg_no"],
+        "SELECT g.ctg_no, s.n FROM g LEFT JOIN (SELECT o.ctg, COUNT(*) AS n FROM o GROUP BY o.ctg) s ON s.ctg = g.ctg_no",
+    ),
+    (
+        "semi_joins",
+        &["ord_no"],
+        "SELECT o.ord_no, o.memo FROM o
+         WHERE EXISTS (SELECT 1 FROM d JOIN c ON c.cust_no = d.item_no WHERE d.ord_no = o.ord_no AND c.grd = 3)
+            OR NOT EXISTS (SELECT 1 FROM p WHERE p.ord_no = o.ord_no AND p.kind = 'CARD')",
+    ),
+    (
+        "distinct_derived_table",
+        &["ord_no"],
+        "SELECT o.ord_no, x.item_no FROM o LEFT JOIN (SELECT DISTINCT d.ord_no, d.item_no FROM d WHERE d.use_yn = 'Y') x
+           ON x.ord_no = o.ord_no AND x.item_no = o.cust_no",
+    ),
+    (
+        "grouped_bag",
+        &["ord_no"],
+        "SELECT h.ord_no, COUNT(*) AS n, MAX(h.at) AS last_at FROM h WHERE h.ord_no IS NOT NULL GROUP BY h.ord_no",
+    ),
+    (
+        "inner_join_behind_a_left_join",
+        &["ord_no"],
+        "SELECT o.ord_no, c.nm, p.kind, b.nm AS boss FROM o LEFT JOIN c ON c.cust_no = o.cust_no JOIN p ON p.pay_no = c.boss
+         LEFT JOIN c b ON b.cust_no = p.ord_no WHERE b.grd IS NULL OR b.grd <> 2",
+    ),
+    (
+        "where_makes_a_left_join_inner",
+        &["ord_no"],
+        "SELECT o.ord_no, p.amt FROM o LEFT JOIN c ON c.cust_no = o.cust_no LEFT JOIN p ON p.pay_no = c.grd WHERE p.kind = 'CARD' AND o.cust_no = c.cust_no",
+    ),
+    (
+        "grouped_self_join",
+        &["cust_no"],
+        "SELECT a.cust_no, COUNT(b.ord_no) AS later, SUM(CASE WHEN b.del = 'N' THEN 1 ELSE 0 END) AS open
+         FROM o a LEFT JOIN o b ON b.cust_no = a.cust_no AND b.ord_no > a.ord_no WHERE a.cust_no IS NOT NULL GROUP BY a.cust_no",
+    ),
+    (
+        "subquery_over_a_derived_table",
+        &["cust_no"],
+        "SELECT c.cust_no, s.memo, (SELECT COUNT(*) FROM d WHERE d.ord_no = s.ord_no) AS lines
+         FROM c LEFT JOIN (SELECT o.ord_no, o.memo FROM o JOIN p ON p.pay_no = o.ord_no WHERE o.del = 'N') s ON s.ord_no = c.grd",
+    ),
 ];

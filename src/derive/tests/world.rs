@@ -5,13 +5,22 @@ use std::collections::BTreeMap;
 use crate::change::{Change, Image, Operation};
 use crate::derive::tests::oracle::Tables;
 use crate::plan::Plan;
-use crate::schema::{Column, DataType, Flavor, Generated, SessionSettings, SourceCatalog, TableId, TableName, TableSchema, UniqueKey};
+use crate::schema::{
+    Column, DataType, Flavor, Generated, SessionSettings, SourceCatalog, TableId, TableName, TableSchema, UniqueKey,
+};
 use crate::value::{Collation, Decimal, Row, Value};
 
 const COLLATION: &str = "utf8mb4_general_ci";
 
 fn column(name: &str, data_type: DataType, nullable: bool) -> Column {
-    Column { name: name.into(), data_type, native_type: String::new(), nullable, generated: Generated::No, comment: String::new() }
+    Column {
+        name: name.into(),
+        data_type,
+        native_type: String::new(),
+        nullable,
+        generated: Generated::No,
+        comment: String::new(),
+    }
 }
 
 /// Columns as `name type`, `?` behind the type for NULL; then the columns of the primary key.
@@ -81,7 +90,7 @@ fn value(rng: &mut fastrand::Rng, table: &str, column: &Column) -> Value {
         (_, "st") => one(rng, &["10", "20", "30"]),
         ("cd", "grp") => one(rng, &["ST", "ZZ"]),
         ("cd", "cd") => one(rng, &["10", "20", "30"]),
-        (_, "ctg") => one(rng, &["AA01", "aa02", "BB01", "B"]),
+        (_, "ctg") => one(rng, &["AA01", "aa01", "aa02", "BB01", "B"]),
         ("g", "ctg_no") => one(rng, &["AA", "bb", "B", "AA01"]),
         (_, "mbr") => one(rng, &["kim", "Kim", "lee", "kim "]),
         (_, "kind") => one(rng, &["CARD", "CASH"]),
@@ -154,7 +163,11 @@ impl<'a> World<'a> {
                 let fresh = self.fresh(&schema);
                 // Most updates keep most columns; some move the key.
                 let keep = |rng: &mut fastrand::Rng| rng.u8(..3) > 0;
-                let new: Row = old.iter().zip(&fresh).map(|(old, new)| if keep(&mut self.rng) { old.clone() } else { new.clone() }).collect();
+                let new: Row = old
+                    .iter()
+                    .zip(&fresh)
+                    .map(|(old, new)| if keep(&mut self.rng) { old.clone() } else { new.clone() })
+                    .collect();
                 if self.is_taken(id, &new, Some(index)) {
                     return None;
                 }

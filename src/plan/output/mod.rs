@@ -5,6 +5,8 @@
 //! the only exceptions are the declared output policies.
 
 mod declared;
+#[cfg(test)]
+mod tests;
 
 pub use declared::{is_exact, parse_type};
 
@@ -177,7 +179,10 @@ fn day(date: Date, column: &TargetColumn, policies: &Policies, make: impl Fn(Dat
         return Ok(make(date));
     }
     match policies.zero_date {
-        ZeroDate::Stop => Err(refuse(column, "a zero or partly zero date").with_hint("set policies: { zero_date: \"null\" } or correct the row")),
+        ZeroDate::Stop => {
+            Err(refuse(column, "a zero or partly zero date")
+                .with_hint("set policies: { zero_date: \"null\" } or correct the row"))
+        }
         ZeroDate::Null => Ok(Value::Null),
         ZeroDate::FirstDay => Ok(make(Date { year: 1, month: 1, day: 1 })),
     }

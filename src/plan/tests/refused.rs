@@ -26,7 +26,8 @@ fn many_to_many_is_refused_under_the_relation_that_multiplies() {
 
 #[test]
 fn an_uncorrelated_subquery_is_refused() {
-    let (message, _) = refusal(&["ord_no"], "SELECT o.ord_no, (SELECT MAX(g.grd_nm) FROM tb_cust_grd g) AS best FROM tb_ord_mst o");
+    let (message, _) =
+        refusal(&["ord_no"], "SELECT o.ord_no, (SELECT MAX(g.grd_nm) FROM tb_cust_grd g) AS best FROM tb_ord_mst o");
     assert!(message.contains("full scan") || message.contains("cannot be traced"), "{message}");
 }
 
