@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use super::backfill::blocking;
 use super::feed::Feed;
 use super::run::{Ended, Engine, Owned};
+use super::schema_change;
 use super::touched::{key_hash, key_of};
 use crate::change::{Change, SchemaChange, SourceEvent};
 use crate::derive;
@@ -49,13 +50,6 @@ impl Epoch {
             SourceEvent::SchemaChange(change) => self.schema_change = Some(change),
         }
     }
-}
-
-/// The stop that a DDL statement on mapped tables causes.
-pub(super) fn schema_changed(change: &SchemaChange) -> Error {
-    let message = format!("at {} the source {}; the mapping cannot go on with the tables it was planned for", change.position, change.description);
-    Error::new(Class::Person, message)
-        .with_hint("adapt the mapping if needed, then run `strangler check` and `strangler run --rebuild`")
 }
 
 impl<S: Source, T: Target> Engine<S, T> {
@@ -182,7 +176,7 @@ impl<S: Source, T: Target> Engine<S, T> {
             self.wake.notify_waiters();
         }
         match schema_change {
-            Some(change) => Err(schema_changed(&change)),
+            Some(change) => Err(schema_change::stop(&self.plan, &change)),
             None => Ok(()),
         }
     }

@@ -100,6 +100,14 @@ pub fn checkpoint_lost(mapping: &str) -> Error {
         .with_hint("if the target was replaced, run `strangler run --rebuild`")
 }
 
+/// The target lost tables.
+#[must_use]
+pub fn table_lost(mapping: &str, tables: &[String]) -> Error {
+    let tables = tables.join(", ");
+    Error::new(Class::Person, format!("target table {tables} of mapping {mapping} is gone, but its checkpoint row says that it was filled"))
+        .with_hint("run `strangler run --rebuild`, which creates and fills it again")
+}
+
 /// Another engine took the mapping over.
 #[must_use]
 pub fn fenced_out(mapping: &str) -> Error {
@@ -136,11 +144,12 @@ impl<S: Source, T: Target> Engine<S, T> {
         let target = self.target(id)?;
         let checkpoint = self.retried(|| target.checkpoint(&plan.name)).await?;
         let tables = self.tables_of(id)?;
-        let mut filled = Vec::new();
+        let (mut filled, mut absent) = (Vec::new(), Vec::new());
         for table in &tables {
             match self.retried(|| target.inspect(table)).await? {
                 TableState::Present { has_rows: true } => filled.push(table.name.clone()),
-                TableState::Absent | TableState::Present { has_rows: false } => {}
+                TableState::Absent => absent.push(table.name.clone()),
+                TableState::Present { has_rows: false } => {}
                 TableState::Differs(differences) => return Err(altered(&plan.name, &differences)),
             }
         }
@@ -156,6 +165,9 @@ impl<S: Source, T: Target> Engine<S, T> {
             mode: self.options.start,
         };
         let decision = decide(&found)?;
+        if decision == Decision::Continue && !absent.is_empty() {
+            return Err(table_lost(&plan.name, &absent)); // made anew it would be empty, and nothing would ever fill it
+        }
         self.retried(|| target.create(&tables)).await?;
         let next = self.first_row(&plan.name, decision, checkpoint.as_ref())?;
         let checkpoint = target.take_over(checkpoint.as_ref(), next).await?;
