@@ -104,6 +104,29 @@ pub fn stored_identity(config: &Config) -> Result<Identity> {
     meta::identity(&store)?.ok_or_else(missing)
 }
 
+/// Bytes of the files in the store's folder, the journal included.
+#[must_use]
+pub fn store_bytes(config: &Config) -> u64 {
+    let mut folders = vec![config.store_folder()];
+    let mut bytes = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            match entry.metadata() {
+                Ok(metadata) if metadata.is_dir() => folders.push(entry.path()),
+                Ok(metadata) => bytes += allocated(&metadata),
+                // Compaction removes files at any moment.
+                Err(_) => {}
+            }
+        }
+    }
+    bytes
+}
+
+/// The journal is a sparse file: what counts is what it occupies.
+fn allocated(metadata: &std::fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::blocks(metadata) * 512
+}
+
 /// Writes the identity and the first progress of a new state.
 ///
 /// # Errors

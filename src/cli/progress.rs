@@ -13,6 +13,7 @@ use crate::migrate::{Board, EngineStatus};
 use crate::state::meta::Stage;
 
 const BLOCK_EVERY: Duration = Duration::from_secs(30);
+const FIRST_BLOCK_AFTER: Duration = Duration::from_secs(2);
 const FRAME_EVERY: Duration = Duration::from_millis(250);
 /// Bars at once: more than a screen is no overview.
 const BARS_MAX: usize = 12;
@@ -43,6 +44,8 @@ pub fn show(board: Board, printer: Printer) -> Shown {
                 tokio::time::sleep(FRAME_EVERY).await;
             }
         }
+        // The first block would say nothing yet.
+        tokio::time::sleep(FIRST_BLOCK_AFTER).await;
         loop {
             printer.note(&status_text::block(&board.snapshot()));
             tokio::time::sleep(BLOCK_EVERY).await;
