@@ -66,10 +66,10 @@ pub async fn tell(options: &StoryOptions, screen: &Arc<Screen>) -> Told {
 /// What a careful user reads before anything is written.
 async fn look_first(stage: &Stage, screen: &Screen, options: &StoryOptions) -> Told {
     screen.step("Is everything as it must be? What would happen? Nothing is written yet");
-    show(stage, screen, "check", 0, 12).await?;
-    show(stage, screen, "plan", 0, 14).await?;
+    show(stage, screen, "check", 0, (3, 4)).await?;
+    show(stage, screen, "plan", 0, (12, 5)).await?;
     if !options.fast {
-        show(stage, screen, "diff --show 1", 2, 12).await?;
+        show(stage, screen, "diff --show 1", 2, (12, 2)).await?;
     }
     Ok(())
 }
@@ -80,14 +80,14 @@ async fn go_live(stage: &Stage, screen: &Screen) -> Told<Running> {
     let mut engine = stage.program.start("run")?;
     engine::until_live(stage, &mut engine, screen).await?;
     screen.good(&format!("live after {:.0} s", screen.elapsed_s()));
-    show(stage, screen, "status", 0, 14).await?;
+    show(stage, screen, "status", 0, (14, 0)).await?;
     Ok(engine)
 }
 
 async fn verify_while_moving(stage: &Stage, screen: &Screen, shop: &OpenShop) -> Told {
     screen.step("Is every row what the legacy system says? Both move meanwhile");
     let before = shop.counts()?.committed;
-    show(stage, screen, "verify", 0, 12).await?;
+    show(stage, screen, "verify", 0, (12, 2)).await?;
     screen.good(&format!("first verified {:.0} s after the start; the shop committed {} transactions meanwhile", screen.elapsed_s(), shop.counts()?.committed - before));
     Ok(())
 }
@@ -100,7 +100,7 @@ async fn one_wrong_row(stage: &Stage, screen: &Screen) -> Told {
     write_service(stage, screen, &spoil).await?;
     screen.command("strangler verify");
     let found = stage.program.expect("verify", 2).await?;
-    screen.output(&found.stdout, 12);
+    screen.output(&found.stdout, 12, 2);
     let named = format!("order_id = '{NUMBER}': differs in paid_amount\n");
     if !found.stdout.contains(&named) || !found.stdout.contains("1 confirmed difference\n") {
         return Err(found.unexpected("strangler verify", "exactly the one wrong row and column"));
@@ -139,9 +139,9 @@ async fn close_and_finish(stage: &Stage, screen: &Screen, mut engine: Running, s
     if ended.code != 130 {
         return Err(ended.unexpected("strangler run", "exit code 130 after Ctrl-C"));
     }
-    show(stage, screen, "run --until-caught-up", 0, 4).await?;
-    show(stage, screen, "verify", 0, 12).await?;
-    show(stage, screen, "diff", 0, 6).await?;
+    show(stage, screen, "run --until-caught-up", 0, (0, 3)).await?;
+    show(stage, screen, "verify", 0, (12, 2)).await?;
+    show(stage, screen, "diff", 0, (6, 2)).await?;
     if !options.keep {
         return Ok(None);
     }
@@ -161,19 +161,19 @@ async fn conclude(stage: &Stage, screen: &Screen, engine: Option<Running>, optio
     }
     let keep = if options.fast { "strangler demo --fast --keep" } else { "strangler demo --keep" };
     screen.say(&format!(
-        "All servers and files of the demo are gone again.\n\
+        "The servers and files of the demo are removed now.\n\
          Next:\n  {keep:<30} the same, left running, to look around\n  \
          strangler check                with a strangler.yaml of your own: see the README, `ten minutes`\n  strangler --help"
     ));
     Ok(())
 }
 
-/// Runs a command and shows it; it must end with `code`.
-async fn show(stage: &Stage, screen: &Screen, arguments: &str, code: i32, lines_max: usize) -> Told {
+/// Runs a command and shows the first and the last lines it prints; it must end with `code`.
+async fn show(stage: &Stage, screen: &Screen, arguments: &str, code: i32, (head, tail): (usize, usize)) -> Told {
     screen.command(&format!("strangler {arguments}"));
     screen.passing("..");
     let finished = stage.program.expect(arguments, code).await?;
     let printed = if finished.stdout.trim().is_empty() { &finished.stderr } else { &finished.stdout };
-    screen.output(printed, lines_max);
+    screen.output(printed, head, tail);
     Ok(())
 }

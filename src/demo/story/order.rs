@@ -75,7 +75,7 @@ pub async fn show(stage: &mut Stage, screen: &Screen) -> Told {
     for (table, sql) in LEGACY {
         let rows: Vec<mysql_async::Row> = stage.legacy.exec(*sql, (NUMBER,)).await.map_err(StoryError::sql("read the order from the shop"))?;
         for row in &rows {
-            screen.say(&format!("  {table:<13} {}", legacy_cells(row)));
+            show_wrapped(screen, table, legacy_cells(row));
         }
     }
     screen.say("after: three tables that say what they mean");
@@ -89,18 +89,18 @@ pub async fn show(stage: &mut Stage, screen: &Screen) -> Told {
             return Err(StoryError::Unexpected(format!("order {NUMBER} is not in table {table} of the service")));
         }
         for row in &rows {
-            let cells = names.iter().enumerate().map(|(index, name)| (*name, row.try_get(index).ok().flatten()));
-            show_wrapped(screen, table, cells);
+            let cells = names.iter().enumerate().map(|(index, name)| ((*name).to_owned(), row.try_get(index).ok().flatten()));
+            show_wrapped(screen, table, cells.collect());
         }
     }
     Ok(())
 }
 
 /// Cells in lines of a readable length, without the ones that are empty.
-fn show_wrapped<'a>(screen: &Screen, table: &str, cells: impl Iterator<Item = (&'a str, Option<String>)>) {
+fn show_wrapped(screen: &Screen, table: &str, cells: Vec<(String, Option<String>)>) {
     const WIDTH: usize = 84;
     let (mut title, mut line) = (table, String::new());
-    for (name, cell) in cells.filter_map(|(name, cell)| Some((name, cell?))) {
+    for (name, cell) in cells.into_iter().filter_map(|(name, cell)| Some((name, cell?))) {
         let cell = format!("{name}={cell}");
         if !line.is_empty() && line.chars().count() + cell.chars().count() > WIDTH {
             screen.say(&format!("  {title:<13} {line}"));
@@ -111,10 +111,9 @@ fn show_wrapped<'a>(screen: &Screen, table: &str, cells: impl Iterator<Item = (&
     screen.say(&format!("  {title:<13} {line}"));
 }
 
-fn legacy_cells(row: &mysql_async::Row) -> String {
+fn legacy_cells(row: &mysql_async::Row) -> Vec<(String, Option<String>)> {
     let columns = row.columns_ref().iter().enumerate();
-    let cells = columns.map(|(index, column)| format!("{}={}", column.name_str(), row.as_ref(index).map_or_else(String::new, legacy_cell)));
-    cells.collect::<Vec<_>>().join("  ")
+    columns.map(|(index, column)| (column.name_str().into_owned(), row.as_ref(index).map(legacy_cell))).collect()
 }
 
 /// As the shop's own screens show it; zero dates included.

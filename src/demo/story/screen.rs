@@ -53,14 +53,20 @@ impl Screen {
         self.line(&format!("    {} {}", self.styled("2", "$"), self.styled("1", text)));
     }
 
-    /// What a command printed, at most `lines_max` lines of it.
-    pub fn output(&self, text: &str, lines_max: usize) {
+    /// What a command printed: at most its first `head` lines and its last `tail` ones.
+    pub fn output(&self, text: &str, head: usize, tail: usize) {
         let lines: Vec<&str> = text.trim_end().lines().collect();
-        for line in lines.iter().take(lines_max) {
+        let left_out = lines.len().saturating_sub(head + tail);
+        // A gap of one line would need a line to say so.
+        let (head, left_out) = if left_out <= 1 { (lines.len(), 0) } else { (head, left_out) };
+        for line in lines.iter().take(head) {
             self.line(format!("      {line}").trim_end());
         }
-        if lines.len() > lines_max {
-            self.line(&self.styled("2", &format!("      .. and {} more lines", lines.len() - lines_max)));
+        if left_out > 0 {
+            self.line(&self.styled("2", &format!("      .. {left_out} more lines ..")));
+            for line in lines.iter().skip(head + left_out) {
+                self.line(format!("      {line}").trim_end());
+            }
         }
     }
 
