@@ -7,7 +7,7 @@ use super::exit::{Code, Failure, Findings};
 use super::printer::{Format, Printer, findings_text};
 use super::project::{Planned, Project};
 use super::{binding, text};
-use crate::error::Class;
+use crate::error::{Class, Error, Result};
 use crate::mapping::Problem;
 use crate::review::preflight::{self, FindingJson, Report, TableReport};
 use crate::source::Severity;
@@ -22,17 +22,40 @@ pub async fn command(common: &Common, printer: &Printer) -> Result<Code, Failure
         Err(Failure::Findings(findings)) => return Ok(show(printer, &findings, &[])),
         Err(failure) => return Err(failure),
     };
-    let mut findings = Findings { problems: std::mem::take(&mut project.problems), report: Report::default() };
-    let catalog = project.catalog_live().await?;
-    let attempt = binding::attempt(&project.mappings, &catalog);
-    preflight::of_source(&mut findings.report, &project.source_name, &*project.source, &catalog).await?;
-    findings.problems.extend(attempt.problems.into_iter().filter_map(|problem| explained(problem, &findings.report)));
-    for mapping in &attempt.plan.mappings {
-        let Some((name, target)) = project.target_of(&mapping.name) else { continue };
-        preflight::of_target(&mut findings.report, name, target, &attempt.plan, mapping).await?;
+    let mut findings = Findings { problems: std::mem::take(&mut project.problems), ..Findings::default() };
+    if let Err(error) = ask(&project, &mut findings).await {
+        findings.errors.push(with_first_grants(&project, error));
     }
     let names: Vec<&str> = project.mappings.iter().map(|mapping| mapping.name.value.as_str()).collect();
     Ok(show(printer, &findings, &names))
+}
+
+/// Asks source and targets. What could be found stays in `findings` also when one of them cannot be asked.
+async fn ask(project: &Project, findings: &mut Findings) -> Result<()> {
+    let catalog = project.catalog_live().await?;
+    let attempt = binding::attempt(&project.mappings, &catalog);
+    preflight::of_source(&mut findings.report, &project.source_name, &*project.source, &catalog).await?;
+    let problems = attempt.problems.into_iter().filter_map(|problem| explained(problem, &findings.report));
+    findings.problems.extend(problems.collect::<Vec<_>>());
+    for mapping in &attempt.plan.mappings {
+        let Some((name, target)) = project.target_of(&mapping.name) else { continue };
+        if let Err(error) = preflight::of_target(&mut findings.report, name, target, &attempt.plan, mapping).await {
+            findings.errors.push(error);
+        }
+    }
+    Ok(())
+}
+
+/// A user who may not even connect to the database cannot be told exactly what is missing; the usual grants are.
+fn with_first_grants(project: &Project, error: Error) -> Error {
+    match project.config.sources.get(&project.source_name) {
+        Some(entry) if error.class() == Class::Privilege && error.hint().is_none() => {
+            let (user, database) = (&entry.url.user, &entry.url.database);
+            let replication = "GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.*";
+            error.with_hint(format!("as an administrator: GRANT SELECT ON `{database}`.* TO '{user}'@HOST; {replication} TO '{user}'@HOST; then check again"))
+        }
+        _ => error,
+    }
 }
 
 /// What stands in the way of running a plan; warnings go to stderr.
@@ -47,8 +70,8 @@ pub async fn preflight(project: &Project, planned: &Planned, printer: &Printer) 
         preflight::of_target(&mut report, name, target, &planned.plan, mapping).await?;
     }
     // Whether filled tables may be taken over is decided with the checkpoint at hand.
-    report.findings.retain(|(_, finding)| finding.check != "filled_table");
-    let findings = Findings { problems: Vec::new(), report };
+    report.findings.retain(|(_, finding)| finding.check != "filled_table" && finding.severity > Severity::Note);
+    let findings = Findings { report, ..Findings::default() };
     if findings.code().is_some() {
         return Err(findings.into());
     }

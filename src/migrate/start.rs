@@ -6,6 +6,7 @@
 use super::options::StartMode;
 use super::run::{Engine, Owned};
 use crate::error::{Class, Error, Result};
+use crate::position::Frontier;
 use crate::source::Source;
 use crate::state::meta::Stage;
 use crate::target::{Checkpoint, Phase, TableState, Target};
@@ -19,6 +20,8 @@ pub struct Found<'a> {
     pub state_id: &'a str,
     /// Stage of the state.
     pub stage: Stage,
+    /// What the state contains.
+    pub applied: &'a Frontier,
     /// The checkpoint row.
     pub checkpoint: Option<&'a Checkpoint>,
     /// Target tables that hold rows.
@@ -51,6 +54,12 @@ pub fn decide(found: &Found) -> Result<Decision> {
         )
         .with_hint("use `--rebuild` to take them over with a new snapshot")),
         (_, Some(checkpoint)) if checkpoint.state_id == found.state_id => {
+            // Before live, a live row is this state's own only in the moment between the last load and the state's own record of
+            // it; anything else is an old copy of the folder, whose fingerprints say nothing about the target.
+            let settled = !fresh || (found.stage == Stage::Load && checkpoint.frontier == *found.applied);
+            if checkpoint.phase == Phase::Live && !is_reconciling(checkpoint) && !settled {
+                return Err(state_behind(found.mapping));
+            }
             // A reconciling run that was interrupted before its one difference goes on reconciling.
             Ok(if is_reconciling(checkpoint) { Decision::Reconcile } else { Decision::Continue })
         }
@@ -144,11 +153,13 @@ impl<S: Source, T: Target> Engine<S, T> {
                 TableState::Differs(differences) => return Err(altered(&plan.name, &differences)),
             }
         }
-        let stage = self.progress()?.stage;
+        let progress = self.progress()?;
+        let (stage, applied) = (progress.stage, self.frontier(&progress.applied));
         let found = Found {
             mapping: &plan.name,
             state_id: &self.state_id,
             stage,
+            applied: &applied,
             checkpoint: checkpoint.as_ref(),
             filled: &filled,
             mode: self.options.start,
@@ -213,7 +224,8 @@ pub fn altered(mapping: &str, differences: &[crate::target::TableDifference]) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::position::Frontier;
+
+    static NOWHERE: Frontier = Frontier(std::collections::BTreeMap::new());
 
     fn row(state_id: &str, phase: Phase) -> Checkpoint {
         Checkpoint {
@@ -231,7 +243,7 @@ mod tests {
     }
 
     fn found<'a>(stage: Stage, checkpoint: Option<&'a Checkpoint>, filled: &'a [String], mode: StartMode) -> Found<'a> {
-        Found { mapping: "m", state_id: "mine", stage, checkpoint, filled, mode }
+        Found { mapping: "m", state_id: "mine", stage, applied: &NOWHERE, checkpoint, filled, mode }
     }
 
     fn refused(found: &Found) -> Class {
@@ -255,6 +267,22 @@ mod tests {
         assert_eq!(decide(&found(Stage::Snapshot, None, &filled, StartMode::Adopt)).unwrap(), Decision::Reconcile);
         assert_eq!(refused(&found(Stage::Snapshot, Some(&other), &filled, StartMode::Adopt)), Class::Preflight);
         assert_eq!(decide(&found(Stage::Live, Some(&mine), &filled, StartMode::Continue)).unwrap(), Decision::Continue);
+    }
+
+    #[test]
+    fn an_old_copy_of_the_folder_from_before_live_is_refused() {
+        let mut mine = row("mine", Phase::Live);
+        assert_eq!(decide(&found(Stage::Load, Some(&mine), &[], StartMode::Continue)).unwrap(), Decision::Continue);
+        assert_eq!(refused(&found(Stage::CatchUp, Some(&mine), &[], StartMode::Continue)), Class::Person);
+        let later = crate::position::BinlogPosition {
+            server: "s".into(),
+            file: "b.000001".into(),
+            offset: 9,
+            gtid: String::new(),
+            prepared_from: None,
+        };
+        mine.frontier.0.insert("erp".into(), crate::position::Position::Binlog(later));
+        assert_eq!(refused(&found(Stage::Load, Some(&mine), &[], StartMode::Continue)), Class::Person);
     }
 
     #[test]
