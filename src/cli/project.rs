@@ -103,7 +103,7 @@ impl Project {
         let mut report = Report::default();
         preflight::of_source(&mut report, &self.source_name, &*self.source, &catalog).await?;
         let problems = attempt.problems.into_iter().filter_map(|problem| super::check::explained(problem, &report)).collect();
-        Err(Findings { problems, report }.into())
+        Err(Findings { problems, report, errors: Vec::new() }.into())
     }
 
     /// What the source says now about every table that a mapping names. Tables that it does not have are left out; SELECTs that cannot
