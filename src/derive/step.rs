@@ -66,7 +66,8 @@ pub(crate) fn derive_all(view: &View<'_>, part: Part<'_>, anchors: &[Vec<u8>]) -
     let derive = |anchors: &[Vec<u8>]| {
         let reader = Reader::new(view);
         part.prefetch(&reader, anchors)?;
-        anchors.iter().map(|anchor| part.derive(&reader, anchor)).collect::<Result<Vec<Derived>>>()
+        let derived = anchors.iter().map(|anchor| part.derive(&reader, anchor)).collect::<Result<Vec<Derived>>>();
+        derived.context(|| format!("could not derive the rows of target table {}", part.node.table.name))
     };
     let per_task = (anchors.len() / (2 * rayon::current_num_threads())).clamp(*ANCHORS_PER_TASK.start(), *ANCHORS_PER_TASK.end());
     if anchors.len() <= per_task {
