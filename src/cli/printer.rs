@@ -97,6 +97,11 @@ impl Printer {
         }
     }
 
+    /// Writes why the demo ended, with what its command printed.
+    pub fn demo_failed(&self, text: &str) {
+        self.error_line(&format!("\nerror: the demo stopped: {text}"));
+    }
+
     /// Writes that there is a bug.
     pub fn panicked(&self) -> Code {
         self.error_line("error: this is a bug in strangler; the state is intact up to the last checkpoint\n\nhint: report it with the lines above and the version (`strangler --version`)");

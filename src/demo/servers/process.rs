@@ -249,7 +249,7 @@ impl Drop for ServerProcess {
 }
 
 /// A new private folder, short enough for a Unix socket in it.
-pub(super) fn private_folder(prefix: &str) -> Result<TempDir, ServerError> {
+pub(in crate::demo) fn private_folder(prefix: &str) -> Result<TempDir, ServerError> {
     let system = std::env::temp_dir();
     let base = if system.as_os_str().len() > 50 {
         PathBuf::from("/tmp")
@@ -264,7 +264,7 @@ pub(super) fn private_folder(prefix: &str) -> Result<TempDir, ServerError> {
 }
 
 /// The program `name` on PATH, in `more` or where system programs live.
-pub(super) fn find_program(name: &str, more: &[PathBuf]) -> Option<PathBuf> {
+pub(in crate::demo) fn find_program(name: &str, more: &[PathBuf]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let system = ["/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/bin"].map(PathBuf::from);
     more.iter()
@@ -292,7 +292,8 @@ static LAUNCHER: LazyLock<Sender<Launch>> = LazyLock::new(|| {
     sender
 });
 
-fn spawn_tied_to_us(command: Command) -> std::io::Result<Child> {
+/// Starts a child from a thread that lives as long as we do.
+pub(in crate::demo) fn spawn_tied_to_us(command: Command) -> std::io::Result<Child> {
     let gone = || std::io::Error::other("the launcher thread is gone");
     let (reply, answer) = channel();
     LAUNCHER.send((command, reply)).map_err(|_| gone())?;
