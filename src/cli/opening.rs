@@ -78,13 +78,17 @@ pub fn open_store(config: &Config, _lock: &StateLock) -> Result<DiskStore> {
 /// # Errors
 /// `Local` if a file cannot be removed.
 pub fn remove_store(config: &Config, _lock: &StateLock) -> Result<()> {
-    for folder in [config.store_folder(), config.state.join("spool")] {
-        match std::fs::remove_dir_all(&folder) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed("remove", &folder, error)),
-            Ok(()) | Err(_) => {}
-        }
+    // The spool goes first: without a store it means nothing, with an old store it could still be replayed.
+    let (spool, store) = (config.state.join("spool"), config.store_folder());
+    removed(&spool, std::fs::remove_file(&spool))?;
+    removed(&store, std::fs::remove_dir_all(&store))
+}
+
+fn removed(path: &Path, done: std::io::Result<()>) -> Result<()> {
+    match done {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed("remove", path, error)),
+        Ok(()) | Err(_) => Ok(()),
     }
-    Ok(())
 }
 
 /// The identity that a state folder without a running engine holds.

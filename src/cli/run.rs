@@ -129,6 +129,7 @@ async fn begin(
         announce_adoption(project, &planned, printer).await?;
     }
     let start = project.source.start_position().await?;
+    unchanged_since(project, &planned).await?;
     if mode == StartMode::Continue {
         refuse_foreign_targets(project, &planned.plan).await?;
     }
@@ -136,6 +137,21 @@ async fn begin(
     let store = opening::open_store(&project.config, lock)?;
     let identity = opening::begin(&store, &project.source_name, planned.catalog.clone(), &planned.plan, start)?;
     Ok((store, planned, identity))
+}
+
+/// A definition that changed between the catalogue's reading and the start of the stream would be in neither.
+async fn unchanged_since(project: &Project, planned: &Planned) -> Result<(), Failure> {
+    let again = project.plan_live().await?;
+    let definition = |planned: &Planned| {
+        let mut tables = planned.catalog.tables.clone();
+        tables.iter_mut().for_each(|table| table.row_estimate = 0);
+        (tables, planned.catalog.session.clone())
+    };
+    if definition(planned) == definition(&again) {
+        return Ok(());
+    }
+    let message = "a mapped table changed its definition while the run began";
+    Err(Error::new(Class::Retry, message).with_hint("run it again").into())
 }
 
 /// A lost state is said before a new one is made: afterwards the old folder can still be put back.

@@ -18,7 +18,9 @@ async fn a_missing_grant_is_printed_and_mends(kind: Kind, revoke: &str, word: &s
     let Some(pair) = shared(kind).await else { return };
     let project = project(&pair, "grant").await;
     let user = format!("{}@'127.0.0.1'", project.name);
-    project.legacy(&[&revoke.replace("{db}", &project.name).replace("{user}", &user)]).await;
+    for statement in revoke.replace("{db}", &project.name).replace("{user}", &user).split("; ") {
+        project.legacy(&[statement]).await;
+    }
     let ended = project.strangler(&["check"]).await.expect(77);
     let grants: Vec<String> =
         ended.text().lines().filter_map(|line| line.find("GRANT ").map(|at| line[at..].to_owned())).collect();
@@ -44,6 +46,12 @@ async fn missing_replication_grant_on_mysql() {
 #[tokio::test]
 async fn missing_select_grant_on_a_mapped_table() {
     a_missing_grant_is_printed_and_mends(Kind::MariaDb, "REVOKE SELECT ON {db}.* FROM {user}", "SELECT").await;
+}
+
+#[tokio::test]
+async fn missing_select_grant_on_one_of_the_mapped_tables() {
+    let revoke = "REVOKE SELECT ON {db}.* FROM {user}; GRANT SELECT ON {db}.s_ord TO {user}";
+    a_missing_grant_is_printed_and_mends(Kind::MariaDb, revoke, "SELECT").await;
 }
 
 #[tokio::test]
