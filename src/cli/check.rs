@@ -1,5 +1,7 @@
 //! `strangler check`: everything that speaks against a run, at once; nothing is written.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::arguments::Common;
@@ -35,8 +37,13 @@ async fn ask(project: &Project, findings: &mut Findings) -> Result<()> {
     let catalog = project.catalog_live().await?;
     let attempt = binding::attempt(&project.mappings, &catalog);
     preflight::of_source(&mut findings.report, &project.source_name, &*project.source, &catalog).await?;
-    let problems = attempt.problems.into_iter().filter_map(|problem| explained(problem, &findings.report));
-    findings.problems.extend(problems.collect::<Vec<_>>());
+    let mut told = BTreeSet::new();
+    for problem in attempt.problems {
+        findings.problems.extend(explained(problem, &findings.report, &mut told));
+    }
+    // What is shown where a mapping names it is not said again.
+    let mut place = 0..;
+    findings.report.findings.retain(|_| place.next().is_none_or(|place| !told.contains(&place)));
     for mapping in &attempt.plan.mappings {
         let Some((name, target)) = project.target_of(&mapping.name) else { continue };
         if let Err(error) = preflight::of_target(&mut findings.report, name, target, &attempt.plan, mapping).await {
@@ -83,13 +90,14 @@ pub async fn preflight(project: &Project, planned: &Planned, printer: &Printer) 
 
 /// A SELECT over a relation that the databases' findings speak of: a view is refused although the SQL is right, and a table
 /// that may not be read is missing for that reason only. A table that does not exist stays a mistake in the mapping.
-pub(super) fn explained(problem: Problem, report: &Report) -> Option<Problem> {
+pub(super) fn explained(problem: Problem, report: &Report, told: &mut BTreeSet<usize>) -> Option<Problem> {
     let named = problem.file.text.get(problem.span.clone()).unwrap_or_default().replace('`', "");
-    let finding =
-        report.findings.iter().map(|(_, finding)| finding).find(|finding| !named.is_empty() && names(&finding.object, &named));
-    match finding.map(|finding| (finding.severity, finding)) {
-        Some((Severity::Privilege, _)) => None,
-        Some((Severity::Refused, finding)) if finding.check != "missing_table" => {
+    let mut findings = report.findings.iter().map(|(_, finding)| finding).enumerate();
+    let finding = findings.find(|(_, finding)| !named.is_empty() && names(&finding.object, &named));
+    match finding.map(|(place, finding)| (finding.severity, place, finding)) {
+        Some((Severity::Privilege, ..)) => None,
+        Some((Severity::Refused, place, finding)) if finding.check != "missing_table" => {
+            told.insert(place);
             let message = format!("{}: {}", finding.object, finding.message);
             Some(Problem { message, help: finding.remedy.clone(), ..problem.of_class(Class::Preflight) })
         }
@@ -201,13 +209,15 @@ mod tests {
         let file = Arc::new(SourceFile { path: "m".into(), text: "FROM v_orders JOIN `tb_cust`".into() });
         let (view, table) = (Problem::new(&file, 5..13, "no table"), Problem::new(&file, 19..28, "no table"));
         let mut report = Report::default();
-        assert_eq!(explained(view.clone(), &report), Some(view.clone()));
+        let mut told = BTreeSet::new();
+        assert_eq!(explained(view.clone(), &report, &mut told), Some(view.clone()));
         report.add(
             "source s",
             vec![finding(Severity::Refused, "shop.v_orders"), finding(Severity::Privilege, "SELECT on `shop`.`tb_cust`")],
         );
-        let refused = explained(view, &report).unwrap();
+        let refused = explained(view, &report, &mut told).unwrap();
         assert_eq!((refused.class, refused.message.as_str()), (Class::Preflight, "shop.v_orders: is a view"));
-        assert_eq!(explained(table, &report), None);
+        assert_eq!(explained(table, &report, &mut told), None);
+        assert_eq!(told, BTreeSet::from([0]));
     }
 }

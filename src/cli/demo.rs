@@ -52,11 +52,12 @@ pub async fn command(arguments: &DemoArguments, printer: &Printer) -> Result<Cod
     };
     let mut signals = Signals::listen()?;
     let screen = Arc::new(Screen::stdout());
-    // Whichever ends first, the story is dropped here, and with it servers, children and folder.
+    // Whichever ends first, the story is dropped before the arm runs, and with it servers, children and folder.
     let told = tokio::select! {
         told = tell(&options, &screen) => told,
         code = signals.next() => {
-            screen.passing("removing servers and files ..");
+            drop(screen);
+            printer.note("\nstopped: the servers and files of the demo are removed");
             return Ok(code);
         }
     };

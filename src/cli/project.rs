@@ -4,7 +4,7 @@
 //! asked something, and the plans made from it: over the catalogue as it is now ([`Project::plan_live`]) or as the state recorded
 //! it ([`Project::plan_of_state`]). Problems come all at once, with their places.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -102,7 +102,9 @@ impl Project {
         }
         let mut report = Report::default();
         preflight::of_source(&mut report, &self.source_name, &*self.source, &catalog).await?;
-        let problems = attempt.problems.into_iter().filter_map(|problem| super::check::explained(problem, &report)).collect();
+        let mut told = BTreeSet::new();
+        let problems = attempt.problems.into_iter();
+        let problems = problems.filter_map(|problem| super::check::explained(problem, &report, &mut told)).collect();
         Err(Findings { problems, report, errors: Vec::new() }.into())
     }
 

@@ -12,7 +12,14 @@ use crate::value::Collation;
 const COLLATION: &str = "utf8mb4_general_ci";
 
 fn column(name: &str, data_type: DataType) -> Column {
-    Column { name: name.into(), data_type, native_type: "x".into(), nullable: false, generated: Generated::No, comment: String::new() }
+    Column {
+        name: name.into(),
+        data_type,
+        native_type: "x".into(),
+        nullable: false,
+        generated: Generated::No,
+        comment: String::new(),
+    }
 }
 
 fn text(name: &str) -> Column {

@@ -8,8 +8,20 @@ use crate::state::meta::Stage;
 use crate::target::Phase;
 
 fn status(stage: Stage, phase: Phase) -> EngineStatus {
-    let table = |name: &str, done, total, rows| TableStatus { table: name.into(), chunks_done: done, chunks_total: total, row_count: rows, row_estimate: 25_000 };
-    let load = |name: &str, rows, anchors| LoadStatus { table: name.into(), row_count: rows, anchor_count: anchors, anchor_estimate: 10_000, done: anchors >= 10_000 };
+    let table = |name: &str, done, total, rows| TableStatus {
+        table: name.into(),
+        chunks_done: done,
+        chunks_total: total,
+        row_count: rows,
+        row_estimate: 25_000,
+    };
+    let load = |name: &str, rows, anchors| LoadStatus {
+        table: name.into(),
+        row_count: rows,
+        anchor_count: anchors,
+        anchor_estimate: 10_000,
+        done: anchors >= 10_000,
+    };
     let mapping = MappingStatus {
         mapping: "order-service".into(),
         phase,
@@ -27,7 +39,13 @@ fn status(stage: Stage, phase: Phase) -> EngineStatus {
         status.write_count = 1;
         status.spool_bytes = 4 << 20;
         status.state_bytes = 123 << 20;
-        let position = BinlogPosition { server: "1".into(), file: "binlog.000042".into(), offset: 4, gtid: "0-1-7".into(), prepared_from: None };
+        let position = BinlogPosition {
+            server: "1".into(),
+            file: "binlog.000042".into(),
+            offset: 4,
+            gtid: "0-1-7".into(),
+            prepared_from: None,
+        };
         status.applied = Some(Position::Binlog(position));
     });
     let mut status = board.snapshot();

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use super::failure::{StoryError, Told};
-use crate::demo::servers::{find_program, spawn_tied_to_us};
+use crate::demo::servers::{find_program, signal, spawn_tied_to_us};
 
 /// How long a command may take that ends by itself.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -150,9 +150,7 @@ impl Running {
 
     /// Sends a signal by its name.
     pub fn signal(&self, name: &str) -> Told {
-        let kill = ["-c", "kill -s \"$1\" \"$2\"", "sh", name];
-        let status = Command::new("/bin/sh").args(kill).arg(self.pid().to_string()).stderr(Stdio::null()).status();
-        status.map(drop).map_err(StoryError::system(format!("send SIG{name} to pid {}", self.pid())))
+        signal(name, &self.pid().to_string()).map(drop).map_err(StoryError::system(format!("send SIG{name} to pid {}", self.pid())))
     }
 
     /// Ends it as a crash of the machine would.
