@@ -12,7 +12,7 @@ use crate::derive::stored::{Stored, base_key, decode_base, table};
 use crate::derive::view::{Reader, View};
 use crate::derive::walk::affected;
 use crate::derive::{Arrangements, Mutation, Space, Step};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ResultExt};
 use crate::plan::{MappingId, NodeId, Plan};
 use crate::write::WriteBatch;
 
@@ -75,7 +75,9 @@ pub(crate) fn derive_all<T: Send>(
         part.prefetch(&reader, &anchors)?;
         let mut kept = Vec::new();
         for anchor in &anchors {
-            kept.extend(keep(part.derive(&reader, anchor)?)?);
+            let derived = part.derive(&reader, anchor);
+            let derived = derived.context(|| format!("could not derive a row of target table {}", part.node.table.name))?;
+            kept.extend(keep(derived)?);
         }
         Ok(kept)
     };
