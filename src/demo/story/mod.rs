@@ -55,6 +55,7 @@ pub async fn tell(options: &StoryOptions, screen: &Arc<Screen>) -> Told {
     screen.step("One order, before and after");
     order::show(&mut stage, screen).await?;
     screen.step("Changes in the legacy database, seen in the service");
+    screen.say("milliseconds from the legacy commit to the service; no reader saw half of a change");
     live::follow_changes(&mut stage, screen).await?;
 
     one_wrong_row(&stage, screen).await?;
