@@ -77,7 +77,7 @@ pub async fn prepare(project: &Project, arguments: &RunArguments, printer: &Prin
         (false, true) => StartMode::Adopt,
         (false, false) => StartMode::Continue,
     };
-    let lock = StateLock::take(&project.config.state)?;
+    let lock = StateLock::take_for_run(&project.config.state).await?;
     let (store, planned, identity) = match resumable(project, mode, &lock)? {
         Some((store, identity)) => {
             let planned = project.plan_of_identity(&identity)?;
