@@ -110,7 +110,8 @@ async fn account(conn: &mut Conn, limit: Duration) -> Result<String> {
 async fn grants(conn: &mut Conn, limit: Duration, server: &Server) -> Result<Grants> {
     let mut sql = "SHOW GRANTS".to_owned();
     if server.flavor == Flavor::MySql && server.version >= (8, 0, 0) {
-        let role = one_row(conn, limit, "read the active roles", "SELECT CURRENT_ROLE()").await?.into_iter().next().unwrap_or_default();
+        let role =
+            one_row(conn, limit, "read the active roles", "SELECT CURRENT_ROLE()").await?.into_iter().next().unwrap_or_default();
         if !role.is_empty() && role != "NONE" {
             sql = format!("SHOW GRANTS FOR CURRENT_USER() USING {role}");
         }
@@ -126,7 +127,9 @@ async fn foreign_keys(conn: &mut Conn, limit: Duration, catalog: &SourceCatalog)
     let children: Vec<String> = catalog
         .tables
         .iter()
-        .map(|table| format!("(CONSTRAINT_SCHEMA = {} AND TABLE_NAME = {})", literal(&table.name.schema), literal(&table.name.name)))
+        .map(|table| {
+            format!("(CONSTRAINT_SCHEMA = {} AND TABLE_NAME = {})", literal(&table.name.schema), literal(&table.name.name))
+        })
         .collect();
     let sql = format!(
         "SELECT CONSTRAINT_SCHEMA, TABLE_NAME, CONSTRAINT_NAME, DELETE_RULE, UPDATE_RULE \
