@@ -30,7 +30,12 @@ async fn agree(kind: Kind, exact: &[&str], left_out: &[&str]) {
     for name in exact {
         let mut lease = pool.lease(Use::Select).await.unwrap();
         let built = collation::build(lease.conn(), pool.answer_limit(), known, name).await.unwrap();
-        let built = built.unwrap_or_else(|| panic!("{name} was left out"));
+        // The newest family may be left out for its contractions; whatever is built has to agree.
+        let Some(built) = built else {
+            assert!(name.contains("uca1400"), "{name} was left out");
+            eprintln!("{name} is left out");
+            continue;
+        };
         let charset = built.charset().to_owned();
         // What the server converts to a question mark is no character of the charset.
         let holds = |c: char| match charset.as_str() {
@@ -89,6 +94,7 @@ async fn f75_collations_compare_as_mariadb_does() {
             "utf8mb4_unicode_nopad_ci",
             "utf8mb4_unicode_520_ci",
             "utf8mb4_bin",
+            "utf8mb4_uca1400_ai_ci",
             "utf8mb4_nopad_bin",
             "utf8mb3_general_ci",
             "utf8mb3_bin",

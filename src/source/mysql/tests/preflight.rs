@@ -20,7 +20,7 @@ async fn findings(source: &MySqlSource, database: &str, tables: &[&str]) -> Vec<
     source.preflight(&catalog).await.unwrap()
 }
 
-fn of<'a>(findings: &'a [Finding], severity: Severity) -> Vec<&'a Finding> {
+fn of(findings: &[Finding], severity: Severity) -> Vec<&Finding> {
     findings.iter().filter(|finding| finding.severity == severity).collect()
 }
 

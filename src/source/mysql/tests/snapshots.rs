@@ -19,7 +19,7 @@ const KEYS: &[(&str, &str)] = &[
     ("k_ci", "CREATE TABLE k_ci (k VARCHAR(20) COLLATE utf8mb4_unicode_ci, v INT, PRIMARY KEY (k))"),
     ("k_bin", "CREATE TABLE k_bin (k BINARY(3), v INT, PRIMARY KEY (k))"),
     ("k_enum", "CREATE TABLE k_enum (e ENUM('z','y','a'), d DECIMAL(10,3), u BIGINT UNSIGNED, v INT, PRIMARY KEY (e, d, u))"),
-    ("k_time", "CREATE TABLE k_time (t DATETIME(3), v INT, UNIQUE KEY u (t), w INT) ENGINE = MyISAM"),
+    ("k_time", "CREATE TABLE k_time (t DATETIME(3) NOT NULL, v INT, UNIQUE KEY u (t), w INT) ENGINE = MyISAM"),
 ];
 
 const FILL: &[(&str, &str)] = &[
@@ -39,11 +39,7 @@ async fn cut(kind: Kind) {
     let numbers: Vec<String> = (0..200).map(|number| format!("({number})")).collect();
     conn.query_drop(format!("INSERT INTO n VALUES {}", numbers.join(","))).await.unwrap();
     for ((table, create), (_, fill)) in KEYS.iter().zip(FILL) {
-        conn.query_drop(
-            create.replace("UNIQUE KEY u (t)", "UNIQUE KEY u (t)").replace("t DATETIME(3)", "t DATETIME(3) NOT NULL"),
-        )
-        .await
-        .unwrap();
+        conn.query_drop(*create).await.unwrap();
         conn.query_drop(format!("INSERT INTO {table} {fill}")).await.unwrap();
     }
     conn.query_drop("CREATE TABLE nothing (k INT PRIMARY KEY)").await.unwrap();

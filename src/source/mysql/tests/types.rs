@@ -111,9 +111,9 @@ async fn refuse(kind: Kind) {
     let _conn = server.database("typed").await;
     let source = server.source("typed");
     let integer = DataType::Integer { bits: 64, unsigned: false };
-    let error = source.select("SELECT 'secret'", &[], &[integer.clone()], &mut |_| Ok(())).await.err().unwrap();
+    let error = source.select("SELECT 'secret'", &[], std::slice::from_ref(&integer), &mut |_| Ok(())).await.err().unwrap();
     assert!(error.message().contains("number 1") && !format!("{error:?}").contains("secret"));
-    assert!(source.select("SELECT 1, 2", &[], &[integer.clone()], &mut |_| Ok(())).await.is_err());
+    assert!(source.select("SELECT 1, 2", &[], std::slice::from_ref(&integer), &mut |_| Ok(())).await.is_err());
     let write = source.select("CREATE TABLE w (a INT)", &[], &[], &mut |_| Ok(())).await;
     assert!(write.is_err(), "a connection is read-only");
     // The connection that met errors is gone, and the next one works.
