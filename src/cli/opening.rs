@@ -78,13 +78,17 @@ pub fn open_store(config: &Config, _lock: &StateLock) -> Result<DiskStore> {
 /// # Errors
 /// `Local` if a file cannot be removed.
 pub fn remove_store(config: &Config, _lock: &StateLock) -> Result<()> {
-    for folder in [config.store_folder(), config.state.join("spool")] {
-        match std::fs::remove_dir_all(&folder) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed("remove", &folder, error)),
-            Ok(()) | Err(_) => {}
-        }
+    // The spool goes first: without a store it means nothing, with an old store it could still be replayed.
+    let (spool, store) = (config.state.join("spool"), config.store_folder());
+    removed(&spool, std::fs::remove_file(&spool))?;
+    removed(&store, std::fs::remove_dir_all(&store))
+}
+
+fn removed(path: &Path, done: std::io::Result<()>) -> Result<()> {
+    match done {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed("remove", path, error)),
+        Ok(()) | Err(_) => Ok(()),
     }
-    Ok(())
 }
 
 /// The identity that a state folder without a running engine holds.
@@ -102,6 +106,29 @@ pub fn stored_identity(config: &Config) -> Result<Identity> {
     let lock = StateLock::take(&config.state)?;
     let store = open_store(config, &lock)?;
     meta::identity(&store)?.ok_or_else(missing)
+}
+
+/// Bytes of the files in the store's folder, the journal included.
+#[must_use]
+pub fn store_bytes(config: &Config) -> u64 {
+    let mut folders = vec![config.store_folder()];
+    let mut bytes = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            match entry.metadata() {
+                Ok(metadata) if metadata.is_dir() => folders.push(entry.path()),
+                Ok(metadata) => bytes += allocated(&metadata),
+                // Compaction removes files at any moment.
+                Err(_) => {}
+            }
+        }
+    }
+    bytes
+}
+
+/// The journal is a sparse file: what counts is what it occupies.
+fn allocated(metadata: &std::fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::blocks(metadata) * 512
 }
 
 /// Writes the identity and the first progress of a new state.

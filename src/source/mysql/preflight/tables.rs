@@ -26,8 +26,8 @@ fn missing(facts: &Facts, absent: &Absent) -> Option<Finding> {
     let Some(kind) = &absent.kind else {
         // Without SELECT the catalogue hides the table; that is a privilege's finding.
         let message = "the table does not exist (temporary tables cannot be mapped)";
-        return may_select(facts, &absent.name)
-            .then(|| finding(Severity::Refused, "table", object, message, "check the name in the mapping"));
+        let remedy = "check the name in the mapping";
+        return may_select(facts, &absent.name).then(|| finding(Severity::Refused, "missing_table", object, message, remedy));
     };
     let message = match kind.as_str() {
         "VIEW" => "a view has no row events of its own".to_owned(),
@@ -41,10 +41,7 @@ fn engine(table: &TableSchema) -> Option<Finding> {
     match table.engine.to_ascii_uppercase().as_str() {
         "INNODB" | "ROCKSDB" => None,
         "MYISAM" | "ARIA" => {
-            let message = format!(
-                "{} is not transactional: its history is what the log says, and chunks wait for its writers",
-                table.engine
-            );
+            let message = format!("{} is not transactional: its history is what the log says, and chunks wait for its writers", table.engine);
             Some(finding(Severity::Note, "engine", object, message, ""))
         }
         _ => {
@@ -57,15 +54,13 @@ fn engine(table: &TableSchema) -> Option<Finding> {
 fn key(catalog: &SourceCatalog, table: &TableSchema) -> Option<Finding> {
     let object = table.name.to_string();
     let Some(identity) = table.identity() else {
-        let message =
-            "no primary key and no unique key without NULLs: the table is read as one chunk, and again if it changes meanwhile";
+        let message = "no primary key and no unique key without NULLs: the table is read as one chunk, and again if it changes meanwhile";
         let remedy = format!("ALTER TABLE {} ADD PRIMARY KEY (...)", table.name);
         return Some(finding(Severity::Warning, "key", object, message, remedy));
     };
-    let timestamp = identity
-        .columns
-        .iter()
-        .any(|ordinal| table.columns.get(*ordinal).is_some_and(|column| matches!(column.data_type, DataType::Timestamp { .. })));
+    let timestamp = identity.columns.iter().any(|ordinal| {
+        table.columns.get(*ordinal).is_some_and(|column| matches!(column.data_type, DataType::Timestamp { .. }))
+    });
     let offset = catalog.session.time_zone.starts_with(['+', '-']);
     (timestamp && !offset).then(|| {
         let message = "a TIMESTAMP in the key is ambiguous in the hour that a named time zone repeats";
@@ -80,13 +75,7 @@ fn columns(facts: &Facts, table: &TableSchema) -> Vec<Finding> {
         match &column.data_type {
             DataType::Unsupported { native } => {
                 let message = format!("type {native} cannot be carried; a mapping that uses the column is refused");
-                found.push(finding(
-                    Severity::Warning,
-                    "column_type",
-                    object.clone(),
-                    message,
-                    "leave the column out of the mapping",
-                ));
+                found.push(finding(Severity::Warning, "column_type", object.clone(), message, "leave the column out of the mapping"));
             }
             DataType::Text { charset, .. } | DataType::Enum { charset, .. } | DataType::Set { charset, .. }
                 if !charset::is_supported(charset) =>
