@@ -55,7 +55,7 @@ pub async fn command(arguments: &DemoArguments, printer: &Printer) -> Result<Cod
     // Whichever ends first, the story is dropped before the arm runs, and with it servers, children and folder.
     let told = tokio::select! {
         told = tell(&options, &screen) => told,
-        code = signals.next() => {
+        code = ended_by(&mut signals) => {
             drop(screen);
             printer.note("\nstopped: the servers and files of the demo are removed");
             return Ok(code);
@@ -65,4 +65,13 @@ pub async fn command(arguments: &DemoArguments, printer: &Printer) -> Result<Cod
     drop(screen);
     printer.demo_failed(&error.to_string());
     Ok(if error.is_missing_program() { Code::Unreachable } else { Code::Failed })
+}
+
+/// Waits for a signal; a terminal that is closed is one too, and leaves nothing behind either.
+async fn ended_by(signals: &mut Signals) -> Code {
+    let Ok(mut hangup) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()) else { return signals.next().await };
+    tokio::select! {
+        code = signals.next() => code,
+        _ = hangup.recv() => Code::Terminated,
+    }
 }

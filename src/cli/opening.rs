@@ -5,6 +5,7 @@
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
+use std::time::Duration;
 
 use crate::config::Project as Config;
 use crate::error::{Class, Error, Result};
@@ -25,7 +26,26 @@ fn failed(what: &str, path: &Path, error: std::io::Error) -> Error {
     Error::new(Class::Local, format!("cannot {what} {}", path.display())).because(error)
 }
 
+/// How long a run waits for a command that only looks into the state.
+const LOOK_PATIENCE: Duration = Duration::from_secs(3);
+
 impl StateLock {
+    /// Takes the lock for a run. A `status` that looks into the state holds it for a moment, and must not keep an engine from starting.
+    ///
+    /// # Errors
+    /// As [`StateLock::take`], if it is held for longer than a look takes.
+    pub async fn take_for_run(folder: &Path) -> Result<Self> {
+        let started = tokio::time::Instant::now();
+        loop {
+            match Self::take(folder) {
+                Err(error) if error.class() == Class::Locked && started.elapsed() < LOOK_PATIENCE => {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                other => return other,
+            }
+        }
+    }
+
     /// Takes the lock of `folder`, which is made if it is not there.
     ///
     /// # Errors
@@ -152,6 +172,19 @@ pub fn begin(store: &dyn Store, source: &str, catalog: SourceCatalog, plan: &Pla
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_run_waits_for_a_status_that_only_looks() {
+        let folder = tempfile::tempdir().unwrap();
+        let look = StateLock::take(folder.path()).unwrap();
+        let run = StateLock::take_for_run(folder.path());
+        let looked = async {
+            tokio::time::sleep(Duration::from_millis(120)).await;
+            drop(look);
+        };
+        let (run, ()) = tokio::join!(run, looked);
+        run.unwrap();
+    }
 
     #[test]
     fn a_second_lock_is_refused_until_the_first_is_gone() {

@@ -77,7 +77,7 @@ pub async fn prepare(project: &Project, arguments: &RunArguments, printer: &Prin
         (false, true) => StartMode::Adopt,
         (false, false) => StartMode::Continue,
     };
-    let lock = StateLock::take(&project.config.state)?;
+    let lock = StateLock::take_for_run(&project.config.state).await?;
     let (store, planned, identity) = match resumable(project, mode, &lock)? {
         Some((store, identity)) => {
             let planned = project.plan_of_identity(&identity)?;
@@ -228,7 +228,7 @@ fn board(plan: &Plan, catalog: &SourceCatalog, store: &DiskStore) -> Result<Boar
         phase: Phase::Loading,
         sequence: 0,
         position: None,
-        lag_ms: 0,
+        lag_ms: None,
         checkpoint_age_ms: 0,
         loads: mapping.nodes.iter().filter_map(load).collect(),
     });

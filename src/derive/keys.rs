@@ -46,7 +46,8 @@ impl Keys {
             let mut order: Vec<usize> = (0..self.len()).collect();
             order.sort_unstable_by(|left, right| self.key(*left).cmp(self.key(*right)));
             order.dedup_by(|left, right| self.key(*left) == self.key(*right));
-            let mut sorted = Self { bytes: Vec::with_capacity(self.bytes.len()), ends: Vec::with_capacity(order.len()), sorted: 0 };
+            let mut sorted =
+                Self { bytes: Vec::with_capacity(self.bytes.len()), ends: Vec::with_capacity(order.len()), sorted: 0 };
             for position in order {
                 sorted.bytes.extend_from_slice(self.key(position));
                 sorted.ends.push(sorted.bytes.len());

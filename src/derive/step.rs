@@ -81,7 +81,8 @@ pub(crate) fn derive_all<T: Send>(
         }
         Ok(kept)
     };
-    let per_slice = (anchors.len() / (2 * rayon::current_num_threads())).clamp(*ANCHORS_PER_SLICE.start(), *ANCHORS_PER_SLICE.end());
+    let per_slice =
+        (anchors.len() / (2 * rayon::current_num_threads())).clamp(*ANCHORS_PER_SLICE.start(), *ANCHORS_PER_SLICE.end());
     let kept = anchors.slices(per_slice).into_par_iter().map(derive).collect::<Result<Vec<Vec<T>>>>()?;
     Ok(kept.into_iter().flatten().collect())
 }

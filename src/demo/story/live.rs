@@ -25,7 +25,7 @@ pub async fn follow_changes(stage: &mut Stage, screen: &Screen) -> Told {
     for change in changes() {
         let (rows, elapsed) = follow(stage, &change).await?;
         let rows = if rows == 1 { "1 row".to_owned() } else { format!("{rows} rows") };
-        screen.good(&format!("{}: {rows}, all at once, {} ms after the commit", change.what, elapsed.as_millis()));
+        screen.good(&format!("{}: {rows}, {} ms", change.what, elapsed.as_millis()));
     }
     Ok(())
 }
@@ -34,12 +34,12 @@ fn changes() -> Vec<Change> {
     const RENAMED: &str = "status = '배송 완료'";
     vec![
         Change {
-            what: "a code is renamed (배송완료 becomes 배송 완료, in one row of tb_cmm_cd)",
+            what: "one code is renamed in tb_cmm_cd",
             statements: vec!["UPDATE tb_cmm_cd SET cd_nm = '배송 완료' WHERE cd_grp = 'ORD_ST' AND cd = '50'".to_owned()],
             seen: format!("SELECT count(*) FILTER (WHERE {RENAMED}), bool_or({RENAMED}) AND NOT bool_and({RENAMED}) FROM orders WHERE status_code = '50'"),
         },
         Change {
-            what: "the member changes her name and her id's spelling",
+            what: "a member changes her name and the spelling of her id",
             statements: vec![
                 "UPDATE tb_cust SET cust_nm = '김영희(개명)' WHERE cust_no = 900001".to_owned(),
                 "UPDATE tb_mbr SET mbr_id = 'YOUNGHEE.kim ' WHERE mbr_id = 'younghee.kim'".to_owned(),
@@ -50,7 +50,7 @@ fn changes() -> Vec<Change> {
             ),
         },
         Change {
-            what: "the order is shipped: header, line, history and delivery in one transaction",
+            what: "an order is shipped: four tables, one transaction",
             statements: vec![
                 format!("UPDATE tb_ord_mst SET ord_st_cd = '40' WHERE ord_no = '{NUMBER}'"),
                 format!("UPDATE tb_ord_dtl SET qty = 3, dtl_st_cd = '30' WHERE ord_no = '{NUMBER}' AND ord_seq = 1"),

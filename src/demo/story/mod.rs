@@ -55,6 +55,7 @@ pub async fn tell(options: &StoryOptions, screen: &Arc<Screen>) -> Told {
     screen.step("One order, before and after");
     order::show(&mut stage, screen).await?;
     screen.step("Changes in the legacy database, seen in the service");
+    screen.say("milliseconds from the legacy commit to the service; no reader saw half of a change");
     live::follow_changes(&mut stage, screen).await?;
 
     one_wrong_row(&stage, screen).await?;
@@ -152,12 +153,8 @@ async fn close_and_finish(stage: &Stage, screen: &Screen, mut engine: Running, s
 
 async fn conclude(stage: &Stage, screen: &Screen, engine: Option<Running>, options: &StoryOptions) -> Told {
     screen.step("Done");
-    if let Some(mut engine) = engine {
-        screen.say(&format!("Everything keeps running until Ctrl-C. In another terminal:\n  cd {} && . ./passwords.sh\n  strangler status", stage.folder.display()));
-        loop {
-            engine.expect_alive()?;
-            tokio::time::sleep(Duration::from_millis(500)).await;
-        }
+    if let Some(engine) = engine {
+        return keep(stage, screen, engine, options).await;
     }
     let keep = if options.fast { "strangler demo --fast --keep" } else { "strangler demo --keep" };
     screen.say(&format!(
@@ -165,6 +162,22 @@ async fn conclude(stage: &Stage, screen: &Screen, engine: Option<Running>, optio
          Next:\n  {keep:<30} the same, left running, to look around\n  \
          strangler check                with a strangler.yaml of your own: see the README, `ten minutes`\n  strangler --help"
     ));
+    Ok(())
+}
+
+/// Leaves everything running with the shop open again, until somebody ends the demo. What a visitor breaks meanwhile is no failure of ours.
+async fn keep(stage: &Stage, screen: &Screen, mut engine: Running, options: &StoryOptions) -> Told {
+    let shop = OpenShop::open(&stage.shop_url, options.transactions_per_second / 10.0).await?;
+    screen.say(&format!(
+        "Servers and engine keep running, and the shop is open again, until Ctrl-C. In another terminal:\n  \
+         cd {} && . ./passwords.sh\n  strangler status --watch",
+        stage.folder.display()
+    ));
+    let ended = engine.end_within(Duration::MAX).await?;
+    screen.say(&format!("the engine has ended with exit code {}; `strangler run` starts another", ended.code));
+    drop(engine);
+    std::future::pending::<()>().await;
+    drop(shop);
     Ok(())
 }
 
