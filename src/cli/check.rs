@@ -89,14 +89,14 @@ pub async fn preflight(project: &Project, planned: &Planned, printer: &Printer) 
 }
 
 /// A SELECT over a relation that the databases' findings speak of: a view is refused although the SQL is right, and a table
-/// that may not be read is missing for that reason only.
-fn explained(problem: Problem, report: &Report, told: &mut BTreeSet<usize>) -> Option<Problem> {
+/// that may not be read is missing for that reason only. A table that does not exist stays a mistake in the mapping.
+pub(super) fn explained(problem: Problem, report: &Report, told: &mut BTreeSet<usize>) -> Option<Problem> {
     let named = problem.file.text.get(problem.span.clone()).unwrap_or_default().replace('`', "");
     let mut findings = report.findings.iter().map(|(_, finding)| finding).enumerate();
     let finding = findings.find(|(_, finding)| !named.is_empty() && names(&finding.object, &named));
     match finding.map(|(place, finding)| (finding.severity, place, finding)) {
         Some((Severity::Privilege, ..)) => None,
-        Some((Severity::Refused, place, finding)) => {
+        Some((Severity::Refused, place, finding)) if finding.check != "missing_table" => {
             told.insert(place);
             let message = format!("{}: {}", finding.object, finding.message);
             Some(Problem { message, help: finding.remedy.clone(), ..problem.of_class(Class::Preflight) })

@@ -228,7 +228,7 @@ fn board(plan: &Plan, catalog: &SourceCatalog, store: &DiskStore) -> Result<Boar
         phase: Phase::Loading,
         sequence: 0,
         position: None,
-        lag_ms: 0,
+        lag_ms: None,
         checkpoint_age_ms: 0,
         loads: mapping.nodes.iter().filter_map(load).collect(),
     });

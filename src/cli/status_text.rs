@@ -68,7 +68,7 @@ fn headline(status: &EngineStatus) -> String {
 /// Lag means something from the first load on.
 fn lag(mapping: &MappingStatus) -> String {
     match mapping.phase {
-        Phase::Live => text::duration_ms(mapping.lag_ms),
+        Phase::Live => mapping.lag_ms.map_or_else(|| "-".to_owned(), text::duration_ms),
         Phase::Loading => "-".to_owned(),
     }
 }

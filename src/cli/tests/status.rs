@@ -27,7 +27,7 @@ fn status(stage: Stage, phase: Phase) -> EngineStatus {
         phase,
         sequence: 42,
         position: None,
-        lag_ms: 1_234,
+        lag_ms: Some(1_234),
         checkpoint_age_ms: 310,
         loads: vec![load("주문", 9_900, 10_000), load("order_lines", 12_345, 4_210)],
     };

@@ -51,7 +51,11 @@ impl Marker<'_> {
     /// # Errors
     /// Driver errors; `Preflight` if the server writes no log.
     pub async fn log_end(&mut self) -> Result<BinlogPosition> {
-        let sql = if self.server.flavor == Flavor::MySql && self.server.version >= (8, 2, 0) { "SHOW BINARY LOG STATUS" } else { "SHOW MASTER STATUS" };
+        let sql = if self.server.flavor == Flavor::MySql && self.server.version >= (8, 2, 0) {
+            "SHOW BINARY LOG STATUS"
+        } else {
+            "SHOW MASTER STATUS"
+        };
         let rows = all_rows(self.conn, self.limit, "read the end of the binary log", sql).await?;
         let row = rows.into_iter().next().ok_or_else(log_is_off)?;
         let [file, offset, ..] = row.as_slice() else { return Err(log_is_off()) };
@@ -64,12 +68,18 @@ impl Marker<'_> {
     /// # Errors
     /// Driver errors; `Preflight` if the server writes no log.
     pub async fn view(&mut self) -> Result<BinlogPosition> {
-        let rows = all_rows(self.conn, self.limit, "read the position of a read view", "SHOW STATUS LIKE 'binlog\\_snapshot\\_%'").await?;
-        let find = |name: &str| rows.iter().find_map(|row| match row.as_slice() {
-            [key, value] if key.eq_ignore_ascii_case(name) => Some(value.clone()),
-            _ => None,
-        });
-        let (Some(file), Some(offset)) = (find("binlog_snapshot_file"), find("binlog_snapshot_position")) else { return Err(log_is_off()) };
+        let rows =
+            all_rows(self.conn, self.limit, "read the position of a read view", "SHOW STATUS LIKE 'binlog\\_snapshot\\_%'")
+                .await?;
+        let find = |name: &str| {
+            rows.iter().find_map(|row| match row.as_slice() {
+                [key, value] if key.eq_ignore_ascii_case(name) => Some(value.clone()),
+                _ => None,
+            })
+        };
+        let (Some(file), Some(offset)) = (find("binlog_snapshot_file"), find("binlog_snapshot_position")) else {
+            return Err(log_is_off());
+        };
         self.position(&file, &offset, String::new()).await
     }
 
@@ -78,7 +88,13 @@ impl Marker<'_> {
     /// # Errors
     /// Driver errors.
     pub async fn gtid_at(&mut self, position: &BinlogPosition) -> Result<Option<String>> {
-        let sql = format!("SELECT BINLOG_GTID_POS({}, {}) IS NULL, BINLOG_GTID_POS({}, {})", literal(&position.file), position.offset, literal(&position.file), position.offset);
+        let sql = format!(
+            "SELECT BINLOG_GTID_POS({}, {}) IS NULL, BINLOG_GTID_POS({}, {})",
+            literal(&position.file),
+            position.offset,
+            literal(&position.file),
+            position.offset
+        );
         let row = self.row("read the GTID of a log position", &sql).await?;
         let [absent, gtid] = row.as_slice() else { return Ok(None) };
         Ok((absent == "0").then(|| gtid.clone()))
@@ -90,7 +106,9 @@ impl Marker<'_> {
     /// # Errors
     /// Driver errors; `Retry` if some transaction does not settle in time.
     pub async fn settled(&mut self) -> Result<Option<BinlogPosition>> {
-        if self.server.flavor != Flavor::MySql || self.row("read gtid_mode", "SELECT @@global.gtid_mode").await?.first().is_none_or(|mode| mode != "ON") {
+        if self.server.flavor != Flavor::MySql
+            || self.row("read gtid_mode", "SELECT @@global.gtid_mode").await?.first().is_none_or(|mode| mode != "ON")
+        {
             return Ok(None);
         }
         let end = self.log_end().await?;
@@ -105,8 +123,11 @@ impl Marker<'_> {
                 break;
             }
             if started.elapsed() > SETTLE_LIMIT {
-                return Err(Error::new(Class::Retry, "a transaction that is written to the binary log does not finish its commit")
-                    .with_hint("look for a hanging semi-synchronous replica or a full disk on the source"));
+                return Err(Error::new(
+                    Class::Retry,
+                    "a transaction that is written to the binary log does not finish its commit",
+                )
+                .with_hint("look for a hanging semi-synchronous replica or a full disk on the source"));
             }
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
@@ -115,7 +136,8 @@ impl Marker<'_> {
 
     /// GTIDs assigned to transactions that have not finished their commit.
     async fn owned(&mut self) -> Result<Vec<String>> {
-        let text = self.row("read the GTIDs in flight", "SELECT @@global.gtid_owned").await?.into_iter().next().unwrap_or_default();
+        let text =
+            self.row("read the GTIDs in flight", "SELECT @@global.gtid_owned").await?.into_iter().next().unwrap_or_default();
         Ok(owned_gtids(&text))
     }
 
@@ -134,7 +156,9 @@ impl Marker<'_> {
         let sql = format!("SHOW BINLOG EVENTS IN {} FROM {} LIMIT {EVENTS_MAX}", literal(&low.file), low.offset);
         let events = all_rows(self.conn, self.limit, "read the events between two marks", &sql).await?;
         let end = events.last().and_then(|event| event.get(4)?.parse::<u64>().ok()).unwrap_or(0);
-        let inside = events.iter().filter(|event| event.get(1).and_then(|offset| offset.parse::<u64>().ok()).is_some_and(|offset| offset < high.offset));
+        let inside = events.iter().filter(|event| {
+            event.get(1).and_then(|offset| offset.parse::<u64>().ok()).is_some_and(|offset| offset < high.offset)
+        });
         Ok(end >= high.offset && inside.into_iter().all(|event| leaves_alone(event, table)))
     }
 }
@@ -144,7 +168,8 @@ fn leaves_alone(event: &[String], table: &TableName) -> bool {
     match kind.as_str() {
         "Table_map" => !text.to_lowercase().ends_with(&format!("({}.{})", table.schema, table.name).to_lowercase()),
         "Query" => matches!(text.as_str(), "BEGIN" | "COMMIT" | "ROLLBACK"),
-        "Xid" | "Gtid" | "Anonymous_Gtid" | "Gtid_list" | "Binlog_checkpoint" | "Previous_gtids" | "Format_desc" | "Annotate_rows" | "Rows_query" => true,
+        "Xid" | "Gtid" | "Anonymous_Gtid" | "Gtid_list" | "Binlog_checkpoint" | "Previous_gtids" | "Format_desc"
+        | "Annotate_rows" | "Rows_query" => true,
         rows => rows.starts_with("Write_rows") || rows.starts_with("Update_rows") || rows.starts_with("Delete_rows"),
     }
 }
@@ -166,7 +191,8 @@ fn owned_gtids(text: &str) -> Vec<String> {
 }
 
 fn log_is_off() -> Error {
-    Error::new(Class::Preflight, "the server writes no binary log").with_hint("set log_bin in the server's configuration and restart it")
+    Error::new(Class::Preflight, "the server writes no binary log")
+        .with_hint("set log_bin in the server's configuration and restart it")
 }
 
 #[cfg(test)]

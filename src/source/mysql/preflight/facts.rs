@@ -3,16 +3,19 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use mysql_async::Conn;
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, Row};
 
 use crate::error::{Class, Result};
 use crate::schema::{Flavor, SourceCatalog, TableName};
 
 use super::super::connect::{Pool, Server, Use};
+use super::super::failure;
 use super::super::names;
 use super::super::select::{all_rows, one_row};
 use super::super::tokens::tokenize;
 use super::grants::Grants;
+use super::replica::Channel;
 
 /// A foreign key whose child is mapped and whose action changes child rows.
 pub struct ForeignKey {
@@ -41,6 +44,10 @@ pub struct Facts {
     pub prepared: Option<usize>,
     /// Ids of the connected replicas.
     pub replica_ids: Option<Vec<String>>,
+    /// The channels on which the server is a replica itself.
+    pub channels: Option<Vec<Channel>>,
+    /// How many appliers run, as far as the status tells everybody (MariaDB).
+    pub appliers_running: u64,
     /// The id that the project gives.
     pub own_id: Option<u32>,
     /// Server clock minus ours, seconds.
@@ -85,6 +92,8 @@ pub async fn ask(pool: &Pool, catalog: &SourceCatalog) -> Result<Facts> {
         foreign_keys: foreign_keys(conn, limit, catalog).await?,
         prepared: if_allowed(all_rows(conn, limit, "list prepared transactions", "XA RECOVER").await)?.map(|rows| rows.len()),
         replica_ids: replicas.map(|rows| rows.into_iter().filter_map(|row| row.into_iter().next()).collect()),
+        channels: if_allowed(channels(conn, limit, server).await)?,
+        appliers_running: appliers_running(conn, limit).await?,
         own_id: pool.options().server_id,
         clock_skew_s: clock_skew(conn, limit).await?,
     };
@@ -152,6 +161,27 @@ fn foreign_key(child: &TableName, line: &str) -> Option<ForeignKey> {
         }
     };
     Some(ForeignKey { child: child.clone(), name: name.identifier()?, on_delete: rule("DELETE")?, on_update: rule("UPDATE")? })
+}
+
+/// The status of every replication channel. Its columns differ between versions, so they are read by name.
+async fn channels(conn: &mut Conn, limit: Duration, server: &Server) -> Result<Vec<Channel>> {
+    let sql = match server.flavor {
+        Flavor::MariaDb => "SHOW ALL SLAVES STATUS",
+        Flavor::MySql if server.version >= (8, 0, 22) => "SHOW REPLICA STATUS",
+        Flavor::MySql => "SHOW SLAVE STATUS",
+    };
+    let rows: Vec<Row> = failure::within(limit, "read the replication status", conn.query(sql)).await?;
+    let text = |row: &Row, index: usize| row.get_opt::<Option<String>, _>(index).and_then(std::result::Result::ok).flatten().unwrap_or_default();
+    let channel = |row: &Row| {
+        let columns = row.columns_ref().iter().enumerate();
+        Channel(columns.map(|(index, column)| (column.name_str().to_lowercase(), text(row, index))).collect())
+    };
+    Ok(rows.iter().map(channel).collect())
+}
+
+async fn appliers_running(conn: &mut Conn, limit: Duration) -> Result<u64> {
+    let rows = all_rows(conn, limit, "count the running appliers", "SHOW GLOBAL STATUS LIKE 'Slaves_running'").await?;
+    Ok(rows.first().and_then(|row| row.get(1)?.parse().ok()).unwrap_or(0))
 }
 
 async fn clock_skew(conn: &mut Conn, limit: Duration) -> Result<i64> {

@@ -8,6 +8,7 @@ mod foreign_keys;
 mod grants;
 mod log_settings;
 mod privileges;
+mod replica;
 mod session;
 mod tables;
 
@@ -27,10 +28,11 @@ pub async fn findings(pool: &Pool, catalog: &SourceCatalog, absent: &[Absent]) -
     let mut found = Vec::new();
     found.extend(privileges::findings(&facts, catalog, absent));
     found.extend(log_settings::findings(&facts, catalog));
+    found.extend(replica::findings(&facts));
     found.extend(tables::findings(&facts, catalog, absent));
     found.extend(foreign_keys::findings(&facts, catalog));
     found.extend(session::findings(&facts, catalog));
-    found.sort_by(|left, right| right.severity.cmp(&left.severity));
+    found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     Ok(found)
 }
 

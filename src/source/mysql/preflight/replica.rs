@@ -1,0 +1,83 @@
+//! Servers that apply another server's changes: whether what they apply reaches their own log.
+//!
+//! In: the replication channels, the settings and what the account may see. Out: a refusal where applied changes leave no trace in the
+//! log, a warning where a filter keeps changes from the server's own tables, and a word about it where the account may not look.
+
+use crate::schema::Flavor;
+use crate::source::{Finding, Severity};
+
+use super::facts::Facts;
+use super::finding;
+
+/// Settings that leave out a part of what the source of a replica sends. MariaDB has them as variables, MySQL in the status.
+const FILTERS: &[&str] = &[
+    "replicate_do_db",
+    "replicate_ignore_db",
+    "replicate_do_table",
+    "replicate_ignore_table",
+    "replicate_wild_do_table",
+    "replicate_wild_ignore_table",
+    "replicate_rewrite_db",
+];
+
+/// One replication channel of the server: the columns of its status by lower-case name.
+#[derive(Debug, Clone, Default)]
+pub struct Channel(pub Vec<(String, String)>);
+
+impl Channel {
+    fn column(&self, names: &[&str]) -> &str {
+        let wanted = |name: &str| names.contains(&name);
+        self.0.iter().find(|(name, _)| wanted(name)).map_or("", |(_, value)| value.as_str())
+    }
+
+    /// Where it reads from, as a person names it.
+    fn origin(&self) -> String {
+        format!("{}:{}", self.column(&["source_host", "master_host"]), self.column(&["source_port", "master_port"]))
+    }
+}
+
+/// Findings about a server that is itself a replica.
+pub fn findings(facts: &Facts) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let setting = if facts.variables.contains_key("log_replica_updates") { "log_replica_updates" } else { "log_slave_updates" };
+    if !facts.is_on(setting) {
+        found.extend(unlogged(facts, setting));
+    }
+    found.extend(filters(facts));
+    found
+}
+
+/// What is applied and not logged can never arrive.
+fn unlogged(facts: &Facts, setting: &str) -> Option<Finding> {
+    let remedy = format!("set {setting} = ON in the server's configuration and restart it, or read from the primary");
+    if facts.is_on("wsrep_on") {
+        let message = format!("{setting} is OFF on a cluster node: what other nodes write is not in its log");
+        return Some(finding(Severity::Refused, "replica", setting, message, remedy));
+    }
+    let origin = match &facts.channels {
+        Some(channels) => channels.first().map(Channel::origin),
+        None => (facts.appliers_running > 0).then(|| "another server".to_owned()),
+    };
+    if let Some(origin) = origin {
+        let message = format!("the server is a replica of {origin} and {setting} is OFF: what it applies is not in its log");
+        return Some(finding(Severity::Refused, "replica", setting, message, remedy));
+    }
+    facts.channels.is_none().then(|| {
+        let privilege = if facts.server.flavor == Flavor::MariaDb { "REPLICA MONITOR" } else { "REPLICATION CLIENT" };
+        let message = format!("{setting} is OFF and the account may not see whether the server is a replica; what a replica applies would not be in its log");
+        finding(Severity::Warning, "replica", setting, message, format!("GRANT {privilege} ON *.* TO {}", facts.account))
+    })
+}
+
+/// What a filter drops is missing from the tables themselves, in the first load as in the log.
+fn filters(facts: &Facts) -> Vec<Finding> {
+    let is_replica = facts.appliers_running > 0 || facts.channels.as_ref().is_none_or(|channels| !channels.is_empty());
+    let filter = |name: &&str| {
+        let channels = facts.channels.iter().flatten();
+        let values = channels.map(|channel| channel.column(&[name])).chain([facts.variable(name)]);
+        let value = values.map(str::trim).find(|value| !value.is_empty())?.to_owned();
+        let message = format!("the server is a replica with {name} = {value}: what the filter leaves out is not in its tables");
+        Some(finding(Severity::Warning, "replica_filter", *name, message, "remove the filter, or read from the primary"))
+    };
+    if is_replica { FILTERS.iter().filter_map(|name| filter(name)).collect() } else { Vec::new() }
+}
