@@ -144,8 +144,8 @@ Examples:
   strangler plan
   strangler plan --explain
 
-Per target table: the legacy tables it joins and by which index, how a changed row finds the target rows it affects,
-the definition of the target table, rows and size of the state. Nothing is written.
+Per target table: the legacy tables it joins and how their rows are found, how a changed row finds the
+target rows it affects, the definition of the table, rows and size of the state. Nothing is written.
 
 Exit codes:
   0 shown   65 a file is wrong   69 a database cannot be reached
@@ -159,8 +159,8 @@ Examples:
   strangler run --rebuild            after a mapping was edited, or the state was lost
   strangler run --adopt              for target tables that somebody else filled
 
-Ctrl-C ends it in order: the checkpoint is written, and running again resumes. A second Ctrl-C ends it at once, which
-loses nothing either.
+Ctrl-C ends it in order: the checkpoint is written, and running again resumes. A second Ctrl-C ends
+it at once, which loses nothing either.
 
 Exit codes:
   0 caught up   65 a file is wrong   69 a database stayed unreachable   73 another engine runs
@@ -175,11 +175,12 @@ Examples:
   strangler status --watch
   strangler status --format json
 
-Two clocks per mapping: lag is the time between the source's newest commit and the newest one in the target; age is the
-time since the checkpoint row was written.
+Two clocks per mapping: lag is the time between the source's newest commit and the newest one in the
+target; age is the time since the checkpoint row was written.
 
 Exit codes:
-  0 shown   65 a file is wrong   69 no engine runs and the target cannot be reached   73 the state is held by something that does not answer
+  0 shown   65 a file is wrong   69 no engine runs and a target cannot be reached
+  73 the state is held by something that does not answer
 
 Next: strangler verify";
 
@@ -191,6 +192,7 @@ Examples:
 Target rows stay. After a reset, `strangler run` wants empty target tables, or --adopt.
 
 Exit codes:
-  0 removed, or nothing to remove   2 shown, --execute would remove it   69 a target cannot be reached   73 an engine runs
+  0 removed, or nothing to remove   2 shown, --execute would remove it
+  69 a target cannot be reached   73 an engine runs
 
 Next: strangler run --adopt";

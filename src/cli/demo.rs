@@ -32,12 +32,15 @@ Examples:
   strangler demo --fast
   strangler demo --keep
 
-Starts a MariaDB and a PostgreSQL of its own, loads a home-shopping ERP of 30 tables, keeps it busy, and runs the real commands
-against it: check, plan, run, status, verify, diff. Needs the server programs, nothing else; touches no other database.
+Starts a MariaDB and a PostgreSQL of its own, loads a home-shopping ERP of 30 tables, keeps it busy, and
+runs the real commands against it: check, plan, run, status, verify, diff. Needs the server programs,
+nothing else; touches no other database.
 
 Exit codes:
   0 everything went as it should   1 something did not, its output is shown   69 a server program is missing
-  130/143 by signal, everything removed";
+  130/143 by signal, everything removed
+
+Next: strangler check, with a project file of your own";
 
 /// Runs the command.
 ///

@@ -15,7 +15,7 @@ use crate::target::{TableState, Target};
 use crate::verify::compare::{Difference, Mismatch, Rows, compare};
 use crate::verify::ranges::{self, Held};
 use crate::verify::statement::{self, Range};
-use crate::verify::{Compared, answered, driven, held_by_hash, leading_order};
+use crate::verify::{Compared, answered, driven, held_by_hash, leading_order, literals};
 
 /// Rows of one range.
 const RANGE_ROWS_MAX: usize = 2_000;
@@ -111,7 +111,7 @@ impl<S: Source, T: Target> Differ<'_, S, T> {
         let root = ranges::root_layout(self.plan, self.node);
         let ranges = ranges::cut(self.source, root, order.as_ref(), &held, RANGE_ROWS_MAX).await?;
         if !self.full_scan {
-            driven::refuse_scans(self.source, self.node, &ranges).await?;
+            driven::refuse_scans(self.source, self.node, &ranges, self.catalog).await?;
         }
         let mut compared = stream::iter(&ranges).map(|range| self.compare_range(range, absent)).buffered(RANGES_AT_ONCE);
         while let Some((hashes, mismatches)) = compared.try_next().await? {
@@ -128,7 +128,8 @@ impl<S: Source, T: Target> Differ<'_, S, T> {
 
     async fn compare_range(&self, range: &Range, absent: bool) -> Result<(Vec<u128>, Vec<Mismatch>)> {
         let table = &self.node.table;
-        let source = answered(self.source, self.node, &statement::of_range(&self.node.sql, table, range)).await?;
+        let sql = statement::of_range(&self.node.sql, table, range, literals::<S>(self.catalog))?;
+        let source = answered(self.source, self.node, &sql).await?;
         let target = match absent {
             true => Rows::default(),
             false => Rows::of(table, self.target.read_keys(self.mapping, table, &source.keys(table)).await?.1),

@@ -94,8 +94,14 @@ pub trait Source: Send + Sync + 'static {
         visit: &mut (dyn FnMut(Row) -> Result<()> + Send),
     ) -> impl Future<Output = Result<()>> + Send;
 
+    /// A value as a literal of the source's dialect, for statements whose optimiser looks behind no parameter.
+    ///
+    /// # Errors
+    /// `Bug` for a value that this kind of source does not have.
+    fn literal(value: &crate::value::Value, session: &crate::schema::SessionSettings) -> Result<String>;
+
     /// How the source would run a SELECT under the recorded session settings, without running it.
-    fn explain(&self, sql: &str, parameters: &[crate::value::Value]) -> impl Future<Output = Result<Vec<PlannedAccess>>> + Send;
+    fn explain(&self, sql: &str) -> impl Future<Output = Result<Vec<PlannedAccess>>> + Send;
 
     /// The table of an event's layout by id; for messages.
     fn table_name(layouts: &Layouts, table: TableId) -> Option<&TableName> {

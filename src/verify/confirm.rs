@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::compare::{Mismatch, compare};
-use super::{Verifier, answered, hash_of, statement};
+use super::{Verifier, answered, hash_of, literals, statement};
 use crate::error::Result;
 use crate::source::Source;
 use crate::target::Target;
@@ -79,7 +79,8 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
         let keys: Vec<Row> = mismatches.iter().map(|mismatch| mismatch.key.clone()).collect();
         let wanted: BTreeSet<u128> = mismatches.iter().map(hash_of).collect();
         let before = self.checkpoint().await?;
-        let mut source = answered(self.source, self.node, &statement::of_keys(&self.node.sql, self.table(), &keys)).await?;
+        let sql = statement::of_keys(&self.node.sql, self.table(), &keys, literals::<S>(self.catalog))?;
+        let mut source = answered(self.source, self.node, &sql).await?;
         // A case-insensitive key may answer neighbours that were not asked for.
         source.retain(|hash| wanted.contains(&hash));
         let arrived = self.wait_for_source().await?;

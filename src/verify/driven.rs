@@ -1,8 +1,10 @@
 //! Is a range read by an index at the source? What is not needs somebody's consent, because it would read whole tables once per range.
 
+use super::literals;
 use super::statement::{self, Range};
 use crate::error::{Class, Error, Result};
 use crate::plan::NodePlan;
+use crate::schema::SourceCatalog;
 use crate::source::{PlannedAccess, Source};
 
 /// A table of about so many rows may be read whole for every range. It is ten times the rows of a range: where a server has the choice,
@@ -13,11 +15,11 @@ const SMALL_TABLE_ROWS: u64 = 20_000;
 ///
 /// # Errors
 /// `Preflight`, naming what would be read whole; errors of the source.
-pub async fn refuse_scans<S: Source>(source: &S, node: &NodePlan, ranges: &[Range]) -> Result<()> {
+pub async fn refuse_scans<S: Source>(source: &S, node: &NodePlan, ranges: &[Range], catalog: &SourceCatalog) -> Result<()> {
     // The ends are open and may look bigger than they are; the middle is what most statements will be.
     let Some(range) = ranges.get(ranges.len() / 2) else { return Ok(()) };
-    let statement = statement::of_range(&node.sql, &node.table, range);
-    let accesses = source.explain(&statement.sql, &statement.parameters).await?;
+    let sql = statement::of_range(&node.sql, &node.table, range, literals::<S>(catalog))?;
+    let accesses = source.explain(&sql).await?;
     let scans: Vec<String> = accesses.iter().filter(|access| is_scan(access)).map(described).collect();
     if scans.is_empty() {
         return Ok(());

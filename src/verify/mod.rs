@@ -25,10 +25,10 @@ use crate::plan::{NodePlan, Plan, output};
 use crate::schema::{DataType, SourceCatalog, TargetTable};
 use crate::source::Source;
 use crate::target::{Checkpoint, Phase, Target};
-use crate::value::{KeyKind, Row};
+use crate::value::{KeyKind, Row, Value};
 use compare::{Mismatch, Rows, compare};
 use ranges::Held;
-use statement::{Range, Statement};
+use statement::Range;
 
 /// The running engine's memory of what it wrote lately.
 pub trait TouchedKeys: Send + Sync {
@@ -142,7 +142,7 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
         let root = ranges::root_layout(self.plan, self.node);
         let ranges = self.retried(|| ranges::cut(self.source, root, order.as_ref(), &held, rows_max)).await?;
         if !self.options.full_scan {
-            driven::refuse_scans(self.source, self.node, &ranges).await?;
+            driven::refuse_scans(self.source, self.node, &ranges, self.catalog).await?;
         }
         let mut report = TableReport { table: self.table().name.clone(), ..TableReport::default() };
         let mut answers = stream::iter(&ranges)
@@ -173,7 +173,8 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
     }
 
     async fn compare_range(&self, range: &Range) -> Result<RangeAnswer> {
-        let source = answered(self.source, self.node, &statement::of_range(&self.node.sql, self.table(), range)).await?;
+        let sql = statement::of_range(&self.node.sql, self.table(), range, literals::<S>(self.catalog))?;
+        let source = answered(self.source, self.node, &sql).await?;
         // The engine may need a moment for what the source has shown; if it stands still, the rows are read again later anyway.
         self.wait_for_source().await?;
         let target = self.held(&source.keys(self.table())).await?;
@@ -269,11 +270,16 @@ pub fn output_types(node: &NodePlan) -> Result<Vec<DataType>> {
     Ok(branch.branch.select.outputs.iter().map(|expr| expr.data_type.clone()).collect())
 }
 
+/// How values are written in statements for the source.
+pub fn literals<S: Source>(catalog: &SourceCatalog) -> impl Fn(&Value) -> Result<String> {
+    |value| S::literal(value, &catalog.session)
+}
+
 /// The source's answer to a statement over a node's SELECT, as the target would hold it.
 ///
 /// # Errors
 /// The source cannot be read, or answers a value that the mapping cannot carry.
-pub async fn answered<S: Source>(source: &S, node: &NodePlan, statement: &Statement) -> Result<Rows> {
+pub async fn answered<S: Source>(source: &S, node: &NodePlan, sql: &str) -> Result<Rows> {
     let types = output_types(node)?;
     let mut rows = Vec::new();
     let mut keep = |row: Row| {
@@ -282,7 +288,7 @@ pub async fn answered<S: Source>(source: &S, node: &NodePlan, statement: &Statem
         rows.push(converted.collect::<Result<Row>>()?);
         Ok(())
     };
-    source.select(&statement.sql, &statement.parameters, &types, &mut keep).await?;
+    source.select(sql, &[], &types, &mut keep).await?;
     Ok(Rows::of(&node.table, rows))
 }
 

@@ -1,7 +1,9 @@
 //! The mapping's own SELECT, restricted to a key range or to some keys.
 //!
-//! The text of the mapping is never changed: it becomes a derived table, and the server pushes the condition down to its indexes.
+//! The text of the mapping is never changed: it becomes a derived table, and the server pushes the condition down to its indexes. Values
+//! stand in the text as literals, because MariaDB does not push a condition on a parameter into a UNION or a grouped SELECT.
 
+use crate::error::Result;
 use crate::schema::TargetTable;
 use crate::value::{Row, Value};
 
@@ -12,15 +14,6 @@ pub struct Range {
     pub after: Option<Value>,
     /// Upper bound; `None`: to the end.
     pub up_to: Option<Value>,
-}
-
-/// A statement with its parameters.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Statement {
-    /// SQL in the source's dialect.
-    pub sql: String,
-    /// Values of its placeholders.
-    pub parameters: Vec<Value>,
 }
 
 fn quoted(identifier: &str) -> String {
@@ -37,32 +30,41 @@ fn wrapped(sql: &str, condition: &str) -> String {
     format!("SELECT * FROM (\n{sql}\n) AS `mapping` WHERE {condition}")
 }
 
-/// The rows of a mapped table in a range of its leading key column.
-#[must_use]
-pub fn of_range(sql: &str, table: &TargetTable, range: &Range) -> Statement {
+/// The rows of a mapped table in a range of its leading key column; `literal` writes a value in the source's dialect.
+///
+/// # Errors
+/// A bound has no literal.
+pub fn of_range(sql: &str, table: &TargetTable, range: &Range, literal: impl Fn(&Value) -> Result<String>) -> Result<String> {
     let leading = key_names(table).into_iter().next().unwrap_or_default();
     let mut conditions = Vec::new();
-    let mut parameters = Vec::new();
     for (operator, bound) in [(">", &range.after), ("<=", &range.up_to)] {
         if let Some(bound) = bound {
-            conditions.push(format!("{leading} {operator} ?"));
-            parameters.push(bound.clone());
+            conditions.push(format!("{leading} {operator} {}", literal(bound)?));
         }
     }
     if conditions.is_empty() {
         conditions.push("1 = 1".to_owned());
     }
-    Statement { sql: wrapped(sql, &conditions.join(" AND ")), parameters }
+    Ok(wrapped(sql, &conditions.join(" AND ")))
 }
 
 /// The rows of a mapped table with one of the given keys.
-#[must_use]
-pub fn of_keys(sql: &str, table: &TargetTable, keys: &[Row]) -> Statement {
+///
+/// # Errors
+/// A key value has no literal.
+pub fn of_keys(sql: &str, table: &TargetTable, keys: &[Row], literal: impl Fn(&Value) -> Result<String>) -> Result<String> {
     let names = key_names(table);
-    let one = names.iter().map(|name| format!("{name} = ?")).collect::<Vec<_>>().join(" AND ");
-    let condition = keys.iter().map(|_| format!("({one})")).collect::<Vec<_>>().join(" OR ");
-    let parameters = keys.iter().flat_map(|key| key.iter().cloned()).collect();
-    Statement { sql: wrapped(sql, &condition), parameters }
+    let (mut leading, mut any) = (Vec::new(), Vec::new());
+    for key in keys {
+        let values = key.iter().map(&literal).collect::<Result<Vec<_>>>()?;
+        leading.extend(values.first().cloned());
+        let one: Vec<String> = names.iter().zip(&values).map(|(name, value)| format!("{name} = {value}")).collect();
+        any.push(format!("({})", one.join(" AND ")));
+    }
+    leading.dedup();
+    // What the second half says already, the first half says in the form that an index can use.
+    let name = names.into_iter().next().unwrap_or_default();
+    Ok(wrapped(sql, &format!("{name} IN ({}) AND ({})", leading.join(", "), any.join(" OR "))))
 }
 
 #[cfg(test)]
@@ -87,19 +89,28 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_range_wraps_the_text_as_it_is() {
-        let range = Range { after: Some(Value::text("a")), up_to: None };
-        let statement = of_range("SELECT 1 -- one;\n;", &table(), &range);
-        assert_eq!(statement.sql, "SELECT * FROM (\nSELECT 1 -- one;\n\n) AS `mapping` WHERE `주문``번호` > ?");
-        assert_eq!(statement.parameters, [Value::text("a")]);
+    fn literal(value: &Value) -> Result<String> {
+        Ok(match value {
+            Value::Text(text) => format!("'{text}'"),
+            other => format!("<{}>", other.type_name()),
+        })
     }
 
     #[test]
-    fn keys_are_compared_column_by_column() {
-        let keys = [Row::from([Value::text("a"), Value::Int(1)]), Row::from([Value::text("b"), Value::Int(2)])];
-        let statement = of_keys("SELECT 1", &table(), &keys);
-        assert!(statement.sql.ends_with("WHERE (`주문``번호` = ? AND `line` = ?) OR (`주문``번호` = ? AND `line` = ?)"));
-        assert_eq!(statement.parameters.len(), 4);
+    fn a_range_wraps_the_text_as_it_is() {
+        let range = Range { after: Some(Value::text("a")), up_to: None };
+        let statement = of_range("SELECT 1 -- one;\n;", &table(), &range, literal).unwrap();
+        assert_eq!(statement, "SELECT * FROM (\nSELECT 1 -- one;\n\n) AS `mapping` WHERE `주문``번호` > 'a'");
+        let open = Range { after: None, up_to: None };
+        assert!(of_range("SELECT 1", &table(), &open, literal).unwrap().ends_with("WHERE 1 = 1"));
+    }
+
+    #[test]
+    fn keys_are_compared_column_by_column_and_led_by_what_an_index_can_use() {
+        let keys = [("a", 1), ("a", 2), ("b", 2)].map(|(leading, line)| Row::from([Value::text(leading), Value::Int(line)]));
+        let statement = of_keys("SELECT 1", &table(), &keys, literal).unwrap();
+        let one = |leading: &str| format!("(`주문``번호` = '{leading}' AND `line` = <integer>)");
+        let expected = format!("WHERE `주문``번호` IN ('a', 'b') AND ({} OR {} OR {})", one("a"), one("a"), one("b"));
+        assert!(statement.ends_with(&expected), "{statement}");
     }
 }

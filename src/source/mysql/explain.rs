@@ -4,31 +4,20 @@ use std::result::Result as AnyResult;
 use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
-use mysql_async::{Conn, Params, Row as Line};
+use mysql_async::{Conn, Row as Line};
 
-use super::{driver_value, failure};
+use super::failure;
 use crate::error::Result;
 use crate::source::PlannedAccess;
-use crate::value::Value;
 
 /// One access per line of the plan; lines that read no table are left out.
 ///
 /// # Errors
 /// Driver errors.
-pub async fn accesses(
-    conn: &mut Conn,
-    limit: Duration,
-    attempt: &str,
-    sql: &str,
-    parameters: &[Value],
-) -> Result<Vec<PlannedAccess>> {
-    let parameters = match parameters {
-        [] => Params::Empty,
-        some => Params::Positional(some.iter().map(driver_value::to_wire).collect::<Result<_>>()?),
-    };
+pub async fn accesses(conn: &mut Conn, limit: Duration, attempt: &str, sql: &str) -> Result<Vec<PlannedAccess>> {
     // The session may have another default form.
     let lines: Vec<Line> =
-        failure::within(limit, attempt, conn.exec(format!("EXPLAIN FORMAT=TRADITIONAL {sql}"), parameters)).await?;
+        failure::within(limit, attempt, conn.query(format!("EXPLAIN FORMAT=TRADITIONAL {sql}"))).await?;
     Ok(lines.iter().filter_map(access).collect())
 }
 

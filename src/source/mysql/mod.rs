@@ -19,6 +19,7 @@ mod failure;
 mod group;
 mod history;
 mod key_bounds;
+mod literal;
 #[cfg(test)]
 mod live_tests;
 mod marks;
@@ -43,7 +44,7 @@ use mysql_async::prelude::Queryable;
 use crate::change::{Chunk, KeyRange};
 use crate::error::Result;
 use crate::position::Position;
-use crate::schema::{DataType, SourceCatalog, TableLayout, TableName};
+use crate::schema::{DataType, SessionSettings, SourceCatalog, TableLayout, TableName};
 use crate::value::{Collation, Row, Value};
 
 use self::connect::{MySqlOptions, Pool, Use};
@@ -195,10 +196,14 @@ impl Source for MySqlSource {
         lease.give_back().await
     }
 
-    async fn explain(&self, sql: &str, parameters: &[Value]) -> Result<Vec<PlannedAccess>> {
+    fn literal(value: &Value, session: &SessionSettings) -> Result<String> {
+        literal::of(value, &session.sql_mode)
+    }
+
+    async fn explain(&self, sql: &str) -> Result<Vec<PlannedAccess>> {
         let mut lease = self.pool.lease(Use::Select).await?;
         let attempt = format!("explain a SELECT on source {}", self.pool.options().name);
-        let accesses = explain::accesses(lease.conn(), self.pool.answer_limit(), &attempt, sql, parameters).await?;
+        let accesses = explain::accesses(lease.conn(), self.pool.answer_limit(), &attempt, sql).await?;
         lease.give_back().await?;
         Ok(accesses)
     }
