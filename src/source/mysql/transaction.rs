@@ -21,8 +21,8 @@ use super::group::{Group, LogPlace};
 use super::zone::SessionZone;
 use crate::change::{Change, Operation, SchemaChange, SourceEvent, Transaction};
 use crate::error::{Class, Error, Result};
-use crate::position::{BinlogPosition, Position};
-use crate::schema::{SourceCatalog, TableId};
+use crate::position::{AppendedColumns, BinlogPosition, Position};
+use crate::schema::{SourceCatalog, TableId, TableLayout};
 use crate::source::Layouts;
 
 /// What the assembler must know about the source.
@@ -81,6 +81,11 @@ impl Assembler {
             Some((file, offset)) => (LogPlace::new(file, *offset), Some(end)),
             None => (end, None),
         };
+        let recorded = |appended: &AppendedColumns| {
+            let named = |layout: &&TableLayout| layout.name.schema == appended.schema && layout.name.name == appended.table;
+            settings.layouts.iter().find(named).map(|layout| (layout.id, appended.columns))
+        };
+        let appended = position.appended.iter().filter_map(recorded).collect();
         Ok(Self {
             mapped: MappedTables::new(&settings.layouts, catalog),
             settings,
@@ -89,7 +94,7 @@ impl Assembler {
             gtids: GtidSet::parse(&position.gtid)?,
             contained,
             tables: HashMap::new(),
-            appended: BTreeMap::new(),
+            appended,
             stopped: BTreeSet::new(),
             group: None,
             held: BTreeMap::new(),
@@ -239,7 +244,16 @@ impl Assembler {
             offset: self.place.offset,
             gtid: self.gtids.to_string(),
             prepared_from: prepared.map(|place| (place.file.clone(), place.offset)),
+            appended: self.appended(),
         })
+    }
+
+    fn appended(&self) -> Vec<AppendedColumns> {
+        let named = |(table, columns): (&TableId, &usize)| {
+            let name = &self.settings.layouts.iter().find(|layout| layout.id == *table)?.name;
+            Some(AppendedColumns { schema: name.schema.clone(), table: name.name.clone(), columns: *columns })
+        };
+        self.appended.iter().filter_map(named).collect()
     }
 
     fn begin(&mut self, start: &LogPlace, head: Head) -> Result<()> {
@@ -266,10 +280,9 @@ impl Assembler {
     }
 
     fn previous_gtids(&mut self, body: &[u8]) -> Result<()> {
-        if self.gtids == GtidSet::default() {
-            self.gtids.add_previous(body)?;
-        }
-        Ok(())
+        // Everything in earlier files is contained here: what this stream did not read of them lay before its start. A start taken
+        // while transactions were being committed does not know their ids; here they come in.
+        self.gtids.add_previous(body)
     }
 
     fn payload(&mut self, event: &RawEvent<'_>, start: &LogPlace, inner: &mut VecDeque<(u8, u32)>) -> Result<()> {
@@ -333,7 +346,7 @@ impl Assembler {
                 Class::Person,
                 format!("a transaction is larger than transaction_bytes_max ({bytes_max} bytes)"),
             )
-            .with_hint("raise `transaction_bytes_max`; the transaction must fit in memory"));
+            .with_hint("give `limits: { transaction_bytes_max: 1GiB }` (or more) for this source in the project file; the transaction must fit in memory"));
         }
         Ok(())
     }
@@ -391,6 +404,8 @@ impl Assembler {
         match verdict {
             Verdict::Passes => {}
             Verdict::Rows => return Err(by_statement()),
+            // What is read again for its prepared transactions was counted the first time.
+            Verdict::Appends(..) if self.is_contained() => {}
             Verdict::Appends(table, columns) => *self.appended.entry(table).or_default() += columns,
             Verdict::Truncates(table) => {
                 let stopped = self.stopped.contains(&table);
