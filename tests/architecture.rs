@@ -81,9 +81,6 @@ const EXCUSED: &[&str] = &[
     "src/source/mysql/transaction.rs fn dispatch",
     "src/sql/bind/expression.rs fn expr_in",
     "src/sql/bind/place.rs fn span_of",
-    "src/sql/functions/date_format.rs fn write_part",
-    "src/sql/functions/date_resolve.rs fn resolve",
-    "src/sql/functions/text_resolve.rs fn resolve",
 ];
 
 fn layer(module: &str) -> Option<u32> {

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 const STAGES: [&str; 4] = ["snapshot", "catch_up", "load", "live"];
 
 /// How many kills a stage gets, and the longest wait in it before one, milliseconds.
-const KILLS: [(&str, u64, u64); 4] = [("snapshot", 7, 500), ("catch_up", 4, 120), ("load", 6, 400), ("live", 7, 900)];
+const KILLS: [(&str, u64, u64); 4] = [("snapshot", 7, 500), ("catch_up", 4, 25), ("load", 6, 400), ("live", 7, 900)];
 
 /// A writer that goes on until it is told to stop, also while its server is away.
 struct Shopping {
@@ -57,13 +57,12 @@ async fn reach(project: &Project, engine: &mut Running, stage: &str) -> String {
     at
 }
 
-/// Chunks in the state and rows they hold, as the running engine says it.
-fn chunks(project: &Project) -> Option<(u64, BTreeMap<String, u64>)> {
+/// Chunks in the state, as the running engine says it; `None` until it knows the chunks of every table.
+fn chunks(project: &Project) -> Option<u64> {
     let status = project.status()?;
-    let tables = status.get("tables")?.as_array()?.clone();
-    let done = |table: &serde_json::Value| table.get("chunks_done").and_then(serde_json::Value::as_u64).unwrap_or(0);
-    let by_table = tables.iter().map(|table| (table["table"].as_str().unwrap_or("?").to_owned(), done(table))).collect();
-    Some((tables.iter().map(done).sum(), by_table))
+    let tables = status.get("tables")?.as_array()?;
+    let number = |table: &serde_json::Value, name| table.get(name).and_then(serde_json::Value::as_u64);
+    tables.iter().map(|table| number(table, "chunks_total").and(number(table, "chunks_done"))).sum()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -80,14 +79,15 @@ async fn kill_9_at_random_moments_of_every_stage() {
         for _ in 0..times * factor {
             let mut engine = project.start(&[]);
             let mut at = reach(&project, &mut engine, stage).await;
-            if let Some((done, by_table)) = chunks(&project).filter(|_| at == "snapshot") {
+            if at == "snapshot" {
                 // What a killed engine had finished is not read again: only the chunks in the air are, one per connection.
-                assert!(done >= chunks_before, "{done} chunks after a restart, {chunks_before} before: {by_table:?}");
+                let known = |project: &Project| chunks(project).is_some() || project.stage().as_deref() != Some("snapshot");
+                project.until(&mut engine, "cut into chunks", known).await;
+                let done = chunks(&project).unwrap_or(u64::MAX);
+                assert!(done >= chunks_before, "{done} chunks after a restart, {chunks_before} before");
             }
             tokio::time::sleep(Duration::from_millis(rng.u64(0..wait_ms))).await;
-            if let Some((done, _)) = chunks(&project) {
-                chunks_before = done;
-            }
+            chunks_before = chunks(&project).unwrap_or(chunks_before);
             at = project.stage().unwrap_or(at);
             assert!(engine.ended().is_none(), "it ended by itself\n{}", engine.log());
             engine.kill();
@@ -128,8 +128,15 @@ async fn servers_that_restart_or_die_are_waited_for() {
     let seed = seed("restart");
     let mut rng = Rng::with_seed(seed);
     let project = shop::project(&pair, "restart", 1_500).await;
+    // A killed server leaves MyISAM tables damaged, and what they then hold is not what the log says.
+    let convert = "SELECT CONCAT('ALTER TABLE ', table_name, ' ENGINE = InnoDB') FROM information_schema.tables \
+                   WHERE table_schema = DATABASE() AND engine = 'MyISAM'";
+    for row in project.ask_legacy(convert).await {
+        project.legacy(&[&row.get::<String, _>(0).unwrap()]).await;
+    }
     let shopping = Shopping::start(&project, seed, 40.0).await;
     let mut engine = project.start(&[]);
+    project.until(&mut engine, "started", |project| project.stage().is_some()).await;
     for round in 0..rounds(6, 40) {
         tokio::time::sleep(Duration::from_millis(rng.u64(100..1_500))).await;
         match round % 4 {

@@ -61,6 +61,9 @@ pub struct Common {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Tells the whole story in throw-away servers: nothing of yours is needed or touched
+    #[command(after_long_help = super::demo::HELP)]
+    Demo(super::demo::DemoArguments),
     /// Says whether everything is as a run needs it: files, privileges, settings, keys, types, tables
     #[command(after_long_help = CHECK_HELP)]
     Check,

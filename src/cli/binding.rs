@@ -21,14 +21,15 @@ pub fn attempt(mappings: &[Mapping], catalog: &SourceCatalog) -> Attempt {
     let mut problems = Vec::new();
     let mut good = Vec::new();
     for mapping in mappings {
-        match input(mapping, catalog) {
-            // Planned alone first: a builder that has refused a mapping is not to be finished.
-            Ok(input) => match Builder::new(catalog).mapping(input.clone()) {
-                Ok(()) => good.push(input),
-                Err(findings) => problems.extend(findings.iter().map(|finding| plan_problem(mapping, finding))),
-            },
-            Err(found) => problems.extend(found),
+        let (input, mut found) = input(mapping, catalog);
+        // Planned alone first: a builder that has refused a mapping is not to be finished.
+        if let Err(findings) = Builder::new(catalog).mapping(input.clone()) {
+            found.extend(findings.iter().map(|finding| plan_problem(mapping, finding)));
         }
+        if found.is_empty() {
+            good.push(input);
+        }
+        problems.extend(found);
     }
     let mut builder = Builder::new(catalog);
     for input in good {
@@ -42,7 +43,8 @@ pub fn attempt(mappings: &[Mapping], catalog: &SourceCatalog) -> Attempt {
     Attempt { plan: builder.finish(), problems }
 }
 
-fn input(mapping: &Mapping, catalog: &SourceCatalog) -> Result<MappingInput, Vec<Problem>> {
+/// What of a mapping can be bound, and what was wrong with the rest.
+fn input(mapping: &Mapping, catalog: &SourceCatalog) -> (MappingInput, Vec<Problem>) {
     let mut tables = Vec::new();
     let mut problems = Vec::new();
     for table in &mapping.tables {
@@ -51,15 +53,12 @@ fn input(mapping: &Mapping, catalog: &SourceCatalog) -> Result<MappingInput, Vec
             Err(found) => problems.extend(found.iter().map(|diagnostic| sql_problem(mapping, table, diagnostic))),
         }
     }
-    if !problems.is_empty() {
-        return Err(problems);
-    }
     let zero_date = match mapping.policies.zero_date {
         ZeroDatePolicy::Stop => ZeroDate::Stop,
         ZeroDatePolicy::Null => ZeroDate::Null,
         ZeroDatePolicy::FirstDay => ZeroDate::FirstDay,
     };
-    Ok(MappingInput { name: mapping.name.value.clone(), policies: Policies { zero_date }, tables })
+    (MappingInput { name: mapping.name.value.clone(), policies: Policies { zero_date }, tables }, problems)
 }
 
 fn table_input(mapping: &Mapping, table: &MappedTable, query: crate::sql::query::Query) -> TableInput {

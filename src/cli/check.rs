@@ -1,5 +1,7 @@
 //! `strangler check`: everything that speaks against a run, at once; nothing is written.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::arguments::Common;
@@ -7,7 +9,7 @@ use super::exit::{Code, Failure, Findings};
 use super::printer::{Format, Printer, findings_text};
 use super::project::{Planned, Project};
 use super::{binding, text};
-use crate::error::Class;
+use crate::error::{Class, Error, Result};
 use crate::mapping::Problem;
 use crate::review::preflight::{self, FindingJson, Report, TableReport};
 use crate::source::Severity;
@@ -22,17 +24,45 @@ pub async fn command(common: &Common, printer: &Printer) -> Result<Code, Failure
         Err(Failure::Findings(findings)) => return Ok(show(printer, &findings, &[])),
         Err(failure) => return Err(failure),
     };
-    let mut findings = Findings { problems: std::mem::take(&mut project.problems), report: Report::default() };
-    let catalog = project.catalog_live().await?;
-    let attempt = binding::attempt(&project.mappings, &catalog);
-    preflight::of_source(&mut findings.report, &project.source_name, &*project.source, &catalog).await?;
-    findings.problems.extend(attempt.problems.into_iter().filter_map(|problem| explained(problem, &findings.report)));
-    for mapping in &attempt.plan.mappings {
-        let Some((name, target)) = project.target_of(&mapping.name) else { continue };
-        preflight::of_target(&mut findings.report, name, target, &attempt.plan, mapping).await?;
+    let mut findings = Findings { problems: std::mem::take(&mut project.problems), ..Findings::default() };
+    if let Err(error) = ask(&project, &mut findings).await {
+        findings.errors.push(with_first_grants(&project, error));
     }
     let names: Vec<&str> = project.mappings.iter().map(|mapping| mapping.name.value.as_str()).collect();
     Ok(show(printer, &findings, &names))
+}
+
+/// Asks source and targets. What could be found stays in `findings` also when one of them cannot be asked.
+async fn ask(project: &Project, findings: &mut Findings) -> Result<()> {
+    let catalog = project.catalog_live().await?;
+    let attempt = binding::attempt(&project.mappings, &catalog);
+    preflight::of_source(&mut findings.report, &project.source_name, &*project.source, &catalog).await?;
+    let mut told = BTreeSet::new();
+    for problem in attempt.problems {
+        findings.problems.extend(explained(problem, &findings.report, &mut told));
+    }
+    // What is shown where a mapping names it is not said again.
+    let mut place = 0..;
+    findings.report.findings.retain(|_| place.next().is_none_or(|place| !told.contains(&place)));
+    for mapping in &attempt.plan.mappings {
+        let Some((name, target)) = project.target_of(&mapping.name) else { continue };
+        if let Err(error) = preflight::of_target(&mut findings.report, name, target, &attempt.plan, mapping).await {
+            findings.errors.push(error);
+        }
+    }
+    Ok(())
+}
+
+/// A user who may not even connect to the database cannot be told exactly what is missing; the usual grants are.
+fn with_first_grants(project: &Project, error: Error) -> Error {
+    match project.config.sources.get(&project.source_name) {
+        Some(entry) if error.class() == Class::Privilege && error.hint().is_none() => {
+            let (user, database) = (&entry.url.user, &entry.url.database);
+            let replication = "GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.*";
+            error.with_hint(format!("as an administrator: GRANT SELECT ON `{database}`.* TO '{user}'@HOST; {replication} TO '{user}'@HOST; then check again"))
+        }
+        _ => error,
+    }
 }
 
 /// What stands in the way of running a plan; warnings go to stderr.
@@ -47,8 +77,8 @@ pub async fn preflight(project: &Project, planned: &Planned, printer: &Printer) 
         preflight::of_target(&mut report, name, target, &planned.plan, mapping).await?;
     }
     // Whether filled tables may be taken over is decided with the checkpoint at hand.
-    report.findings.retain(|(_, finding)| finding.check != "filled_table");
-    let findings = Findings { problems: Vec::new(), report };
+    report.findings.retain(|(_, finding)| finding.check != "filled_table" && finding.severity > Severity::Note);
+    let findings = Findings { report, ..Findings::default() };
     if findings.code().is_some() {
         return Err(findings.into());
     }
@@ -59,14 +89,15 @@ pub async fn preflight(project: &Project, planned: &Planned, printer: &Printer) 
 }
 
 /// A SELECT over a relation that the databases' findings speak of: a view is refused although the SQL is right, and a table
-/// that may not be read is missing for that reason only.
-fn explained(problem: Problem, report: &Report) -> Option<Problem> {
+/// that may not be read is missing for that reason only. A table that does not exist stays a mistake in the mapping.
+pub(super) fn explained(problem: Problem, report: &Report, told: &mut BTreeSet<usize>) -> Option<Problem> {
     let named = problem.file.text.get(problem.span.clone()).unwrap_or_default().replace('`', "");
-    let finding =
-        report.findings.iter().map(|(_, finding)| finding).find(|finding| !named.is_empty() && names(&finding.object, &named));
-    match finding.map(|finding| (finding.severity, finding)) {
-        Some((Severity::Privilege, _)) => None,
-        Some((Severity::Refused, finding)) => {
+    let mut findings = report.findings.iter().map(|(_, finding)| finding).enumerate();
+    let finding = findings.find(|(_, finding)| !named.is_empty() && names(&finding.object, &named));
+    match finding.map(|(place, finding)| (finding.severity, place, finding)) {
+        Some((Severity::Privilege, ..)) => None,
+        Some((Severity::Refused, place, finding)) if finding.check != "missing_table" => {
+            told.insert(place);
             let message = format!("{}: {}", finding.object, finding.message);
             Some(Problem { message, help: finding.remedy.clone(), ..problem.of_class(Class::Preflight) })
         }
@@ -178,13 +209,15 @@ mod tests {
         let file = Arc::new(SourceFile { path: "m".into(), text: "FROM v_orders JOIN `tb_cust`".into() });
         let (view, table) = (Problem::new(&file, 5..13, "no table"), Problem::new(&file, 19..28, "no table"));
         let mut report = Report::default();
-        assert_eq!(explained(view.clone(), &report), Some(view.clone()));
+        let mut told = BTreeSet::new();
+        assert_eq!(explained(view.clone(), &report, &mut told), Some(view.clone()));
         report.add(
             "source s",
             vec![finding(Severity::Refused, "shop.v_orders"), finding(Severity::Privilege, "SELECT on `shop`.`tb_cust`")],
         );
-        let refused = explained(view, &report).unwrap();
+        let refused = explained(view, &report, &mut told).unwrap();
         assert_eq!((refused.class, refused.message.as_str()), (Class::Preflight, "shop.v_orders: is a view"));
-        assert_eq!(explained(table, &report), None);
+        assert_eq!(explained(table, &report, &mut told), None);
+        assert_eq!(told, BTreeSet::from([0]));
     }
 }

@@ -105,7 +105,8 @@ fn pending_count(diffs: &[Diffed<'_>]) -> u64 {
 }
 
 fn text(diffs: &[Diffed<'_>]) -> String {
-    let mut lines: Vec<String> = diffs.iter().flat_map(table_lines).collect();
+    let width = diffs.iter().map(|table| table.label.chars().count()).max().unwrap_or(0);
+    let mut lines: Vec<String> = diffs.iter().flat_map(|table| table_lines(table, width)).collect();
     let conclusion = match pending_count(diffs) {
         0 => format!("nothing pending: {} in {} as the source answers them", counted(row_count(diffs), "row"), counted(diffs.len() as u64, "table")),
         pending => format!("{} pending, of {} that the source answers; nothing was written", counted(pending, "row"), grouped(row_count(diffs))),
@@ -119,16 +120,18 @@ fn row_count(diffs: &[Diffed<'_>]) -> u64 {
     diffs.iter().map(|table| table.diff.row_count).sum()
 }
 
-fn table_lines(table: &Diffed<'_>) -> Vec<String> {
+fn table_lines(table: &Diffed<'_>, width: usize) -> Vec<String> {
     let diff = &table.diff;
     let [insert, change, delete] = [diff.insert_count, diff.change_count, diff.delete_count].map(grouped);
     let created = if diff.absent { "  (the table does not exist yet)" } else { "" };
-    let mut lines = vec![format!("{}  +{insert} insert  ~{change} change  -{delete} delete{created}", table.label)];
+    let mut lines = vec![format!("{:width$}  +{insert} insert  ~{change} change  -{delete} delete{created}", table.label)];
     if diff.repeated_count > 0 {
         lines.push(format!("    ! {} answered more than once by the source", counted(diff.repeated_count, "key")));
     }
     lines.extend(columns_text(&diff.column_counts));
-    lines.extend(diff.examples.iter().map(|mismatch| example_text(table.node, mismatch)));
+    let mut examples: Vec<String> = diff.examples.iter().map(|mismatch| example_text(table.node, mismatch)).collect();
+    examples.sort();
+    lines.extend(examples);
     let more = diff.pending_count().saturating_sub(diff.examples.len() as u64);
     if more > 0 && !diff.examples.is_empty() {
         lines.push(format!("    (and {} more)", grouped(more)));

@@ -44,13 +44,23 @@ fn key_names(table: &TargetTable) -> impl Iterator<Item = &str> {
 fn literal(value: &Value) -> String {
     match value {
         // What would move the cursor or hide itself is written visibly.
-        Value::Text(text) if text.chars().any(char::is_control) => format!("E'{}'", text.escape_default()),
+        Value::Text(text) if text.chars().any(char::is_control) => format!("E'{}'", text.chars().map(visible).collect::<String>()),
         Value::Text(text) => format!("'{}'", text.replace('\'', "''")),
         Value::Bytes(bytes) => format!("'\\x{}'", hex(bytes)),
         Value::Date(date) => format!("'{date}'"),
         Value::DateTime(moment) => format!("'{}'", moment.format(6)),
         Value::Time(time) => format!("'{}'", time.format(6)),
         other => plain(other),
+    }
+}
+
+/// A character of an escaped literal.
+fn visible(character: char) -> String {
+    match character {
+        '\'' => "''".to_owned(),
+        '\\' => "\\\\".to_owned(),
+        control if control.is_control() => format!("\\u{:04x}", u32::from(control)),
+        other => other.to_string(),
     }
 }
 
@@ -108,7 +118,7 @@ mod tests {
         let key = Row::from([Value::text("O'Brien"), Value::Int(-2)]);
         assert_eq!(key_text(&table, &key), "주문 = 'O''Brien', line = -2");
         let key = Row::from([Value::text("a\u{1b}[2J"), Value::Null]);
-        assert!(!key_text(&table, &key).contains('\u{1b}'));
+        assert_eq!(key_text(&table, &key), r"주문 = E'a\u001b[2J', line = NULL");
         let mismatch = Mismatch { key, difference: Difference::Changed(vec!["secret".into()]) };
         let record = serde_json::to_value(DifferenceRecord::of(&table, &mismatch)).unwrap();
         assert_eq!(record, serde_json::json!({"key": {"주문": "a\u{1b}[2J", "line": null}, "difference": "changed", "columns": ["secret"]}));

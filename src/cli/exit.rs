@@ -101,13 +101,16 @@ pub struct Findings {
     pub problems: Vec<Problem>,
     /// What the databases said.
     pub report: Report,
+    /// Why a database could not be asked.
+    pub errors: Vec<Error>,
 }
 
 impl Findings {
     /// The code of the gravest finding: 65 before 77 before 78; `None` if nothing speaks against running.
     #[must_use]
     pub fn code(&self) -> Option<Code> {
-        let classes: Vec<Class> = self.problems.iter().map(|problem| problem.class).chain(self.report.class()).collect();
+        let classes = self.problems.iter().map(|problem| problem.class).chain(self.report.class());
+        let classes: Vec<Class> = classes.chain(self.errors.iter().map(Error::class)).collect();
         let first = [Class::Mapping, Class::Privilege, Class::Preflight].into_iter().find(|class| classes.contains(class));
         first.or_else(|| classes.first().copied()).map(Code::from)
     }
@@ -132,7 +135,7 @@ impl From<Error> for Failure {
 
 impl From<Vec<Problem>> for Failure {
     fn from(problems: Vec<Problem>) -> Self {
-        Self::Findings(Box::new(Findings { problems, report: Report::default() }))
+        Self::Findings(Box::new(Findings { problems, ..Findings::default() }))
     }
 }
 
@@ -202,7 +205,16 @@ mod tests {
             };
             report.add("source s", vec![finding]);
         }
-        Findings { problems, report }.code().map(Code::number)
+        Findings { problems, report, errors: Vec::new() }.code().map(Code::number)
+    }
+
+    #[test]
+    fn what_is_found_comes_before_what_could_not_be_asked() {
+        let file = Arc::new(SourceFile { path: "f".into(), text: String::new() });
+        let errors = || vec![Error::new(Class::Unreachable, "x")];
+        assert_eq!(Findings { errors: errors(), ..Findings::default() }.code(), Some(Code::Unreachable));
+        let problems = vec![Problem::new(&file, 0..0, "p")];
+        assert_eq!(Findings { problems, errors: errors(), ..Findings::default() }.code(), Some(Code::Invalid));
     }
 
     #[test]

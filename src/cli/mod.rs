@@ -8,6 +8,7 @@ pub mod binding;
 pub mod check;
 mod comparison;
 pub mod control;
+pub mod demo;
 pub mod diff;
 mod differences;
 pub mod exit;
@@ -84,6 +85,7 @@ fn outcome() -> Code {
 /// Commands of other files are registered here and in [`arguments::Command`].
 async fn run(command: &Command, common: &Common, printer: &Printer) -> Result<Code, Failure> {
     match command {
+        Command::Demo(arguments) => demo::command(arguments, printer).await,
         Command::Check => check::command(common, printer).await,
         Command::Plan(arguments) => plan::command(common, arguments, printer).await,
         Command::Run(arguments) => run::command(common, arguments, printer).await,

@@ -5,6 +5,7 @@
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
+use std::time::Duration;
 
 use crate::config::Project as Config;
 use crate::error::{Class, Error, Result};
@@ -25,7 +26,26 @@ fn failed(what: &str, path: &Path, error: std::io::Error) -> Error {
     Error::new(Class::Local, format!("cannot {what} {}", path.display())).because(error)
 }
 
+/// How long a run waits for a command that only looks into the state.
+const LOOK_PATIENCE: Duration = Duration::from_secs(3);
+
 impl StateLock {
+    /// Takes the lock for a run. A `status` that looks into the state holds it for a moment, and must not keep an engine from starting.
+    ///
+    /// # Errors
+    /// As [`StateLock::take`], if it is held for longer than a look takes.
+    pub async fn take_for_run(folder: &Path) -> Result<Self> {
+        let started = tokio::time::Instant::now();
+        loop {
+            match Self::take(folder) {
+                Err(error) if error.class() == Class::Locked && started.elapsed() < LOOK_PATIENCE => {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                other => return other,
+            }
+        }
+    }
+
     /// Takes the lock of `folder`, which is made if it is not there.
     ///
     /// # Errors
@@ -78,13 +98,17 @@ pub fn open_store(config: &Config, _lock: &StateLock) -> Result<DiskStore> {
 /// # Errors
 /// `Local` if a file cannot be removed.
 pub fn remove_store(config: &Config, _lock: &StateLock) -> Result<()> {
-    for folder in [config.store_folder(), config.state.join("spool")] {
-        match std::fs::remove_dir_all(&folder) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed("remove", &folder, error)),
-            Ok(()) | Err(_) => {}
-        }
+    // The spool goes first: without a store it means nothing, with an old store it could still be replayed.
+    let (spool, store) = (config.state.join("spool"), config.store_folder());
+    removed(&spool, std::fs::remove_file(&spool))?;
+    removed(&store, std::fs::remove_dir_all(&store))
+}
+
+fn removed(path: &Path, done: std::io::Result<()>) -> Result<()> {
+    match done {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed("remove", path, error)),
+        Ok(()) | Err(_) => Ok(()),
     }
-    Ok(())
 }
 
 /// The identity that a state folder without a running engine holds.
@@ -102,6 +126,29 @@ pub fn stored_identity(config: &Config) -> Result<Identity> {
     let lock = StateLock::take(&config.state)?;
     let store = open_store(config, &lock)?;
     meta::identity(&store)?.ok_or_else(missing)
+}
+
+/// Bytes of the files in the store's folder, the journal included.
+#[must_use]
+pub fn store_bytes(config: &Config) -> u64 {
+    let mut folders = vec![config.store_folder()];
+    let mut bytes = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            match entry.metadata() {
+                Ok(metadata) if metadata.is_dir() => folders.push(entry.path()),
+                Ok(metadata) => bytes += allocated(&metadata),
+                // Compaction removes files at any moment.
+                Err(_) => {}
+            }
+        }
+    }
+    bytes
+}
+
+/// The journal is a sparse file: what counts is what it occupies.
+fn allocated(metadata: &std::fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::blocks(metadata) * 512
 }
 
 /// Writes the identity and the first progress of a new state.
@@ -125,6 +172,19 @@ pub fn begin(store: &dyn Store, source: &str, catalog: SourceCatalog, plan: &Pla
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_run_waits_for_a_status_that_only_looks() {
+        let folder = tempfile::tempdir().unwrap();
+        let look = StateLock::take(folder.path()).unwrap();
+        let run = StateLock::take_for_run(folder.path());
+        let looked = async {
+            tokio::time::sleep(Duration::from_millis(120)).await;
+            drop(look);
+        };
+        let (run, ()) = tokio::join!(run, looked);
+        run.unwrap();
+    }
 
     #[test]
     fn a_second_lock_is_refused_until_the_first_is_gone() {

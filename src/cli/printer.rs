@@ -97,6 +97,11 @@ impl Printer {
         }
     }
 
+    /// Writes why the demo ended, with what its command printed.
+    pub fn demo_failed(&self, text: &str) {
+        self.error_line(&format!("\nerror: the demo stopped: {text}"));
+    }
+
     /// Writes that there is a bug.
     pub fn panicked(&self) -> Code {
         self.error_line("error: this is a bug in strangler; the state is intact up to the last checkpoint\n\nhint: report it with the lines above and the version (`strangler --version`)");
@@ -134,7 +139,8 @@ pub fn findings_text(findings: &Findings, color: bool) -> String {
     problems.sort_by(|left, right| left.order().cmp(&right.order()));
     parts.extend(problems.iter().map(|problem| problem.picture(color)));
     parts.extend(report_text(&findings.report, color));
-    let refused = problems.len() + findings.report.refusal_count();
+    parts.extend(findings.errors.iter().map(|error| error_text(error, color).trim_end().to_owned()));
+    let refused = problems.len() + findings.report.refusal_count() + findings.errors.len();
     if refused > 0 {
         parts.push(format!("{} to mend", counted(refused as u64, "finding")));
     }
@@ -215,6 +221,6 @@ mod tests {
             ],
         );
         report.add("target db", vec![finding(Severity::Privilege, "privilege", "public.orders", "GRANT SELECT ..")]);
-        insta::assert_snapshot!(findings_text(&Findings { problems: vec![], report }, false));
+        insta::assert_snapshot!(findings_text(&Findings { report, ..Findings::default() }, false));
     }
 }

@@ -13,9 +13,10 @@ use crate::migrate::{Board, EngineStatus};
 use crate::state::meta::Stage;
 
 const BLOCK_EVERY: Duration = Duration::from_secs(30);
+const FIRST_BLOCK_AFTER: Duration = Duration::from_secs(2);
 const FRAME_EVERY: Duration = Duration::from_millis(250);
 /// Bars at once: more than a screen is no overview.
-const BARS_MAX: usize = 12;
+const BARS_MAX: usize = 8;
 
 /// A showing task; ends, and clears the bars, when dropped.
 pub struct Shown {
@@ -43,6 +44,8 @@ pub fn show(board: Board, printer: Printer) -> Shown {
                 tokio::time::sleep(FRAME_EVERY).await;
             }
         }
+        // The first block would say nothing yet.
+        tokio::time::sleep(FIRST_BLOCK_AFTER).await;
         loop {
             printer.note(&status_text::block(&board.snapshot()));
             tokio::time::sleep(BLOCK_EVERY).await;
@@ -115,8 +118,10 @@ impl Screen {
         self.bar(" snapshot", finished as u64, status.tables.len() as u64, total);
         for table in &status.tables {
             let Some(total) = table.chunks_total else { continue };
-            if done(table) || self.bars.len() > BARS_MAX {
-                self.remove(&table.table);
+            let name = table.table.rsplit('.').next().unwrap_or_default();
+            // A table of one chunk has nothing to show on the way.
+            if done(table) || total < 2 || (self.bars.len() > BARS_MAX && !self.bars.contains_key(name)) {
+                self.remove(name);
             } else {
                 let message = format!(
                     "{} of {}, {}",
@@ -124,7 +129,7 @@ impl Screen {
                     text::counted(u64::from(total), "chunk"),
                     text::counted(table.row_count, "row")
                 );
-                self.bar(&table.table, u64::from(table.chunks_done), u64::from(total), message);
+                self.bar(name, u64::from(table.chunks_done), u64::from(total), message);
             }
         }
     }

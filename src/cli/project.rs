@@ -4,17 +4,18 @@
 //! asked something, and the plans made from it: over the catalogue as it is now ([`Project::plan_live`]) or as the state recorded
 //! it ([`Project::plan_of_state`]). Problems come all at once, with their places.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use super::control::Client;
-use super::exit::Failure;
+use super::exit::{Failure, Findings};
 use super::{binding, opening};
 use crate::config;
 use crate::error::{Class, Error, Result};
 use crate::mapping::{Mapping, Problem};
 use crate::plan::Plan;
+use crate::review::preflight::{self, Report};
 use crate::schema::{Flavor, SourceCatalog, TableName};
 use crate::source::Source;
 use crate::source::mysql::MySqlSource;
@@ -95,16 +96,16 @@ impl Project {
     /// Problems with the SELECTs and the declarations, all at once; or the source cannot be asked.
     pub async fn plan_live(&self) -> Result<Planned, Failure> {
         let catalog = self.catalog_live().await?;
-        self.plan_over(catalog)
-    }
-
-    /// The plan over a given catalogue.
-    ///
-    /// # Errors
-    /// Problems with the SELECTs and the declarations, all at once.
-    pub fn plan_over(&self, catalog: SourceCatalog) -> Result<Planned, Failure> {
         let attempt = binding::attempt(&self.mappings, &catalog);
-        if attempt.problems.is_empty() { Ok(Planned { catalog, plan: attempt.plan }) } else { Err(attempt.problems.into()) }
+        if attempt.problems.is_empty() {
+            return Ok(Planned { catalog, plan: attempt.plan });
+        }
+        let mut report = Report::default();
+        preflight::of_source(&mut report, &self.source_name, &*self.source, &catalog).await?;
+        let mut told = BTreeSet::new();
+        let problems = attempt.problems.into_iter();
+        let problems = problems.filter_map(|problem| super::check::explained(problem, &report, &mut told)).collect();
+        Err(Findings { problems, report, errors: Vec::new() }.into())
     }
 
     /// What the source says now about every table that a mapping names. Tables that it does not have are left out; SELECTs that cannot

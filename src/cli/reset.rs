@@ -10,7 +10,6 @@ use super::project::Project;
 use super::status_text::stage_name;
 use super::text;
 use crate::error::{Class, Error, Result};
-use crate::state::Store;
 use crate::state::meta;
 use crate::target::Target;
 
@@ -70,7 +69,7 @@ fn state_items(project: &Project, lock: &StateLock) -> Result<Vec<Item>> {
         }
     }
     let stage = meta::progress(&store)?.map_or("empty", |progress| stage_name(progress.stage));
-    let detail = format!("{stage}, {}", text::bytes(store.disk_bytes()));
+    let detail = format!("{stage}, {}", text::bytes(opening::store_bytes(&project.config)));
     Ok(vec![Item { kind: "state", name: project.config.state.display().to_string(), detail }])
 }
 

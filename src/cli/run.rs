@@ -4,6 +4,7 @@
 //! is removed (`--rebuild`, `--adopt`) only when nothing stands in the way of making a new one.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -26,11 +27,14 @@ use crate::review::preview;
 use crate::schema::SourceCatalog;
 use crate::source::Source;
 use crate::source::mysql::MySqlSource;
-use crate::state::Store;
 use crate::state::disk::DiskStore;
 use crate::state::meta::{self, Identity, Stage};
 use crate::target::postgres::PostgresTarget;
 use crate::target::{Phase, Target};
+
+/// How long an engine may take to end in order: waiting for a database that is gone must not hold up the end.
+const STOP_PATIENCE: Duration = Duration::from_secs(20);
+const MEASURE_EVERY: Duration = Duration::from_secs(5);
 
 /// An engine over the databases that this version knows.
 pub type DatabaseEngine = Engine<MySqlSource, PostgresTarget>;
@@ -52,8 +56,14 @@ pub struct Ready {
 /// Whatever refuses the start, or stops the engine.
 pub async fn command(common: &Common, arguments: &RunArguments, printer: &Printer) -> Result<Code, Failure> {
     let project = Project::open(&common.config, &common.mapping)?;
-    let signals = Signals::listen()?;
-    let ready = prepare(&project, arguments, printer).await?;
+    let mut signals = Signals::listen()?;
+    let ready = tokio::select! {
+        ready = prepare(&project, arguments, printer) => ready?,
+        code = signals.next() => {
+            printer.note("stopped before the engine began");
+            return Ok(code);
+        }
+    };
     drive(ready, &project, signals, printer).await
 }
 
@@ -67,7 +77,7 @@ pub async fn prepare(project: &Project, arguments: &RunArguments, printer: &Prin
         (false, true) => StartMode::Adopt,
         (false, false) => StartMode::Continue,
     };
-    let lock = StateLock::take(&project.config.state)?;
+    let lock = StateLock::take_for_run(&project.config.state).await?;
     let (store, planned, identity) = match resumable(project, mode, &lock)? {
         Some((store, identity)) => {
             let planned = project.plan_of_identity(&identity)?;
@@ -119,6 +129,7 @@ async fn begin(
         announce_adoption(project, &planned, printer).await?;
     }
     let start = project.source.start_position().await?;
+    unchanged_since(project, &planned).await?;
     if mode == StartMode::Continue {
         refuse_foreign_targets(project, &planned.plan).await?;
     }
@@ -126,6 +137,21 @@ async fn begin(
     let store = opening::open_store(&project.config, lock)?;
     let identity = opening::begin(&store, &project.source_name, planned.catalog.clone(), &planned.plan, start)?;
     Ok((store, planned, identity))
+}
+
+/// A definition that changed between the catalogue's reading and the start of the stream would be in neither.
+async fn unchanged_since(project: &Project, planned: &Planned) -> Result<(), Failure> {
+    let again = project.plan_live().await?;
+    let definition = |planned: &Planned| {
+        let mut tables = planned.catalog.tables.clone();
+        tables.iter_mut().for_each(|table| table.row_estimate = 0);
+        (tables, planned.catalog.session.clone())
+    };
+    if definition(planned) == definition(&again) {
+        return Ok(());
+    }
+    let message = "a mapped table changed its definition while the run began";
+    Err(Error::new(Class::Retry, message).with_hint("run it again").into())
 }
 
 /// A lost state is said before a new one is made: afterwards the old folder can still be put back.
@@ -181,14 +207,17 @@ fn targets_of(project: &Project, plan: &Plan) -> Result<Vec<Arc<PostgresTarget>>
 
 /// The picture before anything has happened.
 fn board(plan: &Plan, catalog: &SourceCatalog, store: &DiskStore) -> Result<Board> {
-    let stored = plan.tables.iter().zip(&catalog.tables).filter(|(table, _)| !table.layout.columns.is_empty());
-    let tables = stored.map(|(table, schema)| TableStatus {
-        table: table.layout.name.to_string(),
-        chunks_done: 0,
-        chunks_total: None,
-        row_count: 0,
-        row_estimate: schema.row_estimate,
-    });
+    let mut tables = Vec::new();
+    for (table, schema) in plan.tables.iter().zip(&catalog.tables) {
+        let chunks = meta::chunks(store, table.layout.id)?;
+        tables.push(TableStatus {
+            table: table.layout.name.to_string(),
+            chunks_done: u32::try_from(chunks.len()).unwrap_or(u32::MAX),
+            chunks_total: meta::ranges(store, table.layout.id)?.map(|ranges| u32::try_from(ranges.len()).unwrap_or(u32::MAX)),
+            row_count: chunks.values().map(|chunk| chunk.row_count).sum(),
+            row_estimate: schema.row_estimate,
+        });
+    }
     let load = |id: &crate::plan::NodeId| {
         let node = plan.nodes.get(id.0 as usize)?;
         let anchor_estimate = preview::anchor_estimate(catalog, node);
@@ -199,27 +228,54 @@ fn board(plan: &Plan, catalog: &SourceCatalog, store: &DiskStore) -> Result<Boar
         phase: Phase::Loading,
         sequence: 0,
         position: None,
-        lag_ms: 0,
+        lag_ms: None,
         checkpoint_age_ms: 0,
         loads: mapping.nodes.iter().filter_map(load).collect(),
     });
-    let board = Board::new(tables.collect(), mappings.collect());
+    let board = Board::new(tables, mappings.collect());
     let stage = meta::progress(store)?.map_or(Stage::Snapshot, |progress| progress.stage);
-    let state_bytes = store.disk_bytes();
-    board.update(|status| {
-        status.stage = stage;
-        status.state_bytes = state_bytes;
-    });
+    board.update(|status| status.stage = stage);
     Ok(board)
+}
+
+/// Keeps the size of the state on the board.
+fn measure(project: &Project, board: Board) -> tokio::task::JoinHandle<()> {
+    let config = project.config.clone();
+    tokio::spawn(async move {
+        loop {
+            let config = config.clone();
+            if let Ok(bytes) = tokio::task::spawn_blocking(move || opening::store_bytes(&config)).await {
+                board.update(|status| status.state_bytes = bytes);
+            }
+            tokio::time::sleep(MEASURE_EVERY).await;
+        }
+    })
+}
+
+/// Passes when a stop was asked for and the engine has had its time to end in order.
+async fn overdue(mut stopped: watch::Receiver<bool>) {
+    if stopped.wait_for(|stop| *stop).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+    tokio::time::sleep(STOP_PATIENCE).await;
 }
 
 /// Runs a ready engine with its control socket, its progress and its signals.
 async fn drive(ready: Ready, project: &Project, signals: Signals, printer: &Printer) -> Result<Code, Failure> {
     let Ready { engine, identity, stop, _lock } = ready;
     let serving = control::serve(&project.config.state, (engine.clone(), identity))?;
+    let measured = measure(project, engine.board().clone());
     let shown = progress::show(engine.board().clone(), printer.clone());
+    let stopped = stop.subscribe();
     let stopping = signals.stop_on_first(stop, printer.clone());
-    let ended = engine.run().await;
+    let ended = tokio::select! {
+        ended = engine.run() => ended,
+        () = overdue(stopped) => {
+            tracing::warn!("the engine did not end in order in time; nothing is lost");
+            Ok(Ended::Stopped)
+        }
+    };
+    measured.abort();
     drop(shown);
     drop(serving);
     let signal = stopping.finish();

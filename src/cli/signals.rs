@@ -51,7 +51,8 @@ impl Signals {
         Stopping { task, received }
     }
 
-    async fn next(&mut self) -> Code {
+    /// Waits for a signal.
+    pub async fn next(&mut self) -> Code {
         tokio::select! {
             _ = self.interrupt.recv() => Code::Interrupted,
             _ = self.terminate.recv() => Code::Terminated,

@@ -16,7 +16,6 @@ use super::text;
 use crate::error::{Class, Result};
 use crate::migrate::EngineStatus;
 use crate::migrate::board::now_us;
-use crate::state::Store;
 use crate::state::meta::{self, Progress};
 use crate::target::{Checkpoint, Target};
 
@@ -112,7 +111,12 @@ fn stored(project: &Project) -> Result<Option<StateJson>> {
     })?;
     let store = opening::open_store(&project.config, &lock)?;
     let (Some(identity), Some(progress)) = (meta::identity(&store)?, meta::progress(&store)?) else { return Ok(None) };
-    Ok(Some(StateJson { state_id: identity.state_id, stage: stage_name(progress.stage), bytes: store.disk_bytes(), progress }))
+    Ok(Some(StateJson {
+        state_id: identity.state_id,
+        stage: stage_name(progress.stage),
+        bytes: opening::store_bytes(&project.config),
+        progress,
+    }))
 }
 
 fn status_text(status: &StatusJson) -> String {

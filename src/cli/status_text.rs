@@ -68,7 +68,7 @@ fn headline(status: &EngineStatus) -> String {
 /// Lag means something from the first load on.
 fn lag(mapping: &MappingStatus) -> String {
     match mapping.phase {
-        Phase::Live => text::duration_ms(mapping.lag_ms),
+        Phase::Live => mapping.lag_ms.map_or_else(|| "-".to_owned(), text::duration_ms),
         Phase::Loading => "-".to_owned(),
     }
 }
@@ -107,10 +107,15 @@ pub fn report(status: &EngineStatus) -> String {
                     (false, Some(percent)) => percent,
                     (false, None) => "-".to_owned(),
                 };
-            vec![mapping.mapping.clone(), load.table.clone(), progress, text::grouped(load.row_count)]
+            let rows = if status.stage < Stage::Live { text::grouped(load.row_count) } else { String::new() };
+            vec![mapping.mapping.clone(), load.table.clone(), progress, rows]
         })
         .collect();
-    parts.push(text::table(&["mapping", "target table", "first load", "rows loaded"], rows, &[2, 3]));
+    parts.push(text::table(
+        &["mapping", "target table", "first load", if status.stage < Stage::Live { "rows loaded" } else { "" }],
+        rows,
+        &[2, 3],
+    ));
     if status.stage == Stage::Snapshot {
         let rows = status.tables.iter().map(|table| {
             let total = table.chunks_total.map_or_else(|| "?".to_owned(), |total| total.to_string());

@@ -180,10 +180,12 @@ fn print_text(printer: &Printer, verified: &[Verified<'_>], show: usize, has_eng
     let all = verified.iter().flat_map(|table| table.differences().into_iter().map(move |(mismatch, confirmed)| (table, mismatch, confirmed)));
     let lines: Vec<String> = all.map(|(table, mismatch, confirmed)| difference_text(table, mismatch, confirmed)).collect();
     if !lines.is_empty() {
-        let shown: Vec<&str> = lines.iter().take(show).map(String::as_str).collect();
+        let mut shown: Vec<String> = lines.iter().take(show).cloned().collect();
         let more = lines.len().saturating_sub(shown.len()) as u64;
-        let rest = if more > 0 { format!("\n(and {} more; --show {} shows all)", grouped(more), lines.len()) } else { String::new() };
-        printer.result(&format!("\n{}{rest}", shown.join("\n")));
+        if more > 0 {
+            shown.push(format!("(and {} more; --show {} shows all)", grouped(more), lines.len()));
+        }
+        printer.result(&format!("\n{}", shown.join("\n")));
     }
     printer.result(&format!("\n{}", conclusion(verified)));
     if count(verified, |report| &report.unconfirmed) > 0 && !has_engine {

@@ -50,7 +50,7 @@ pub(super) fn mappings(project: &Project) -> Result<Vec<Arc<SourceFile>>, Vec<Pr
         if found.is_empty() {
             let problem =
                 Problem::new(&project.file, pattern.span.clone(), format!("no mapping file is named {}", pattern.value));
-            problems.push(problem.with_help(format!("paths start from {}", project.folder.display())));
+            problems.push(problem.with_help(format!("paths start from the folder of {}", project.file.path)));
         }
         paths.extend(found);
     }
@@ -84,7 +84,8 @@ fn children(parent: &Path, part: &str) -> Vec<PathBuf> {
     if !part.contains(['*', '?']) {
         return vec![parent.join(part)];
     }
-    let entries = std::fs::read_dir(parent).into_iter().flatten().flatten();
+    let listed = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+    let entries = std::fs::read_dir(listed).into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
     // A leading dot is hidden from patterns, as in a shell.
     names.filter(|name| !name.starts_with('.') && is_like(name, part)).map(|name| parent.join(name)).collect()

@@ -97,7 +97,7 @@ impl Project {
     /// All problems with it; a file that cannot be read is one without a place.
     pub fn read(path: &Path) -> std::result::Result<Self, Vec<Problem>> {
         let file = files::read(path).map_err(|problem| vec![*problem])?;
-        let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = path.parent().unwrap_or(Path::new(""));
         read::project(file, folder)
     }
 

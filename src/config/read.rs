@@ -1,7 +1,7 @@
 //! Reading the project file: the format, field by field.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use super::engine::{DEFAULT_MEMORY_BYTES, MEMORY_BYTES_MIN};
@@ -48,6 +48,13 @@ fn without_secret(problem: Problem, secret_lines: &BTreeSet<usize>) -> Problem {
     Problem { file: Arc::new(file), span: 0..0, ..problem }
 }
 
+/// A path without the `.` in it, as messages show it.
+fn plain(path: &Path) -> PathBuf {
+    let parts = path.components().filter(|part| *part != Component::CurDir);
+    let plain: PathBuf = parts.collect();
+    if plain.as_os_str().is_empty() { PathBuf::from(".") } else { plain }
+}
+
 struct Reading<'a> {
     reader: Reader,
     folder: &'a Path,
@@ -69,7 +76,7 @@ impl Reading<'_> {
         let sources = self.entries(&fields, "sources", Self::source);
         let targets = self.entries(&fields, "targets", Self::target);
         let state = match fields.get("state") {
-            Some(node) => self.reader.name(node, "state").map(|path| self.folder.join(path)),
+            Some(node) => self.reader.name(node, "state").map(|path| plain(&self.folder.join(path))),
             None => Some(self.folder.join("state")),
         };
         let memory_bytes = self.memory(&fields);

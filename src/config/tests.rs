@@ -45,7 +45,7 @@ fn a_right_file_becomes_a_project() {
     assert_eq!((erp.server_id, erp.connections_max, erp.statement_timeout_s), (Some(18231), 2, 30));
     assert_eq!((erp.session.sql_mode.as_deref(), erp.session.time_zone.as_deref()), (Some(""), Some("+09:00")));
     assert_eq!(project.targets["order-db"].password, SecretPlace::File("/project/secrets/order".into()));
-    assert_eq!(project.store_folder(), Path::new("/project/./state/store"));
+    assert_eq!(project.store_folder(), Path::new("/project/state/store"));
     assert_eq!(project.memory_bytes, 1 << 30);
 }
 

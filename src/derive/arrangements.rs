@@ -58,11 +58,5 @@ pub trait Arrangements: Send + Sync {
     ///
     /// # Errors
     /// The store or `visit` failed.
-    fn scan(
-        &self,
-        space: Space,
-        prefix: &[u8],
-        after: Option<&[u8]>,
-        visit: Visit<'_>,
-    ) -> Result<()>;
+    fn scan(&self, space: Space, prefix: &[u8], after: Option<&[u8]>, visit: Visit<'_>) -> Result<()>;
 }

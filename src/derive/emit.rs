@@ -121,8 +121,9 @@ impl<'a> Part<'a> {
         derived.rows.iter().map(emission).collect()
     }
 
-    /// Compares an anchor with its last emission: the mutations of the fingerprints, and what to write by output key.
-    pub(crate) fn difference(&self, view: &View<'_>, derived: Derived) -> Result<Difference> {
+    /// Compares an anchor with its last emission: the mutations of the fingerprints, and what to write by output key; `None` if nothing
+    /// differs.
+    pub(crate) fn difference(&self, view: &View<'_>, derived: Derived) -> Result<Option<Difference>> {
         let space = Space::Emitted(self.id);
         let mut mutations = Vec::new();
         let mut writes = Vec::new();
@@ -145,7 +146,7 @@ impl<'a> Part<'a> {
             mutations.push(Mutation { space, key, value: Some(fingerprint.to_be_bytes().to_vec()) });
             writes.push((output, Write::Upsert(row)));
         }
-        Ok((mutations, writes))
+        Ok(if mutations.is_empty() { None } else { Some((mutations, writes)) })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::ControlFlow;
 
 use crate::derive::rows::{Binding, Environment, Execution, Frame};
@@ -81,22 +82,29 @@ fn finish(execution: &Execution<'_>, select: &Select, group: Group<'_>) -> Resul
     Ok(Some((order, select.outputs.iter().map(|output| evaluate(output, &frame)).collect::<Result<_>>()?)))
 }
 
-/// The first of every set of equal rows; rows that are equal to the source but written differently have no answer.
-pub(crate) fn pick_distinct(rows: Ordered, kinds: &[KeyKind]) -> Result<Ordered> {
-    let mut seen: BTreeMap<Vec<u8>, Row> = BTreeMap::new();
-    let mut picked = Vec::new();
-    for (order, row) in rows {
-        let key = crate::value::key::encode_key(kinds, &row)?;
-        match seen.get(&key) {
-            Some(first) if *first != row => {
-                return Err(ambiguous(&(0..0), "equal rows of DISTINCT that are written in different ways"));
+/// The first of every set of equal rows; rows that are equal to the source but written differently have no answer, nor has an order by
+/// what equal rows differ in, where it chooses.
+pub(crate) fn pick_distinct(select: &Select, rows: Ordered, kinds: &[KeyKind]) -> Result<Ordered> {
+    let mut seen: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
+    let mut picked = Ordered::new();
+    let mut is_order_open = false;
+    for (values, row) in rows {
+        match seen.entry(crate::value::key::encode_key(kinds, &row)?) {
+            Entry::Vacant(slot) => {
+                slot.insert(picked.len());
+                picked.push((values, row));
             }
-            Some(_) => {}
-            None => {
-                seen.insert(key, row.clone());
-                picked.push((order, row));
+            Entry::Occupied(slot) => {
+                let Some((first_values, first)) = picked.get(*slot.get()) else { continue };
+                if *first != row {
+                    return Err(ambiguous(&(0..0), "equal rows of DISTINCT that are written in different ways"));
+                }
+                is_order_open |= order(select, first_values, &values)? != Ordering::Equal;
             }
         }
+    }
+    if is_order_open && select.limit.is_some_and(|limit| picked.len() as u64 > limit) {
+        return Err(ambiguous(&select.span, "a LIMIT over DISTINCT rows whose ORDER BY differs between equal rows"));
     }
     Ok(picked)
 }

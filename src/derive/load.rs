@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::derive::emit::Part;
+use crate::derive::keys::Keys;
 use crate::derive::step::{derive_all, parts};
 use crate::derive::stored::{decode_base, index_key, table};
 use crate::derive::view::{Reader, View};
@@ -33,9 +34,9 @@ pub fn load(
         Anchor::Row { .. } => roots(store, &part, after, anchors_max)?,
         Anchor::Group { index, .. } => groups(&view, store, &part, *index, after, anchors_max)?,
     };
-    let mut loaded = Loaded { next, ..Loaded::default() };
+    let mut loaded = Loaded { next, anchors: anchors.len() as u64, ..Loaded::default() };
     let mut keys = BTreeSet::new();
-    for derived in derive_all(&view, part, &anchors)? {
+    for derived in derive_all(&view, part, &anchors, |derived| Ok(Some(derived)))? {
         loaded.mutations.extend(part.emissions(&derived));
         for (key, (_, row)) in derived.rows {
             if !keys.insert(key) {
@@ -47,15 +48,15 @@ pub fn load(
     Ok(loaded)
 }
 
-type Page = (Vec<Vec<u8>>, Option<Vec<u8>>);
+type Page = (Keys, Option<Vec<u8>>);
 
 fn roots(store: &dyn Arrangements, part: &Part<'_>, after: Option<&[u8]>, anchors_max: usize) -> Result<Page> {
-    let mut keys: Vec<Vec<u8>> = Vec::new();
+    let mut keys = Keys::default();
     store.scan(Space::Base(part.anchor_table()?), &[], after, &mut |key, _| {
-        keys.push(key.to_vec());
+        keys.push(key);
         Ok(keys.len() < anchors_max)
     })?;
-    let next = if keys.len() == anchors_max { keys.last().cloned() } else { None };
+    let next = if keys.len() == anchors_max { keys.iter().last().map(<[u8]>::to_vec) } else { None };
     Ok((keys, next))
 }
 
@@ -79,7 +80,7 @@ fn groups(
         Ok(rows.len() < rows_max)
     })?;
     let is_last_page = rows.len() < rows_max;
-    let mut anchors = Vec::new();
+    let mut anchors = Keys::default();
     let mut cursor = None;
     let mut rows = rows.into_iter();
     for (key, bytes) in rows.by_ref() {
@@ -87,7 +88,7 @@ fn groups(
         if let Some(anchor) = index_key(parts, &stored.row)?
             && first_of(store, parts.over_identity, id, index, &anchor)?.is_some_and(|first| first == stored.key)
         {
-            anchors.push(anchor);
+            anchors.push(&anchor);
         }
         cursor = Some(stored.key);
         if anchors.len() == anchors_max {

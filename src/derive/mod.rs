@@ -12,6 +12,7 @@
 mod arrangements;
 mod emit;
 mod group;
+mod keys;
 mod load;
 mod net;
 mod rows;

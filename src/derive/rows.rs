@@ -59,7 +59,7 @@ impl<'a> Execution<'a> {
         let ordered = if select.group_by.is_some() { finish_groups(self, select, outer)? } else { self.plain(select, outer)? };
         let access = self.access(select);
         let ordered = match (select.distinct, access) {
-            (true, Some(access)) => pick_distinct(ordered, &access.distinct_kinds)?,
+            (true, Some(access)) => pick_distinct(select, ordered, &access.distinct_kinds)?,
             _ => ordered,
         };
         pick_first(select, ordered)

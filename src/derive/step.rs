@@ -6,18 +6,19 @@ use rayon::prelude::*;
 
 use crate::change::{Change, Chunk};
 use crate::derive::emit::{Collected, Derived, Part};
+use crate::derive::keys::Keys;
 use crate::derive::net::{Mode, Net, RowChange, net, stage};
 use crate::derive::stored::{Stored, base_key, decode_base, table};
 use crate::derive::view::{Reader, View};
 use crate::derive::walk::affected;
 use crate::derive::{Arrangements, Mutation, Space, Step};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, ResultExt};
 use crate::plan::{MappingId, NodeId, Plan};
 use crate::write::WriteBatch;
 
-/// Anchors per task of a parallel derivation, at least and at most: each task has a reader of its own, which remembers the rows that
+/// Anchors per slice of a derivation, at least and at most: each slice has a reader of its own, which remembers the rows that
 /// many anchors share.
-const ANCHORS_PER_TASK: std::ops::RangeInclusive<usize> = 64..=1024;
+const ANCHORS_PER_SLICE: std::ops::RangeInclusive<usize> = 64..=1024;
 
 /// One live epoch: changes in, state mutations and target writes out.
 ///
@@ -47,10 +48,9 @@ pub fn step(plan: &Plan, store: &dyn Arrangements, changes: &[Change]) -> Result
 }
 
 fn part_step(view: &View<'_>, part: Part<'_>, net: &Net, emitted: &mut Vec<Mutation>, collected: &mut Collected) -> Result<u64> {
-    let anchors: Vec<Vec<u8>> = affected(&Reader::new(view), part.branch, net)?.into_iter().collect();
-    let count = anchors.len() as u64;
-    for derived in derive_all(view, part, &anchors)? {
-        let (mutations, writes) = part.difference(view, derived)?;
+    let anchors = affected(view, part.branch, net)?;
+    for difference in derive_all(view, part, &anchors, |derived| part.difference(view, derived))? {
+        let (mutations, writes) = difference;
         emitted.extend(mutations);
         for (key, write) in writes {
             if !collected.add(key, write) {
@@ -58,22 +58,33 @@ fn part_step(view: &View<'_>, part: Part<'_>, net: &Net, emitted: &mut Vec<Mutat
             }
         }
     }
-    Ok(count)
+    Ok(anchors.len() as u64)
 }
 
-/// Derives anchors in parallel, in their order.
-pub(crate) fn derive_all(view: &View<'_>, part: Part<'_>, anchors: &[Vec<u8>]) -> Result<Vec<Derived>> {
-    let derive = |anchors: &[Vec<u8>]| {
+/// Derives anchors in parallel and gives what `keep` keeps of each, in their order. The derived rows, and the stored rows they were derived
+/// from, live no longer than their slice of anchors.
+pub(crate) fn derive_all<T: Send>(
+    view: &View<'_>,
+    part: Part<'_>,
+    anchors: &Keys,
+    keep: impl Fn(Derived) -> Result<Option<T>> + Sync,
+) -> Result<Vec<T>> {
+    let derive = |slice| {
         let reader = Reader::new(view);
-        part.prefetch(&reader, anchors)?;
-        anchors.iter().map(|anchor| part.derive(&reader, anchor)).collect::<Result<Vec<Derived>>>()
+        let anchors = anchors.owned(slice);
+        part.prefetch(&reader, &anchors)?;
+        let mut kept = Vec::new();
+        for anchor in &anchors {
+            let derived = part.derive(&reader, anchor);
+            let derived = derived.context(|| format!("could not derive a row of target table {}", part.node.table.name))?;
+            kept.extend(keep(derived)?);
+        }
+        Ok(kept)
     };
-    let per_task = (anchors.len() / (2 * rayon::current_num_threads())).clamp(*ANCHORS_PER_TASK.start(), *ANCHORS_PER_TASK.end());
-    if anchors.len() <= per_task {
-        return derive(anchors);
-    }
-    let parts = anchors.par_chunks(per_task).map(derive).collect::<Result<Vec<Vec<Derived>>>>()?;
-    Ok(parts.into_iter().flatten().collect())
+    let per_slice =
+        (anchors.len() / (2 * rayon::current_num_threads())).clamp(*ANCHORS_PER_SLICE.start(), *ANCHORS_PER_SLICE.end());
+    let kept = anchors.slices(per_slice).into_par_iter().map(derive).collect::<Result<Vec<Vec<T>>>>()?;
+    Ok(kept.into_iter().flatten().collect())
 }
 
 /// The branches of a node.

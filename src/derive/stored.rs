@@ -5,7 +5,7 @@
 
 use crate::derive::Space;
 use crate::error::{Error, Result};
-use crate::plan::{IndexPlan, Plan, TablePlan};
+use crate::plan::{IndexId, IndexPlan, Plan, TablePlan};
 use crate::schema::TableId;
 use crate::sql::evaluate::{Scope, evaluate};
 use crate::sql::query::{AliasId, Expr, Select};
@@ -25,6 +25,11 @@ pub(crate) struct Stored {
 /// A table of the plan by id.
 pub(crate) fn table(plan: &Plan, id: TableId) -> Result<&TablePlan> {
     plan.tables.get(id.0 as usize).ok_or_else(|| Error::bug(format!("table {} is not in the plan", id.0)))
+}
+
+/// An index of the plan by id.
+pub(crate) fn index(plan: &Plan, id: IndexId) -> Result<&IndexPlan> {
+    plan.indexes.get(id.0 as usize).ok_or_else(|| Error::bug(format!("index {} is not in the plan", id.0)))
 }
 
 /// The base key of a row.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::Xxh3DefaultBuilder;
 
-use crate::derive::stored::{Stored, decode_base, table};
+use crate::derive::stored::{Stored, decode_base, index, table};
 use crate::derive::{Arrangements, Mutation, Space};
 use crate::error::{Error, Result};
 use crate::plan::{IndexId, IndexPlan, Plan};
@@ -60,25 +60,41 @@ impl<'a> View<'a> {
         Ok(keys.iter().map(pick).collect())
     }
 
-    /// All entries whose key starts with `prefix`, in key order.
-    pub(crate) fn entries(&self, space: Space, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
-        let mut found: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+    /// Visits all entries whose key starts with `prefix`: those of the store in key order, then those of this epoch in theirs.
+    pub(crate) fn visit(&self, space: Space, prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<()> {
         let overlay = self.overlay.get(&space);
         self.store.scan(space, prefix, None, &mut |key, value| {
             if overlay.is_none_or(|entries| !entries.contains_key(key)) {
-                found.push((key.to_vec(), value.to_vec()));
+                visit(key, value);
             }
             Ok(true)
         })?;
         let above = overlay.into_iter().flat_map(|entries| entries.range::<[u8], _>((Bound::Included(prefix), Bound::Unbounded)));
-        let before = found.len();
-        found.extend(
-            above.take_while(|(key, _)| key.starts_with(prefix)).filter_map(|(key, value)| Some((key.clone(), value.clone()?))),
-        );
-        if found.len() > before {
+        for (key, value) in above.take_while(|(key, _)| key.starts_with(prefix)) {
+            if let Some(value) = value {
+                visit(key, value);
+            }
+        }
+        Ok(())
+    }
+
+    /// All entries whose key starts with `prefix`, in key order.
+    pub(crate) fn entries(&self, space: Space, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        let mut found: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+        self.visit(space, prefix, &mut |key, value| found.push((key.to_vec(), value.to_vec())))?;
+        if self.overlay.contains_key(&space) {
             found.sort();
         }
         Ok(found)
+    }
+
+    /// Visits the base keys that an index has under a key, in no order.
+    pub(crate) fn base_keys(&self, id: IndexId, key: &[u8], visit: &mut dyn FnMut(&[u8])) -> Result<()> {
+        let index = index(self.plan, id)?;
+        if index.over_identity {
+            return self.visit(Space::Base(index.table), key, &mut |key, _| visit(key));
+        }
+        self.visit(Space::Index(id), key, &mut |entry, _| visit(entry.get(key.len()..).unwrap_or_default()))
     }
 }
 
@@ -106,7 +122,7 @@ impl<'a> Reader<'a> {
 
     /// An index of the plan.
     pub(crate) fn index(&self, id: IndexId) -> Result<&'a IndexPlan> {
-        self.view.plan.indexes.get(id.0 as usize).ok_or_else(|| Error::bug(format!("index {} is not in the plan", id.0)))
+        index(self.view.plan, id)
     }
 
     /// Rows by their base keys, in the order of the (sorted) keys; absent ones are left out.
@@ -162,13 +178,10 @@ impl<'a> Reader<'a> {
     }
 
     /// The base keys that an index has under a key, sorted.
-    pub(crate) fn base_keys(&self, id: IndexId, key: &[u8]) -> Result<Vec<Vec<u8>>> {
-        let index = self.index(id)?;
-        if index.over_identity {
-            let entries = self.view.entries(Space::Base(index.table), key)?;
-            return Ok(entries.into_iter().map(|(key, _)| key).collect());
-        }
-        let entries = self.view.entries(Space::Index(id), key)?;
-        Ok(entries.into_iter().map(|(entry, _)| entry.get(key.len()..).unwrap_or_default().to_vec()).collect())
+    fn base_keys(&self, id: IndexId, key: &[u8]) -> Result<Vec<Vec<u8>>> {
+        let mut keys = Vec::new();
+        self.view.base_keys(id, key, &mut |key| keys.push(key.to_vec()))?;
+        keys.sort();
+        Ok(keys)
     }
 }

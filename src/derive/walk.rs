@@ -1,35 +1,42 @@
 //! From changed rows to affected anchors: both images of every changed row, through the new state, along the planned hops.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
+use crate::derive::keys::Keys;
 use crate::derive::net::{Net, RowChange};
-use crate::derive::stored::{OneRow, Stored, index_key, probe_key};
-use crate::derive::view::Reader;
+use crate::derive::stored::{OneRow, Stored, index, index_key, probe_key};
+use crate::derive::view::{Reader, View};
 use crate::error::{Error, Result};
-use crate::plan::{Anchor, BranchPlan, Walk};
+use crate::plan::{Anchor, BranchPlan, Hop, Walk};
 use crate::schema::TableId;
 use crate::sql::evaluate::is_true;
 use crate::sql::query::AliasId;
 
-/// The keys of all anchors of a branch whose rows may have changed.
-pub(crate) fn affected(reader: &Reader<'_>, branch: &BranchPlan, net: &Net) -> Result<BTreeSet<Vec<u8>>> {
-    let mut anchors = BTreeSet::new();
+/// A walk reads this many rows at a time.
+const ROWS_PER_SLICE: usize = 5_000;
+
+/// The keys of all anchors of a branch whose rows may have changed, sorted.
+pub(crate) fn affected(view: &View<'_>, branch: &BranchPlan, net: &Net) -> Result<Keys> {
+    let mut anchors = Keys::default();
     for (alias, walk) in &branch.walks {
         let table = table_of(branch, *alias)?;
-        let Some(rows) = net.get(&table) else { continue };
-        let mut start: BTreeMap<(Vec<u8>, bool), Arc<Stored>> = BTreeMap::new();
-        for (key, change) in rows {
+        let mut start: Vec<Arc<Stored>> = Vec::new();
+        for change in net.get(&table).into_iter().flat_map(BTreeMap::values) {
             if touches(walk, *alias, change)? {
-                for (is_new, image) in [(false, &change.old), (true, &change.new)] {
-                    if let Some(stored) = image {
-                        start.insert((key.clone(), is_new), Arc::new(stored.clone()));
-                    }
-                }
+                start.extend([&change.old, &change.new].into_iter().flatten().cloned().map(Arc::new));
+            }
+            if start.len() >= ROWS_PER_SLICE {
+                follow(view, branch, walk, &std::mem::take(&mut start), &mut anchors)?;
             }
         }
-        follow(reader, branch, walk, start.into_values().collect(), &mut anchors)?;
+        if !start.is_empty() {
+            follow(view, branch, walk, &start, &mut anchors)?;
+        }
     }
+    anchors.sort();
     Ok(anchors)
 }
 
@@ -64,40 +71,72 @@ fn fulfils(walk: &Walk, alias: AliasId, stored: &Stored) -> Result<bool> {
     Ok(true)
 }
 
-fn follow(
-    reader: &Reader<'_>,
-    branch: &BranchPlan,
-    walk: &Walk,
-    start: Vec<Arc<Stored>>,
-    anchors: &mut BTreeSet<Vec<u8>>,
-) -> Result<()> {
-    let mut rows = start;
-    let last = walk.hops.len().checked_sub(1);
-    for (position, hop) in walk.hops.iter().enumerate() {
-        let index = reader.index(hop.index)?;
-        let mut probes = BTreeSet::new();
-        for stored in &rows {
-            let scope = OneRow { alias: hop.from, values: &stored.row };
-            probes.extend(probe_key(index, &hop.probe, &scope)?);
-        }
-        let mut keys = BTreeSet::new();
-        for probe in &probes {
-            keys.extend(reader.base_keys(hop.index, probe)?);
-        }
+/// Hop by hop over all rows at hand. Between hops only keys are held: rows are read in slices and dropped again.
+fn follow(view: &View<'_>, branch: &BranchPlan, walk: &Walk, start: &[Arc<Stored>], anchors: &mut Keys) -> Result<()> {
+    let mut hops = walk.hops.iter();
+    let Some(mut hop) = hops.next() else { return anchors_of(view, branch, start, anchors) };
+    let mut probes = Keys::default();
+    probes_of(view, hop, start, &mut probes)?;
+    loop {
+        probes.sort();
+        let found = found_by(view, hop, &probes)?;
+        let next = hops.next();
         // The root is known by its key alone; only a group key has to be read off the row.
-        if Some(position) == last && matches!(branch.anchor, Anchor::Row { .. }) {
-            anchors.extend(keys);
+        if next.is_none() && matches!(branch.anchor, Anchor::Row { .. }) {
+            anchors.append(&found);
             return Ok(());
         }
-        let keys: Vec<Vec<u8>> = keys.into_iter().collect();
-        rows = reader.rows(index.table, &keys)?;
+        let table = index(view.plan, hop.index)?.table;
+        let slices = found.slices(ROWS_PER_SLICE);
+        let read = |slice| {
+            let rows = Reader::new(view).rows(table, &found.owned(slice))?;
+            let mut keys = Keys::default();
+            match next {
+                Some(next) => probes_of(view, next, &rows, &mut keys)?,
+                None => anchors_of(view, branch, &rows, &mut keys)?,
+            }
+            keys.sort();
+            Ok(keys)
+        };
+        let read: Vec<Keys> = slices.into_par_iter().map(read).collect::<Result<_>>()?;
+        probes = Keys::default();
+        let into = if next.is_some() { &mut probes } else { &mut *anchors };
+        read.iter().for_each(|keys| into.append(keys));
+        let Some(next) = next else { return Ok(()) };
+        hop = next;
     }
+}
+
+/// The base keys that a hop's probes find, sorted.
+fn found_by(view: &View<'_>, hop: &Hop, probes: &Keys) -> Result<Keys> {
+    let mut found = Keys::default();
+    for probe in probes.iter() {
+        view.base_keys(hop.index, probe, &mut |key| found.push(key))?;
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn probes_of(view: &View<'_>, hop: &Hop, rows: &[Arc<Stored>], probes: &mut Keys) -> Result<()> {
+    let index = index(view.plan, hop.index)?;
+    for stored in rows {
+        let scope = OneRow { alias: hop.from, values: &stored.row };
+        if let Some(probe) = probe_key(index, &hop.probe, &scope)? {
+            probes.push(&probe);
+        }
+    }
+    Ok(())
+}
+
+fn anchors_of(view: &View<'_>, branch: &BranchPlan, rows: &[Arc<Stored>], anchors: &mut Keys) -> Result<()> {
     for stored in rows {
         match &branch.anchor {
-            Anchor::Row { .. } => {
-                anchors.insert(stored.key.clone());
+            Anchor::Row { .. } => anchors.push(&stored.key),
+            Anchor::Group { index: id, .. } => {
+                if let Some(key) = index_key(index(view.plan, *id)?, &stored.row)? {
+                    anchors.push(&key);
+                }
             }
-            Anchor::Group { index, .. } => anchors.extend(index_key(reader.index(*index)?, &stored.row)?),
         }
     }
     Ok(())

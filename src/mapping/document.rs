@@ -146,6 +146,10 @@ impl<'a> Reading<'a> {
         Box::new(Problem::new(self.file, span, message))
     }
 
+    fn refusal(&self, span: Range<usize>, message: &str, help: &str) -> Box<Problem> {
+        Box::new(Problem::new(self.file, span, message).with_help(help))
+    }
+
     fn expect_start(&mut self) -> Result<(), Box<Problem>> {
         self.next()?;
         match self.next()? {
@@ -158,9 +162,7 @@ impl<'a> Reading<'a> {
         self.next()?;
         match self.next()? {
             (Event::StreamEnd, _) => Ok(()),
-            (_, span) => {
-                Err(self.problem(span, "a second YAML document begins here").with_help_boxed("write one document per file"))
-            }
+            (_, span) => Err(self.refusal(span, "a second YAML document begins here", "write one document per file")),
         }
     }
 
@@ -189,18 +191,18 @@ impl<'a> Reading<'a> {
             Event::Scalar(_, _, anchor, tag) => (*anchor, tag.is_some()),
             Event::SequenceStart(_, anchor, tag) | Event::MappingStart(_, anchor, tag) => (*anchor, tag.is_some()),
             Event::Alias(_) => {
-                return Err(self
-                    .problem(span.clone(), "YAML aliases (`*name`) are not used in these files")
-                    .with_help_boxed("write the value out"));
+                return Err(self.refusal(
+                    span.clone(),
+                    "YAML aliases (`*name`) are not used in these files",
+                    "write the value out",
+                ));
             }
             _ => (0, false),
         };
         match (anchor, tagged) {
             (0, false) => Ok(()),
             (0, true) => Err(self.problem(span.clone(), "YAML tags (`!name`) are not used in these files")),
-            _ => Err(self
-                .problem(span.clone(), "YAML anchors (`&name`) are not used in these files")
-                .with_help_boxed("write the value out")),
+            _ => Err(self.refusal(span.clone(), "YAML anchors (`&name`) are not used in these files", "write the value out")),
         }
     }
 
@@ -241,12 +243,6 @@ impl<'a> Reading<'a> {
             let value = self.node(depth + 1)?;
             entries.push((key, value));
         }
-    }
-}
-
-impl Problem {
-    fn with_help_boxed(self: Box<Self>, help: &str) -> Box<Self> {
-        Box::new((*self).with_help(help))
     }
 }
 

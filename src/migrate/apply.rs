@@ -35,6 +35,10 @@ impl<S: Source, T: Target> Engine<S, T> {
             } else if mapping.checkpoint.frontier != self.frontier(&progress.applied)
                 && (stopping || self.options.until_caught_up || advanced.elapsed() >= self.options.advance_every)
             {
+                let held = self.frontier_position(&mapping.checkpoint.frontier);
+                if held.is_some_and(|held| !progress.applied.contains(&held) && progress.applied.compare(&held).is_some()) {
+                    return Err(super::start::state_behind(&mapping.name));
+                }
                 let mut next = mapping.checkpoint.clone();
                 next.frontier = self.frontier(&progress.applied);
                 next.source_committed_at_us = progress.committed_at_us;

@@ -179,7 +179,7 @@ impl<S: Source, T: Target> Engine<S, T> {
                 Ok(Some(((transaction.committed_at_us, transaction.changes), transaction.bytes)))
             }
             SourceEvent::Heartbeat { .. } => Ok(None),
-            SourceEvent::SchemaChange(change) => Err(super::replay::schema_changed(&change)),
+            SourceEvent::SchemaChange(change) => Err(super::schema_change::stop(&self.plan, &change)),
         }
     }
 

@@ -69,8 +69,8 @@ pub struct MappingStatus {
     /// What its target tables contain.
     pub position: Option<Position>,
     /// Milliseconds since the source committed the newest transaction that the target contains; 0 when it contains everything that
-    /// the stream has shown.
-    pub lag_ms: u64,
+    /// the stream has shown; absent until the stream has shown anything.
+    pub lag_ms: Option<u64>,
     /// Milliseconds since the checkpoint row was written.
     pub checkpoint_age_ms: u64,
     /// First load per target table.
@@ -111,9 +111,10 @@ pub fn now_us() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 
-fn lag_ms(contained: Option<&Position>, newest: Option<&Position>, contained_at_us: i64) -> u64 {
-    let caught_up = matches!((contained, newest), (Some(contained), Some(newest)) if contained.contains(newest));
-    if caught_up || contained_at_us == 0 { 0 } else { u64::try_from((now_us() - contained_at_us) / 1_000).unwrap_or(0) }
+fn lag_ms(contained: Option<&Position>, newest: Option<&Position>, contained_at_us: i64) -> Option<u64> {
+    let (contained, newest) = (contained?, newest?);
+    let caught_up = contained.contains(newest) || contained_at_us == 0;
+    Some(if caught_up { 0 } else { u64::try_from((now_us() - contained_at_us) / 1_000).unwrap_or(0) })
 }
 
 impl Board {

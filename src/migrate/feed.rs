@@ -136,9 +136,16 @@ impl<S: Source> Pump<S> {
     }
 }
 
+/// How far the spool durably is.
+#[derive(Debug, Clone)]
+struct Synced {
+    position: Position,
+    full: bool,
+}
+
 /// A running spool task.
 pub struct Spooler {
-    synced: watch::Receiver<Option<Position>>,
+    synced: watch::Receiver<Synced>,
     stop: watch::Sender<bool>,
     task: JoinHandle<Result<Option<Position>>>,
 }
@@ -159,7 +166,7 @@ impl Spooler {
     ) -> Result<Self> {
         let writer = SpoolWriter::open(&path)?;
         let from = writer.last().cloned().unwrap_or(start);
-        let (published, synced) = watch::channel(Some(from.clone()));
+        let (published, synced) = watch::channel(Synced { position: from.clone(), full: false });
         let (stop, stopped) = watch::channel(false);
         let feed = Feed::start(source, catalog, layouts, from, options, board.clone());
         let task = tokio::spawn(spool(feed, writer, options.spool_bytes_max, published, stopped, board));
@@ -169,11 +176,16 @@ impl Spooler {
     /// Waits until the spool durably reaches `position`.
     ///
     /// # Errors
-    /// What ended the spool.
+    /// What ended the spool; `Person` if it fills up before it gets there.
     pub async fn reached(&mut self, position: &Position) -> Result<()> {
-        let contains = |synced: &Option<Position>| synced.as_ref().is_some_and(|synced| synced.contains(position));
-        let reached = self.synced.wait_for(contains).await.is_ok();
-        if reached { Ok(()) } else { Err(self.failure().await) }
+        let settled = |synced: &Synced| synced.full || synced.position.contains(position);
+        let reached = self.synced.wait_for(settled).await.map(|synced| synced.position.contains(position)).ok();
+        match reached {
+            Some(true) => Ok(()),
+            Some(false) => Err(Error::new(Class::Person, "the spool is at its bound before it holds what the chunks show")
+                .with_hint("run again with `--rebuild` at a quieter time, or with more connections so that chunks are read faster")),
+            None => Err(self.failure().await),
+        }
     }
 
     /// Whether the task has ended by itself, which is always a failure; answers it.
@@ -210,17 +222,24 @@ impl Drop for Spooler {
     }
 }
 
+/// Positions of two servers cannot be compared, and the chunks' marks are of the first.
+pub(super) fn other_server() -> Error {
+    Error::new(Class::Person, "the source is another server than the one the backfill began on")
+        .with_hint("run again with `--rebuild`; once a mapping is live it may follow a failover")
+}
+
 async fn spool(
     mut feed: Feed,
     mut writer: SpoolWriter,
     bytes_max: u64,
-    published: watch::Sender<Option<Position>>,
+    published: watch::Sender<Synced>,
     mut stopped: watch::Receiver<bool>,
     board: Board,
 ) -> Result<Option<Position>> {
     loop {
         let full = writer.bytes() >= bytes_max;
         if full {
+            published.send_modify(|synced| synced.full = true);
             board.waiting(Some("the spool is at its bound: the stream pauses until the load is done".into()));
         }
         let fed = tokio::select! {
@@ -231,12 +250,17 @@ async fn spool(
         let synced_bytes = writer.bytes();
         let mut next = Some(fed);
         while let Some(fed) = next {
+            if position_of(&fed.event).compare(&published.borrow().position).is_none() {
+                return Err(other_server());
+            }
             writer.append(&fed.event)?;
             next = if writer.bytes() - synced_bytes < SYNC_BYTES { feed.ready() } else { None };
         }
         writer = synced(writer).await?;
         board.update(|status| status.spool_bytes = writer.bytes());
-        published.send_replace(writer.last().cloned());
+        if let Some(position) = writer.last().cloned() {
+            published.send_modify(|synced| synced.position = position);
+        }
     }
     Ok(synced(writer).await?.last().cloned())
 }

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::backfill::blocking;
+use super::board::LoadStatus;
 use super::retry::Retry;
 use super::run::{Engine, Owned};
 use super::start::is_reconciling;
@@ -171,13 +172,20 @@ impl<S: Source, T: Target> Engine<S, T> {
     }
 
     fn show_slice(&self, mapping: &Owned, cursor: &Cursor, next: &Cursor, anchors: u64, row_count: u64) {
+        self.show_load(mapping, cursor.table, |load| {
+            load.row_count += row_count;
+            load.anchor_count += anchors;
+            load.done = next.table > cursor.table;
+        });
+    }
+
+    /// Shows how far the first load, or the comparison, of a target table is.
+    pub(super) fn show_load(&self, mapping: &Owned, table: usize, change: impl FnOnce(&mut LoadStatus)) {
         self.board.update(|status| {
             let Some(status) = status.mappings.get_mut(mapping.id.0 as usize) else { return };
             status.sequence = mapping.checkpoint.sequence;
-            if let Some(load) = status.loads.get_mut(cursor.table) {
-                load.row_count += row_count;
-                load.anchor_count += anchors;
-                load.done = next.table > cursor.table;
+            if let Some(load) = status.loads.get_mut(table) {
+                change(load);
             }
         });
     }

@@ -14,6 +14,7 @@ pub mod reconcile;
 pub mod replay;
 pub mod retry;
 pub mod run;
+mod schema_change;
 pub mod start;
 #[cfg(test)]
 mod tests;

@@ -20,6 +20,14 @@ const PAGE_ROWS: u32 = 5_000;
 /// Rows of the one difference; it is held in memory and applied in one transaction.
 const DIFFERENCE_ROWS_MAX: usize = 1_000_000;
 
+/// A part of the derived rows, compared.
+struct Slice {
+    next: Option<Vec<u8>>,
+    upserts: Vec<Row>,
+    row_count: u64,
+    anchor_count: u64,
+}
+
 fn encoded(values: &[crate::value::Value]) -> Vec<u8> {
     let mut bytes = Vec::new();
     row::encode(values, &mut bytes);
@@ -33,7 +41,7 @@ impl<S: Source, T: Target> Engine<S, T> {
         for (index, node) in self.mapping(mapping.id)?.nodes.iter().enumerate() {
             self.note_target(mapping, *node).await?;
             let mut writes = TableWrites { table: u32::try_from(index).unwrap_or(u32::MAX), ..TableWrites::default() };
-            self.compare_derived(*node, &mut writes).await?;
+            self.compare_derived(mapping, index, *node, &mut writes).await?;
             self.add_surplus(*node, &mut writes).await?;
             tables.push(writes);
         }
@@ -60,27 +68,33 @@ impl<S: Source, T: Target> Engine<S, T> {
     }
 
     /// Derives every row; rows that the target has equal are struck from the note, others are upserts.
-    async fn compare_derived(&self, node: NodeId, writes: &mut TableWrites) -> Result<()> {
+    async fn compare_derived(&self, mapping: &Owned, table: usize, node: NodeId, writes: &mut TableWrites) -> Result<()> {
         for branch in 0..self.node_plan(node)?.branches.len() {
             let mut after = None;
             loop {
                 let (engine, from) = (self.clone(), after.clone());
-                let (next, upserts) = blocking(move || engine.compare_slice(node, branch, from)).await?;
-                writes.upserts.extend(upserts);
+                let slice = blocking(move || engine.compare_slice(node, branch, from)).await?;
+                self.show_load(mapping, table, |load| {
+                    load.row_count += slice.row_count;
+                    load.anchor_count += slice.anchor_count;
+                });
+                writes.upserts.extend(slice.upserts);
                 bounded(writes)?;
-                match next {
+                match slice.next {
                     Some(next) => after = Some(next),
                     None => break,
                 }
             }
         }
+        self.show_load(mapping, table, |load| load.done = true);
         Ok(())
     }
 
-    fn compare_slice(&self, node: NodeId, branch: usize, after: Option<Vec<u8>>) -> Result<(Option<Vec<u8>>, Vec<Row>)> {
+    fn compare_slice(&self, node: NodeId, branch: usize, after: Option<Vec<u8>>) -> Result<Slice> {
         let loaded =
             derive::load(&self.plan, &*self.store, node, branch, after.as_deref(), self.options.load_anchors_max)?;
         let table = &self.node_plan(node)?.table;
+        let (row_count, anchor_count) = (loaded.rows.len() as u64, loaded.anchors);
         let mut mutations = loaded.mutations;
         let mut upserts = Vec::new();
         for row in loaded.rows {
@@ -92,7 +106,7 @@ impl<S: Source, T: Target> Engine<S, T> {
             mutations.push(Mutation { space: Space::Scratch(node), key, value: None });
         }
         self.store.commit(mutations, Durability::Synced)?;
-        Ok((loaded.next, upserts))
+        Ok(Slice { next: loaded.next, upserts, row_count, anchor_count })
     }
 
     /// What is left in the note is in the target only.

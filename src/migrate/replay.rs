@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use super::backfill::blocking;
 use super::feed::Feed;
 use super::run::{Ended, Engine, Owned};
+use super::schema_change;
 use super::touched::{key_hash, key_of};
 use crate::change::{Change, SchemaChange, SourceEvent};
 use crate::derive;
@@ -51,13 +52,6 @@ impl Epoch {
     }
 }
 
-/// The stop that a DDL statement on mapped tables causes.
-pub(super) fn schema_changed(change: &SchemaChange) -> Error {
-    let message = format!("at {} the source {}; the mapping cannot go on with the tables it was planned for", change.position, change.description);
-    Error::new(Class::Person, message)
-        .with_hint("adapt the mapping if needed, then run `strangler check` and `strangler run --rebuild`")
-}
-
 impl<S: Source, T: Target> Engine<S, T> {
     /// Replays until the goal, a stop request or an error.
     pub(super) async fn live(&self, owned: Vec<Owned>, goal: Option<Position>) -> Result<Ended> {
@@ -94,15 +88,15 @@ impl<S: Source, T: Target> Engine<S, T> {
     }
 
     async fn take_events(&self, goal: Option<Position>) -> Result<Ended> {
-        self.drain_spool().await?;
+        if !self.drain_spool().await? {
+            return Ok(Ended::Stopped);
+        }
         let mut feed = self.feed(self.progress()?.applied);
         let mut contained = self.contained.subscribe();
         let mut stop = self.stop.clone();
         loop {
-            if self.outbox_is_full() {
-                self.board.waiting(Some("the target is behind: the outbox is at its bound".into()));
-                tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-                self.wake.notify_waiters();
+            if !self.outbox_has_room().await {
+                return Ok(Ended::Stopped);
             }
             let fed = tokio::select! {
                 biased;
@@ -121,15 +115,34 @@ impl<S: Source, T: Target> Engine<S, T> {
         }
     }
 
-    /// Applies what the backfill's spool still holds, then removes it: from there on the stream is read directly.
-    async fn drain_spool(&self) -> Result<()> {
+    /// Waits while the target is so far behind that the outbox is at its bound; `false` if a stop was asked for.
+    async fn outbox_has_room(&self) -> bool {
+        let mut waited = false;
+        while self.outbox_is_full() && !*self.stop.borrow() {
+            waited = true;
+            self.board.waiting(Some("the target is behind: the outbox is at its bound".into()));
+            self.wake.notify_waiters();
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
+        if waited {
+            self.board.waiting(None);
+        }
+        !*self.stop.borrow()
+    }
+
+    /// Applies what the backfill's spool still holds, then removes it: from there on the stream is read directly. `false` if a
+    /// stop was asked for in between.
+    async fn drain_spool(&self) -> Result<bool> {
         let path = self.spool_path();
         if !path.exists() {
-            return Ok(());
+            return Ok(true);
         }
         let mut reader = SpoolReader::open(&path)?;
         let applied = self.progress()?.applied;
         loop {
+            if !self.outbox_has_room().await {
+                return Ok(false);
+            }
             let mut epoch = Epoch::default();
             while epoch.bytes < self.options.epoch_bytes_max
                 && epoch.schema_change.is_none()
@@ -146,7 +159,7 @@ impl<S: Source, T: Target> Engine<S, T> {
         }
         std::fs::remove_file(&path).map_err(|error| Error::new(Class::Local, "the spool cannot be removed").because(error))?;
         self.board.update(|status| status.spool_bytes = 0);
-        Ok(())
+        Ok(true)
     }
 
     /// One epoch: derive, make durable, wake the appliers.
@@ -163,7 +176,7 @@ impl<S: Source, T: Target> Engine<S, T> {
             self.wake.notify_waiters();
         }
         match schema_change {
-            Some(change) => Err(schema_changed(&change)),
+            Some(change) => Err(schema_change::stop(&self.plan, &change)),
             None => Ok(()),
         }
     }

@@ -134,6 +134,7 @@ impl<S: Source, T: Target> Engine<S, T> {
     /// Whatever stops the engine, with its class.
     pub async fn run(&self) -> Result<Ended> {
         let mut owned: Vec<Owned> = self.take_over().await?.into_iter().map(|(owned, _)| owned).collect();
+        self.same_server_while_spooled().await?;
         if self.progress()?.stage < Stage::Live {
             let mut stop = self.stop.clone();
             tokio::select! {
@@ -178,6 +179,16 @@ impl<S: Source, T: Target> Engine<S, T> {
         }
         spooler.stop().await?;
         Ok(())
+    }
+
+    /// Until the spool is gone, everything is in the positions of the server it was read from.
+    async fn same_server_while_spooled(&self) -> Result<()> {
+        let progress = self.progress()?;
+        if progress.stage == Stage::Live && !self.spool_path().exists() {
+            return Ok(());
+        }
+        let now = self.retried(|| self.source.current_position()).await?;
+        if now.compare(&progress.applied).is_none() { Err(super::feed::other_server()) } else { Ok(()) }
     }
 
     fn prepare_live(&self, owned: &[Owned]) -> Result<()> {

@@ -6,6 +6,7 @@
 use super::options::StartMode;
 use super::run::{Engine, Owned};
 use crate::error::{Class, Error, Result};
+use crate::position::Frontier;
 use crate::source::Source;
 use crate::state::meta::Stage;
 use crate::target::{Checkpoint, Phase, TableState, Target};
@@ -19,6 +20,8 @@ pub struct Found<'a> {
     pub state_id: &'a str,
     /// Stage of the state.
     pub stage: Stage,
+    /// What the state contains.
+    pub applied: &'a Frontier,
     /// The checkpoint row.
     pub checkpoint: Option<&'a Checkpoint>,
     /// Target tables that hold rows.
@@ -51,6 +54,12 @@ pub fn decide(found: &Found) -> Result<Decision> {
         )
         .with_hint("use `--rebuild` to take them over with a new snapshot")),
         (_, Some(checkpoint)) if checkpoint.state_id == found.state_id => {
+            // Before live, a live row is this state's own only in the moment between the last load and the state's own record of
+            // it; anything else is an old copy of the folder, whose fingerprints say nothing about the target.
+            let settled = !fresh || (found.stage == Stage::Load && checkpoint.frontier == *found.applied);
+            if checkpoint.phase == Phase::Live && !is_reconciling(checkpoint) && !settled {
+                return Err(state_behind(found.mapping));
+            }
             // A reconciling run that was interrupted before its one difference goes on reconciling.
             Ok(if is_reconciling(checkpoint) { Decision::Reconcile } else { Decision::Continue })
         }
@@ -91,6 +100,14 @@ pub fn checkpoint_lost(mapping: &str) -> Error {
         .with_hint("if the target was replaced, run `strangler run --rebuild`")
 }
 
+/// The target lost tables.
+#[must_use]
+pub fn table_lost(mapping: &str, tables: &[String]) -> Error {
+    let tables = tables.join(", ");
+    Error::new(Class::Person, format!("target table {tables} of mapping {mapping} is gone, but its checkpoint row says that it was filled"))
+        .with_hint("run `strangler run --rebuild`, which creates and fills it again")
+}
+
 /// Another engine took the mapping over.
 #[must_use]
 pub fn fenced_out(mapping: &str) -> Error {
@@ -127,24 +144,30 @@ impl<S: Source, T: Target> Engine<S, T> {
         let target = self.target(id)?;
         let checkpoint = self.retried(|| target.checkpoint(&plan.name)).await?;
         let tables = self.tables_of(id)?;
-        let mut filled = Vec::new();
+        let (mut filled, mut absent) = (Vec::new(), Vec::new());
         for table in &tables {
             match self.retried(|| target.inspect(table)).await? {
                 TableState::Present { has_rows: true } => filled.push(table.name.clone()),
-                TableState::Absent | TableState::Present { has_rows: false } => {}
+                TableState::Absent => absent.push(table.name.clone()),
+                TableState::Present { has_rows: false } => {}
                 TableState::Differs(differences) => return Err(altered(&plan.name, &differences)),
             }
         }
-        let stage = self.progress()?.stage;
+        let progress = self.progress()?;
+        let (stage, applied) = (progress.stage, self.frontier(&progress.applied));
         let found = Found {
             mapping: &plan.name,
             state_id: &self.state_id,
             stage,
+            applied: &applied,
             checkpoint: checkpoint.as_ref(),
             filled: &filled,
             mode: self.options.start,
         };
         let decision = decide(&found)?;
+        if decision == Decision::Continue && !absent.is_empty() {
+            return Err(table_lost(&plan.name, &absent)); // made anew it would be empty, and nothing would ever fill it
+        }
         self.retried(|| target.create(&tables)).await?;
         let next = self.first_row(&plan.name, decision, checkpoint.as_ref())?;
         let checkpoint = target.take_over(checkpoint.as_ref(), next).await?;
@@ -201,7 +224,8 @@ pub fn altered(mapping: &str, differences: &[crate::target::TableDifference]) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::position::Frontier;
+
+    static NOWHERE: Frontier = Frontier(std::collections::BTreeMap::new());
 
     fn row(state_id: &str, phase: Phase) -> Checkpoint {
         Checkpoint {
@@ -219,7 +243,7 @@ mod tests {
     }
 
     fn found<'a>(stage: Stage, checkpoint: Option<&'a Checkpoint>, filled: &'a [String], mode: StartMode) -> Found<'a> {
-        Found { mapping: "m", state_id: "mine", stage, checkpoint, filled, mode }
+        Found { mapping: "m", state_id: "mine", stage, applied: &NOWHERE, checkpoint, filled, mode }
     }
 
     fn refused(found: &Found) -> Class {
@@ -243,6 +267,22 @@ mod tests {
         assert_eq!(decide(&found(Stage::Snapshot, None, &filled, StartMode::Adopt)).unwrap(), Decision::Reconcile);
         assert_eq!(refused(&found(Stage::Snapshot, Some(&other), &filled, StartMode::Adopt)), Class::Preflight);
         assert_eq!(decide(&found(Stage::Live, Some(&mine), &filled, StartMode::Continue)).unwrap(), Decision::Continue);
+    }
+
+    #[test]
+    fn an_old_copy_of_the_folder_from_before_live_is_refused() {
+        let mut mine = row("mine", Phase::Live);
+        assert_eq!(decide(&found(Stage::Load, Some(&mine), &[], StartMode::Continue)).unwrap(), Decision::Continue);
+        assert_eq!(refused(&found(Stage::CatchUp, Some(&mine), &[], StartMode::Continue)), Class::Person);
+        let later = crate::position::BinlogPosition {
+            server: "s".into(),
+            file: "b.000001".into(),
+            offset: 9,
+            gtid: String::new(),
+            prepared_from: None,
+        };
+        mine.frontier.0.insert("erp".into(), crate::position::Position::Binlog(later));
+        assert_eq!(refused(&found(Stage::Load, Some(&mine), &[], StartMode::Continue)), Class::Person);
     }
 
     #[test]

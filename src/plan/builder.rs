@@ -79,7 +79,7 @@ impl<'a> Builder<'a> {
         }
         if findings.is_empty() {
             let sides: Vec<&Branch> = input.query.branches.iter().collect();
-            findings.extend(prove_branches_apart(&sides, &table.key, &names).err());
+            findings.extend(prove_branches_apart(&sides, &table, &policies, &names).err());
         }
         if !findings.is_empty() {
             return Err(findings);

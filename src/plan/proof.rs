@@ -1,9 +1,11 @@
 //! Small steps of the key proof: what an output lets one see again, and when two UNION ALL branches cannot share a key.
 
+use crate::plan::Policies;
 use crate::plan::expr::{bare_column, is_constant};
 use crate::plan::input::PlanFinding;
+use crate::plan::output::convert;
 use crate::plan::scopes::Scopes;
-use crate::schema::DataType;
+use crate::schema::{DataType, TargetColumn, TargetTable};
 use crate::sql::functions::Function;
 use crate::sql::query::{Branch, Expr, ExprKind};
 use crate::value::Value;
@@ -58,16 +60,23 @@ fn keeps_everything(from: &DataType, to: &DataType) -> bool {
     }
 }
 
-/// Proves that no two branches share a key: in some key column each pair has constants, or constant beginnings, that differ.
+/// Proves that no two branches share a key: in some key column each pair has constants, or constant beginnings, that differ once they are
+/// what the target column holds.
 ///
 /// # Errors
 /// The first pair for which there is no such column.
-pub(crate) fn prove_branches_apart(branches: &[&Branch], key: &[usize], names: &[String]) -> Result<(), PlanFinding> {
+pub(crate) fn prove_branches_apart(
+    branches: &[&Branch],
+    table: &TargetTable,
+    policies: &Policies,
+    names: &[String],
+) -> Result<(), PlanFinding> {
     for (index, left) in branches.iter().enumerate() {
         for right in branches.iter().skip(index + 1) {
-            let apart = key.iter().any(|column| {
-                let sides = (left.select.outputs.get(*column), right.select.outputs.get(*column));
-                matches!(sides, (Some(left), Some(right)) if differ(left, right))
+            let apart = table.key.iter().any(|position| {
+                let sides =
+                    (left.select.outputs.get(*position), right.select.outputs.get(*position), table.columns.get(*position));
+                matches!(sides, (Some(left), Some(right), Some(column)) if differ(left, right, column, policies))
             });
             if !apart {
                 return Err(PlanFinding::at(
@@ -81,9 +90,13 @@ pub(crate) fn prove_branches_apart(branches: &[&Branch], key: &[usize], names: &
     Ok(())
 }
 
-fn differ(left: &Expr, right: &Expr) -> bool {
+fn differ(left: &Expr, right: &Expr, column: &TargetColumn, policies: &Policies) -> bool {
     match (beginning(left), beginning(right)) {
-        (Some((left, true)), Some((right, true))) => left != right,
+        // 1 as a signed and 1 as an unsigned number are one key: only what the target holds counts.
+        (Some((left, true)), Some((right, true))) => {
+            let held = |value: &Value| convert(value.clone(), column, policies).ok();
+            held(left).zip(held(right)).is_some_and(|(left, right)| left != right)
+        }
         (Some((left, _)), Some((right, _))) => match (text(left), text(right)) {
             (Some(left), Some(right)) => !left.starts_with(right) && !right.starts_with(left),
             _ => false,

@@ -141,7 +141,8 @@ impl SpoolReader {
         self.file.read_exact(&mut header).map_err(|error| failed(&self.path, error))?;
         let [l0, l1, l2, l3, c0, c1, c2, c3] = header;
         let (length, checksum) = (u32::from_le_bytes([l0, l1, l2, l3]), u32::from_le_bytes([c0, c1, c2, c3]));
-        if rest - HEADER_BYTES < u64::from(length) {
+        // No record is empty: zeros are what a file system leaves of an append that a power loss cut off.
+        if length == 0 || rest - HEADER_BYTES < u64::from(length) {
             return self.rewind();
         }
         let mut record = vec![0; length as usize];
@@ -214,6 +215,22 @@ mod tests {
             writer.sync().unwrap();
             assert_eq!(read_all(&path), [heartbeat(1), heartbeat(3)]);
         }
+    }
+
+    #[test]
+    fn a_tail_of_zeros_after_a_power_loss_is_cut() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("spool");
+        let mut writer = SpoolWriter::open(&path).unwrap();
+        writer.append(&heartbeat(1)).unwrap();
+        writer.sync().unwrap();
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes.extend_from_slice(&[0; 4_096]);
+        std::fs::write(&path, bytes).unwrap();
+        let mut writer = SpoolWriter::open(&path).unwrap();
+        writer.append(&heartbeat(2)).unwrap();
+        writer.sync().unwrap();
+        assert_eq!(read_all(&path), [heartbeat(1), heartbeat(2)]);
     }
 
     #[test]

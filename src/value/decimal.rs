@@ -11,13 +11,18 @@ use std::fmt;
 use num_bigint::{BigInt, Sign};
 
 /// An exact decimal with its scale.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Decimal {
-    digits: Digits,
-    scale: u16,
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Decimal(Packed);
+
+/// Rows are mostly made of values that are no decimals: in this form, with the scale beside the tag and halves instead of a number that
+/// asks for 16-byte alignment, a decimal does not make every other value larger.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Packed {
+    Small { scale: u16, halves: [u64; 2] },
+    Large { scale: u16, number: Box<BigInt> },
 }
 
-/// The unscaled integer; `Large` only where `Small` cannot hold it, so that equal numbers are structurally equal.
+/// The unscaled integer while it is computed with; `Large` only where `Small` cannot hold it, so that equal numbers are structurally equal.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Digits {
     Small(i128),
@@ -76,81 +81,83 @@ impl Decimal {
             let magnitude = BigInt::parse_bytes(format!("{whole}{fraction}").as_bytes(), 10)?;
             Digits::from_big(if negative { -magnitude } else { magnitude })
         };
-        Some(Self { digits, scale })
+        Some(Self::of(digits, scale))
     }
 
     /// A signed integer, scale 0.
     #[must_use]
     pub fn from_i64(number: i64) -> Self {
-        Self { digits: Digits::Small(i128::from(number)), scale: 0 }
+        Self::of(Digits::Small(i128::from(number)), 0)
     }
 
     /// An unsigned integer, scale 0.
     #[must_use]
     pub fn from_u64(number: u64) -> Self {
-        Self { digits: Digits::Small(i128::from(number)), scale: 0 }
+        Self::of(Digits::Small(i128::from(number)), 0)
     }
 
     /// `unscaled` / 10^`scale`.
     #[must_use]
     pub fn from_unscaled(unscaled: BigInt, scale: u16) -> Self {
-        Self { digits: Digits::from_big(unscaled), scale }
+        Self::of(Digits::from_big(unscaled), scale)
     }
 
     /// `unscaled` / 10^`scale`, without a big integer on the way.
     #[must_use]
     pub fn from_small(unscaled: i128, scale: u16) -> Self {
-        Self { digits: Digits::Small(unscaled), scale }
+        Self::of(Digits::Small(unscaled), scale)
     }
 
     /// All digits as one integer: the value times 10^scale.
     #[must_use]
     pub fn unscaled(&self) -> BigInt {
-        self.digits.to_big()
+        self.number().to_big()
     }
 
     /// All digits as one integer, where 128 bits hold them.
     #[must_use]
     pub fn small(&self) -> Option<i128> {
-        match self.digits {
-            Digits::Small(number) => Some(number),
-            Digits::Large(_) => None,
+        match self.0 {
+            Packed::Small { halves, .. } => Some(joined(halves)),
+            Packed::Large { .. } => None,
         }
     }
 
     /// Digits after the point.
     #[must_use]
     pub fn scale(&self) -> u16 {
-        self.scale
+        match self.0 {
+            Packed::Small { scale, .. } | Packed::Large { scale, .. } => scale,
+        }
     }
 
     /// The smallest precision of a `DECIMAL(precision, scale)` that holds this value; at least 1.
     #[must_use]
     pub fn digits(&self) -> u32 {
-        let length = match &self.digits {
+        let length = match &self.number() {
             Digits::Small(0) => 1,
             Digits::Small(number) => number.unsigned_abs().ilog10() + 1,
             Digits::Large(number) => u32::try_from(number.magnitude().to_string().len()).unwrap_or(u32::MAX),
         };
-        length.max(u32::from(self.scale))
+        length.max(u32::from(self.scale()))
     }
 
     /// Whether the value is zero, at any scale.
     #[must_use]
     pub fn is_zero(&self) -> bool {
-        self.digits == Digits::Small(0)
+        self.number() == Digits::Small(0)
     }
 
     /// Whether the value is below zero.
     #[must_use]
     pub fn is_negative(&self) -> bool {
-        self.digits.is_negative()
+        self.number().is_negative()
     }
 
     /// The exact sum; the larger scale.
     #[must_use]
     pub fn add(&self, other: &Self) -> Self {
-        let scale = self.scale.max(other.scale);
+        let scale = self.scale().max(other.scale());
         if let (Some(left), Some(right)) = (self.small_at(scale), other.small_at(scale))
             && let Some(sum) = left.checked_add(right)
         {
@@ -168,17 +175,17 @@ impl Decimal {
     /// The exact product; the sum of the scales (at most 65,535, where digits past it are cut).
     #[must_use]
     pub fn mul(&self, other: &Self) -> Self {
-        let scale = u32::from(self.scale) + u32::from(other.scale);
+        let scale = u32::from(self.scale()) + u32::from(other.scale());
         let digits = match (self.small(), other.small()) {
             (Some(left), Some(right)) => left.checked_mul(right).map(Digits::Small),
             _ => None,
         };
         let digits = digits.unwrap_or_else(|| Digits::from_big(self.unscaled() * other.unscaled()));
         match u16::try_from(scale) {
-            Ok(scale) => Self { digits, scale },
+            Ok(scale) => Self::of(digits, scale),
             Err(_) => {
                 let excess = scale - u32::from(u16::MAX);
-                Self { digits: cut(&digits, excess, Rounding::Truncate), scale: u16::MAX }
+                Self::of(cut(&digits, excess, Rounding::Truncate), u16::MAX)
             }
         }
     }
@@ -189,7 +196,7 @@ impl Decimal {
         if other.is_zero() {
             return None;
         }
-        let shift = i64::from(scale) + i64::from(other.scale) - i64::from(self.scale);
+        let shift = i64::from(scale) + i64::from(other.scale()) - i64::from(self.scale());
         let (up, down) = (u32::try_from(shift).unwrap_or(0), u32::try_from(-shift).unwrap_or(0));
         if let (Some(left), Some(right)) = (self.small(), other.small())
             && let (Some(up), Some(down)) = (10_i128.checked_pow(up), 10_i128.checked_pow(down))
@@ -208,7 +215,7 @@ impl Decimal {
         if other.is_zero() {
             return None;
         }
-        let scale = self.scale.max(other.scale);
+        let scale = self.scale().max(other.scale());
         if let (Some(left), Some(right)) = (self.small_at(scale), other.small_at(scale))
             && let Some(rest) = left.checked_rem(right)
         {
@@ -220,11 +227,11 @@ impl Decimal {
     /// The value with the other sign.
     #[must_use]
     pub fn neg(&self) -> Self {
-        let digits = match &self.digits {
+        let digits = match &self.number() {
             Digits::Small(number) => number.checked_neg().map_or_else(|| Digits::from_big(-BigInt::from(*number)), Digits::Small),
             Digits::Large(number) => Digits::from_big(-(**number).clone()),
         };
-        Self { digits, scale: self.scale }
+        Self::of(digits, self.scale())
     }
 
     /// The value without its sign.
@@ -291,35 +298,60 @@ impl Decimal {
     /// The order by value, whatever the scales.
     #[must_use]
     pub fn compare(&self, other: &Self) -> Ordering {
-        let scale = self.scale.max(other.scale);
+        let scale = self.scale().max(other.scale());
         if let (Some(left), Some(right)) = (self.small_at(scale), other.small_at(scale)) {
             return left.cmp(&right);
         }
         self.big_at(scale).cmp(&other.big_at(scale))
     }
 
-    fn at_scale(&self, scale: u16, rounding: Rounding) -> Self {
-        if scale >= self.scale {
-            let digits = self.small_at(scale).map_or_else(|| Digits::from_big(self.big_at(scale)), Digits::Small);
-            return Self { digits, scale };
+    fn of(digits: Digits, scale: u16) -> Self {
+        Self(match digits {
+            // The low half is cut off on purpose; the high half keeps the sign.
+            Digits::Small(number) => Packed::Small { scale, halves: [(number >> 64) as u64, number as u64] },
+            Digits::Large(number) => Packed::Large { scale, number },
+        })
+    }
+
+    fn number(&self) -> Digits {
+        match &self.0 {
+            Packed::Small { halves, .. } => Digits::Small(joined(*halves)),
+            Packed::Large { number, .. } => Digits::Large(number.clone()),
         }
-        Self { digits: cut(&self.digits, u32::from(self.scale - scale), rounding), scale }
+    }
+
+    fn at_scale(&self, scale: u16, rounding: Rounding) -> Self {
+        if scale >= self.scale() {
+            let digits = self.small_at(scale).map_or_else(|| Digits::from_big(self.big_at(scale)), Digits::Small);
+            return Self::of(digits, scale);
+        }
+        Self::of(cut(&self.number(), u32::from(self.scale() - scale), rounding), scale)
     }
 
     fn left_of_point(&self, places: u16, rounding: Rounding) -> Self {
-        let kept = cut(&self.digits, u32::from(self.scale) + u32::from(places), rounding);
+        let kept = cut(&self.number(), u32::from(self.scale()) + u32::from(places), rounding);
         Self::from_unscaled(kept.to_big() * power_of_ten(u32::from(places)), 0)
     }
 
     /// The unscaled integer at a scale not below the own one, where 128 bits hold it.
     fn small_at(&self, scale: u16) -> Option<i128> {
-        let factor = 10_i128.checked_pow(u32::from(scale.checked_sub(self.scale)?))?;
+        let factor = 10_i128.checked_pow(u32::from(scale.checked_sub(self.scale())?))?;
         self.small()?.checked_mul(factor)
     }
 
     /// The unscaled integer at a scale not below the own one.
     fn big_at(&self, scale: u16) -> BigInt {
-        self.unscaled() * power_of_ten(u32::from(scale.saturating_sub(self.scale)))
+        self.unscaled() * power_of_ten(u32::from(scale.saturating_sub(self.scale())))
+    }
+}
+
+fn joined([high, low]: [u64; 2]) -> i128 {
+    (i128::from(high) << 64) | i128::from(low)
+}
+
+impl fmt::Debug for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Decimal({self})")
     }
 }
 
@@ -359,12 +391,12 @@ fn cut(digits: &Digits, places: u32, rounding: Rounding) -> Digits {
 impl fmt::Display for Decimal {
     /// Exactly `scale` digits after the point, a zero before it where there is nothing else, no exponent.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let magnitude = match &self.digits {
+        let magnitude = match &self.number() {
             Digits::Small(number) => number.unsigned_abs().to_string(),
             Digits::Large(number) => number.magnitude().to_string(),
         };
         let sign = if self.is_negative() { "-" } else { "" };
-        let scale = usize::from(self.scale);
+        let scale = usize::from(self.scale());
         if scale == 0 {
             return write!(f, "{sign}{magnitude}");
         }

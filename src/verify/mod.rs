@@ -10,6 +10,8 @@ pub mod confirm;
 pub mod driven;
 pub mod ranges;
 pub mod statement;
+#[cfg(test)]
+mod tests;
 
 use std::future::Future;
 use std::pin::Pin;

@@ -4,14 +4,18 @@
 //! depends on how a driver prints it.
 
 use mysql_async::Value;
+use mysql_async::consts::ColumnType;
 
 /// A value in canonical spelling; `None` is NULL.
 pub type Cell = Option<String>;
 
 /// A value of the source as it should look in a target column of type `target_type` (`pg_type.typname`).
-pub fn of_source(value: &Value, target_type: &str) -> Cell {
+pub fn of_source(value: &Value, source_type: ColumnType, target_type: &str) -> Cell {
     let text = match value {
         Value::NULL => return None,
+        Value::Bytes(bits) if source_type == ColumnType::MYSQL_TYPE_BIT => {
+            bits.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte)).to_string()
+        }
         Value::Int(int) => int.to_string(),
         Value::UInt(int) => int.to_string(),
         Value::Float(float) => return Some(bits32(*float, target_type)),

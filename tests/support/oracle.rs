@@ -97,10 +97,16 @@ async fn source_rows(source: &mut Conn, name: &str, table: &MappedTable, types: 
     let rows: Vec<mysql_async::Row> = source.exec(&table.sql, ()).await.unwrap_or_else(|error| panic!("{name}: {error}"));
     let mut keyed = Rows::new();
     for row in rows {
-        let names: Vec<String> = row.columns_ref().iter().map(|column| column.name_str().into_owned()).collect();
-        let by_name: BTreeMap<String, mysql_async::Value> = names.into_iter().zip(row.unwrap()).collect();
+        let columns: Vec<_> =
+            row.columns_ref().iter().map(|column| (column.name_str().into_owned(), column.column_type())).collect();
+        let by_name: BTreeMap<String, _> =
+            columns.into_iter().zip(row.unwrap()).map(|((name, kind), value)| (name, (value, kind))).collect();
         assert_eq!(by_name.len(), types.len(), "{name}: the target has other columns than the SELECT");
-        let cells: Vec<Cell> = types.iter().map(|(column, kind)| of_source(&by_name[column], kind)).collect();
+        let cell = |(column, kind): &(String, String)| {
+            let (value, source_type) = &by_name[column];
+            of_source(value, *source_type, kind)
+        };
+        let cells: Vec<Cell> = types.iter().map(cell).collect();
         insert(&mut keyed, table, types, cells);
     }
     keyed

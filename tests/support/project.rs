@@ -188,7 +188,7 @@ impl Project {
                 panic!("the engine ended with {status} before it was {what}\n{}", engine.log());
             }
             assert!(tokio::time::Instant::now() < patience, "the engine is not {what}: {:?}\n{}", self.status(), engine.log());
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(3)).await; // catching up may be over in a few of these
         }
     }
 

@@ -9,7 +9,7 @@ pub const TABLES: &[&str] = &[
     "CREATE TABLE w_ord (ord_no INT PRIMARY KEY, cust_no INT NULL, alt_no INT NULL, st VARCHAR(4) NULL, memo LONGTEXT NULL, \
      at DATETIME(3) NULL, ts TIMESTAMP(3) NULL, ship_dt DATE NULL, rate DOUBLE NULL, KEY (cust_no), KEY (alt_no))",
     "CREATE TABLE w_line (ord_no INT NOT NULL, seq INT NOT NULL, item VARCHAR(10) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NULL, \
-     qty MEDIUMINT NOT NULL, prc DECIMAL(10,2) NOT NULL, PRIMARY KEY (ord_no, seq))",
+     qty MEDIUMINT NOT NULL, prc DECIMAL(10,2) NOT NULL, PRIMARY KEY (ord_no, seq), KEY (item))",
     "CREATE TABLE w_code (grp VARCHAR(4) NOT NULL, cd VARCHAR(4) NOT NULL, nm VARCHAR(40) NULL, PRIMARY KEY (grp, cd)) ENGINE=MyISAM",
     "CREATE TABLE w_log (ord_no INT NULL, txt VARCHAR(60) NULL, n INT NULL, KEY (ord_no))",
     "CREATE TABLE w_unmapped (id INT AUTO_INCREMENT PRIMARY KEY, txt VARCHAR(60))",

@@ -19,6 +19,7 @@ pub use mariadb::MariaDb;
 pub use mysql::MySql;
 pub use mysql_wire::MysqlWireServer;
 pub use postgres::Postgres;
+pub(in crate::demo) use process::{find_program, private_folder, signal, spawn_tied_to_us};
 
 use std::path::PathBuf;
 use std::time::Duration;

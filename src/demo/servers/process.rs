@@ -173,7 +173,8 @@ impl ServerProcess {
         }
     }
 
-    /// Ends the process without asking (SIGKILL), as a crash or a power cut of the machine would.
+    /// Ends the process without asking (SIGKILL), as a crash or a power cut of the machine would; and with it what it has started, for
+    /// the programs that initialise a data folder are scripts.
     pub fn kill(&mut self) -> Result<(), ServerError> {
         let Some(mut child) = self.child.take() else {
             return Ok(());
@@ -181,33 +182,30 @@ impl ServerProcess {
         let pid = child.id();
         let failed =
             |cause| ServerError::system(format!("kill {} (pid {pid})", self.server), cause);
+        signal("KILL", &format!("-{pid}")).map_err(failed)?;
         child
             .kill()
             .and_then(|()| child.wait())
             .map(drop)
-            .map_err(failed)
+            .map_err(failed)?;
+        // What it has started needs a moment to be gone; until then it may still write into the folder.
+        for _ in 0..50 {
+            if !signal("0", &format!("-{pid}")).map_err(failed)? {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
     }
 
-    fn send(&self, signal: &str) -> Result<(), ServerError> {
+    fn send(&self, name: &str) -> Result<(), ServerError> {
         let Some(pid) = self.pid() else { return Ok(()) };
-        // The shell's own kill: sending a signal other than SIGKILL has no safe call in the standard library.
-        Command::new("/bin/sh")
-            .args([
-                "-c",
-                "kill -s \"$1\" \"$2\"",
-                "sh",
-                signal,
-                &pid.to_string(),
-            ])
-            .stderr(Stdio::null())
-            .status()
-            .map(drop)
-            .map_err(|cause| {
-                ServerError::system(
-                    format!("send SIG{signal} to {} (pid {pid})", self.server),
-                    cause,
-                )
-            })
+        signal(name, &pid.to_string()).map(drop).map_err(|cause| {
+            ServerError::system(
+                format!("send SIG{name} to {} (pid {pid})", self.server),
+                cause,
+            )
+        })
     }
 
     /// The end of the log, for messages.
@@ -233,6 +231,16 @@ impl ServerProcess {
     }
 }
 
+/// Sends a signal to a process, or to the group of `-PID`; answers whether there is such a process.
+pub(in crate::demo) fn signal(name: &str, pid: &str) -> std::io::Result<bool> {
+    // The shell's own kill: sending a signal other than SIGKILL has no safe call in the standard library.
+    Command::new("/bin/sh")
+        .args(["-c", "kill -s \"$1\" -- \"$2\"", "sh", name, pid])
+        .stderr(Stdio::null())
+        .status()
+        .map(|status| status.success())
+}
+
 impl Drop for ServerProcess {
     fn drop(&mut self) {
         // Errors have nobody to go to; the kernel ends what is left when we exit.
@@ -249,7 +257,7 @@ impl Drop for ServerProcess {
 }
 
 /// A new private folder, short enough for a Unix socket in it.
-pub(super) fn private_folder(prefix: &str) -> Result<TempDir, ServerError> {
+pub(in crate::demo) fn private_folder(prefix: &str) -> Result<TempDir, ServerError> {
     let system = std::env::temp_dir();
     let base = if system.as_os_str().len() > 50 {
         PathBuf::from("/tmp")
@@ -264,7 +272,7 @@ pub(super) fn private_folder(prefix: &str) -> Result<TempDir, ServerError> {
 }
 
 /// The program `name` on PATH, in `more` or where system programs live.
-pub(super) fn find_program(name: &str, more: &[PathBuf]) -> Option<PathBuf> {
+pub(in crate::demo) fn find_program(name: &str, more: &[PathBuf]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let system = ["/usr/sbin", "/usr/bin", "/sbin", "/bin", "/usr/local/bin"].map(PathBuf::from);
     more.iter()
@@ -292,7 +300,8 @@ static LAUNCHER: LazyLock<Sender<Launch>> = LazyLock::new(|| {
     sender
 });
 
-fn spawn_tied_to_us(command: Command) -> std::io::Result<Child> {
+/// Starts a child from a thread that lives as long as we do.
+pub(in crate::demo) fn spawn_tied_to_us(command: Command) -> std::io::Result<Child> {
     let gone = || std::io::Error::other("the launcher thread is gone");
     let (reply, answer) = channel();
     LAUNCHER.send((command, reply)).map_err(|_| gone())?;

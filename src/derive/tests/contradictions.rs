@@ -4,6 +4,7 @@ use super::random::plan_of;
 use super::store::MapStore;
 use super::world::catalog;
 use crate::change::{Change, Image, Operation};
+use crate::derive::group::pick_first;
 use crate::derive::{replay, step};
 use crate::error::Class;
 use crate::plan::Plan;
@@ -130,4 +131,39 @@ fn an_unchanged_mapped_row_derives_nothing() {
     let same = Operation::Update { old: Image::Full(customer.clone()), new: Image::Full(customer) };
     let second = step(&plan, &store, &[Change { table: c, operation: same }]).unwrap();
     assert_eq!((second.derived, second.mutations.len(), second.writes[0].is_empty()), (0, 0, true));
+}
+
+#[test]
+fn a_distinct_limit_ordered_by_what_equal_rows_differ_in_stops() {
+    let sql =
+        "SELECT c.cust_no, (SELECT DISTINCT o.mbr FROM o WHERE o.cust_no = c.cust_no ORDER BY o.ord_no LIMIT 1) AS mbr FROM c";
+    let order =
+        |number: i64, member: &str| [("ord_no", Value::Int(number)), ("cust_no", Value::Int(1)), ("mbr", Value::text(member))];
+    let customer = [("cust_no", Value::Int(1))];
+    let (one, two, three) = (order(1, "kim"), order(2, "lee"), order(3, "kim"));
+    let error = step_over(&["cust_no"], sql, &[("c", &customer), ("o", &one), ("o", &two), ("o", &three)]).unwrap_err();
+    assert_eq!(error.class(), Class::Person);
+    assert!(step_over(&["cust_no"], sql, &[("c", &customer), ("o", &one), ("o", &two)]).is_ok());
+    assert!(step_over(&["cust_no"], sql, &[("c", &customer), ("o", &one), ("o", &three)]).is_ok(), "one row is left: no choice");
+}
+
+#[test]
+fn a_limit_of_several_rows_takes_ties_by_the_rule_of_its_order() {
+    let sql =
+        "SELECT c.cust_no, (SELECT o.ord_no FROM o WHERE o.cust_no = c.cust_no ORDER BY o.mbr, o.ord_no LIMIT 1) AS first FROM c";
+    let query = crate::sql::bind(sql, &catalog()).unwrap();
+    let crate::sql::query::ExprKind::ScalarSubquery(select) = &query.branches[0].select.outputs[1].kind else {
+        panic!("no subquery")
+    };
+    let mut select = select.clone();
+    select.limit = Some(2);
+    select.order_by.truncate(1);
+    let rows = |members: &[&str]| {
+        let row = |(position, member): (usize, &&str)| (vec![Value::text(*member)], Row::from([Value::Int(position as i64)]));
+        members.iter().enumerate().map(row).collect::<Vec<_>>()
+    };
+    // The collation of the column calls these equal, so that the source may show any two of them.
+    assert!(pick_first(&select, rows(&["kim", "Kim", "KIM"])).is_err());
+    assert!(pick_first(&select, rows(&["abc", "kim", "KIM"])).is_err());
+    assert_eq!(pick_first(&select, rows(&["kim", "Kim", "lee"])).unwrap().len(), 2);
 }

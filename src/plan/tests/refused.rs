@@ -1,6 +1,8 @@
 //! What cannot be planned says why, where, and what to do.
 
 use super::{plan, shop_catalog, table};
+use crate::sql::query::ExprKind;
+use crate::value::Value;
 
 fn refusal(key: &[&str], sql: &str) -> (String, String) {
     let catalog = shop_catalog::shop("");
@@ -55,4 +57,17 @@ fn an_aggregate_over_a_whole_table_is_refused() {
 fn a_key_column_that_the_select_does_not_give_is_refused() {
     let (message, _) = refusal(&["order_id"], "SELECT o.ord_no FROM tb_ord_mst o");
     assert!(message.contains("key names column order_id"), "{message}");
+}
+
+#[test]
+fn branches_that_only_differ_in_how_the_constant_is_signed_are_refused() {
+    let catalog = shop_catalog::shop("");
+    let sql = "SELECT o.ord_no, 1 AS kind FROM tb_ord_mst o UNION ALL SELECT o.ord_no, 2 AS kind FROM tb_ord_mst o";
+    let mut input = table(&catalog, "t", &["ord_no", "kind"], sql);
+    assert!(plan(&catalog, vec![table(&catalog, "t", &["ord_no", "kind"], sql)]).is_ok());
+    for (branch, value) in input.query.branches.iter_mut().zip([Value::Int(1), Value::UInt(1)]) {
+        branch.select.outputs[1].kind = ExprKind::Literal(value);
+    }
+    let findings = plan(&catalog, vec![input]).unwrap_err();
+    assert!(findings[0].message.contains("two branches"), "{findings:?}");
 }

@@ -51,7 +51,10 @@ pub async fn read(conn: &mut Conn, limit: Duration, flavor: Flavor, wanted: &[Ta
     let mut keys = keys(conn, limit, &filter).await?;
     let mut found = Found::default();
     for want in wanted {
-        let kind = heads.iter().find(|head| same(&want.schema, &head.name.schema) && same(&want.name, &head.name.name)).map(|head| head.kind.clone());
+        let kind = heads
+            .iter()
+            .find(|head| same(&want.schema, &head.name.schema) && same(&want.name, &head.name.name))
+            .map(|head| head.kind.clone());
         if kind.as_deref() != Some("BASE TABLE") {
             found.absent.push(Absent { name: want.clone(), kind });
         }
@@ -73,15 +76,19 @@ pub fn collations_used(tables: &[TableSchema]) -> BTreeSet<String> {
         .iter()
         .flat_map(|table| &table.columns)
         .filter_map(|column| match &column.data_type {
-            DataType::Text { collation, .. } | DataType::Enum { collation, .. } | DataType::Set { collation, .. } => Some(collation.clone()),
+            DataType::Text { collation, .. } | DataType::Enum { collation, .. } | DataType::Set { collation, .. } => {
+                Some(collation.clone())
+            }
             _ => None,
         })
         .collect()
 }
 
 fn filter(wanted: &[TableName]) -> String {
-    let pairs: Vec<String> =
-        wanted.iter().map(|name| format!("(TABLE_SCHEMA = {} AND TABLE_NAME = {})", literal(&name.schema), literal(&name.name))).collect();
+    let pairs: Vec<String> = wanted
+        .iter()
+        .map(|name| format!("(TABLE_SCHEMA = {} AND TABLE_NAME = {})", literal(&name.schema), literal(&name.name)))
+        .collect();
     pairs.join(" OR ")
 }
 
@@ -191,7 +198,8 @@ async fn keys(conn: &mut Conn, limit: Duration, filter: &str) -> Result<BTreeMap
     let mut keys: BTreeMap<TableName, Keys> = BTreeMap::new();
     for row in &rows {
         let name = TableName { schema: text(row, 0)?, name: text(row, 1)? };
-        let parts = keys.entry(name).or_default().entry(text(row, 2)?).or_insert_with(|| KeyParts { columns: Vec::new(), whole: true });
+        let parts =
+            keys.entry(name).or_default().entry(text(row, 2)?).or_insert_with(|| KeyParts { columns: Vec::new(), whole: true });
         parts.columns.push(text(row, 3)?);
         parts.whole &= text(row, 4)? == "0";
     }
@@ -202,7 +210,8 @@ fn resolve_keys(keys: Keys, columns: &[Column]) -> Vec<UniqueKey> {
     keys.into_iter()
         .filter(|(_, parts)| parts.whole)
         .filter_map(|(name, parts)| {
-            let ordinals = parts.columns.iter().map(|part| columns.iter().position(|column| column.name.eq_ignore_ascii_case(part)));
+            let ordinals =
+                parts.columns.iter().map(|part| columns.iter().position(|column| column.name.eq_ignore_ascii_case(part)));
             Some(UniqueKey { name, columns: ordinals.collect::<Option<Vec<_>>>()? })
         })
         .collect()

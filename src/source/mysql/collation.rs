@@ -30,11 +30,50 @@ enum Family {
 
 /// Characters that contract, reorder or combine with a neighbour in some version of the Unicode collation tables.
 const NEIGHBOURS: &[&str] = &[
-    "e\u{301}", "A\u{30a}", "o\u{308}", "ch", "Ll", "lj", "DZ", "nj", "aa", "ss", "ij", "\u{418}\u{306}", "\u{430}\u{308}", "\u{627}\u{653}",
-    "\u{648}\u{654}", "\u{e40}\u{e01}", "\u{e44}\u{e2b}", "\u{ec0}\u{e81}", "\u{aab5}\u{aa80}", "\u{fb2}\u{f71}", "\u{fb3}\u{f80}",
-    "\u{f71}\u{f72}", "\u{9c7}\u{9be}", "\u{b47}\u{b3e}", "\u{b92}\u{bd7}", "\u{bc6}\u{bbe}", "\u{c46}\u{c56}", "\u{cbf}\u{cd5}",
-    "\u{d46}\u{d3e}", "\u{dd9}\u{dca}", "\u{1025}\u{102e}", "\u{1b05}\u{1b35}", "\u{1100}\u{1161}", "\u{1161}\u{11a8}", "\u{ac00}\u{11a8}",
-    "\u{30ab}\u{3099}", "\u{304b}\u{ff9e}", "\u{30ab}\u{30fc}", "\u{304b}\u{309d}", "a ", " a", "\u{ac00} ", "\u{1f600}a", "\u{1f468}\u{200d}",
+    "e\u{301}",
+    "A\u{30a}",
+    "o\u{308}",
+    "ch",
+    "Ll",
+    "lj",
+    "DZ",
+    "nj",
+    "aa",
+    "ss",
+    "ij",
+    "\u{418}\u{306}",
+    "\u{430}\u{308}",
+    "\u{627}\u{653}",
+    "\u{648}\u{654}",
+    "\u{e40}\u{e01}",
+    "\u{e44}\u{e2b}",
+    "\u{ec0}\u{e81}",
+    "\u{aab5}\u{aa80}",
+    "\u{fb2}\u{f71}",
+    "\u{fb3}\u{f80}",
+    "\u{f71}\u{f72}",
+    "\u{9c7}\u{9be}",
+    "\u{b47}\u{b3e}",
+    "\u{b92}\u{bd7}",
+    "\u{bc6}\u{bbe}",
+    "\u{c46}\u{c56}",
+    "\u{cbf}\u{cd5}",
+    "\u{d46}\u{d3e}",
+    "\u{dd9}\u{dca}",
+    "\u{1025}\u{102e}",
+    "\u{1b05}\u{1b35}",
+    "\u{1100}\u{1161}",
+    "\u{1161}\u{11a8}",
+    "\u{ac00}\u{11a8}",
+    "\u{30ab}\u{3099}",
+    "\u{304b}\u{ff9e}",
+    "\u{30ab}\u{30fc}",
+    "\u{304b}\u{309d}",
+    "a ",
+    " a",
+    "\u{ac00} ",
+    "\u{1f600}a",
+    "\u{1f468}\u{200d}",
 ];
 
 /// Builds the collation `name`, or nothing if it cannot be exact.
@@ -103,7 +142,8 @@ async fn pads(conn: &mut Conn, limit: Duration, server: &Server, name: &str) -> 
     let table = if name.contains("uca1400") { "COLLATION_CHARACTER_SET_APPLICABILITY" } else { "COLLATIONS" };
     let key = if name.contains("uca1400") { "FULL_COLLATION_NAME" } else { "COLLATION_NAME" };
     let sql = format!("SELECT {column} FROM information_schema.{table} WHERE {key} = {}", literal(name));
-    let found: Option<String> = failure::within(limit, &format!("read the pad attribute of collation {name}"), conn.query_first(sql)).await?;
+    let found: Option<String> =
+        failure::within(limit, &format!("read the pad attribute of collation {name}"), conn.query_first(sql)).await?;
     Ok(found.map(|attribute| attribute == "PAD SPACE"))
 }
 
@@ -126,7 +166,8 @@ async fn neighbours_are_independent(conn: &mut Conn, limit: Duration, name: &str
 
 async fn weight(conn: &mut Conn, limit: Duration, name: &str, charset: &str, text: &str) -> Result<Vec<u8>> {
     let sql = format!("SELECT {}", weight_of(text, name, charset));
-    let found: Option<Option<String>> = failure::within(limit, &format!("read a weight of collation {name}"), conn.query_first(sql)).await?;
+    let found: Option<Option<String>> =
+        failure::within(limit, &format!("read a weight of collation {name}"), conn.query_first(sql)).await?;
     found
         .flatten()
         .and_then(|digits| unhex(&digits))
@@ -135,28 +176,30 @@ async fn weight(conn: &mut Conn, limit: Duration, name: &str, charset: &str, tex
 
 /// The weights of one plane of 65,536 characters, those left out that the charset cannot hold.
 async fn plane_weights(conn: &mut Conn, limit: Duration, name: &str, charset: &str, plane: u32) -> Result<Vec<(char, Vec<u8>)>> {
-    let digits = (0..16).map(|digit| if digit == 0 { "SELECT 0 AS d".to_owned() } else { format!("SELECT {digit}") }).collect::<Vec<_>>().join(" UNION ALL ");
-    let character = format!("CONVERT(UNHEX(LPAD(HEX(n), 8, '0')) USING utf32)");
+    let digits = (0..16)
+        .map(|digit| if digit == 0 { "SELECT 0 AS d".to_owned() } else { format!("SELECT {digit}") })
+        .collect::<Vec<_>>()
+        .join(" UNION ALL ");
+    let character = "CONVERT(UNHEX(LPAD(HEX(n), 8, '0')) USING utf32)";
     let sql = format!(
         "SELECT n, WEIGHT_STRING(CONVERT({character} USING {charset}) COLLATE {name}) FROM (SELECT {} + a.d * 4096 + b.d * 256 + c.d * 16 + e.d AS n \
          FROM ({digits}) a CROSS JOIN ({digits}) b CROSS JOIN ({digits}) c CROSS JOIN ({digits}) e) numbers \
          WHERE n NOT BETWEEN 55296 AND 57343 AND HEX(CONVERT(CONVERT({character} USING {charset}) USING utf32)) = LPAD(HEX(n), 8, '0')",
         plane << 16,
     );
-    let rows: Vec<(u32, Option<Vec<u8>>)> = failure::within(limit, &format!("read the weights of collation {name}"), conn.query(sql)).await?;
+    let rows: Vec<(u32, Option<Vec<u8>>)> =
+        failure::within(limit, &format!("read the weights of collation {name}"), conn.query(sql)).await?;
     rows.into_iter()
         .map(|(code_point, weight)| {
-            let character = char::from_u32(code_point).ok_or_else(|| Error::bug("the server counted a code point that is no character"))?;
-            let weight = weight.ok_or_else(|| Error::bug(format!("the server gave no weight for a character of collation {name}")))?;
+            let character =
+                char::from_u32(code_point).ok_or_else(|| Error::bug("the server counted a code point that is no character"))?;
+            let weight =
+                weight.ok_or_else(|| Error::bug(format!("the server gave no weight for a character of collation {name}")))?;
             Ok((character, weight))
         })
         .collect()
 }
 
 fn unhex(digits: &str) -> Option<Vec<u8>> {
-    digits
-        .as_bytes()
-        .chunks(2)
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
-        .collect()
+    digits.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
 }

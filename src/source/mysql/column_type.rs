@@ -59,9 +59,8 @@ fn read(native: &str, charset: Option<&str>, collation: Option<&str>) -> Option<
     let text = TypeText::split(native)?;
     let unsigned = text.unsigned;
     let integer = |bits| Some(DataType::Integer { bits, unsigned });
-    let characters = |length, fixed| {
-        Some(DataType::Text { length, fixed, charset: charset?.to_owned(), collation: collation?.to_owned() })
-    };
+    let characters =
+        |length, fixed| Some(DataType::Text { length, fixed, charset: charset?.to_owned(), collation: collation?.to_owned() });
     match text.word {
         "tinyint" => integer(8),
         "smallint" => integer(16),
@@ -80,8 +79,16 @@ fn read(native: &str, charset: Option<&str>, collation: Option<&str>) -> Option<
         "binary" => Some(DataType::Bytes { length: Some(text.number()?), fixed: true }),
         "varbinary" => Some(DataType::Bytes { length: Some(text.number()?), fixed: false }),
         "tinyblob" | "blob" | "mediumblob" | "longblob" => Some(DataType::Bytes { length: None, fixed: false }),
-        "enum" => Some(DataType::Enum { labels: labels(text.arguments?)?, charset: charset?.to_owned(), collation: collation?.to_owned() }),
-        "set" => Some(DataType::Set { labels: labels(text.arguments?)?, charset: charset?.to_owned(), collation: collation?.to_owned() }),
+        "enum" => Some(DataType::Enum {
+            labels: labels(text.arguments?)?,
+            charset: charset?.to_owned(),
+            collation: collation?.to_owned(),
+        }),
+        "set" => Some(DataType::Set {
+            labels: labels(text.arguments?)?,
+            charset: charset?.to_owned(),
+            collation: collation?.to_owned(),
+        }),
         "bit" => Some(DataType::Bit { length: u8::try_from(text.number()?).ok()? }),
         "date" => Some(DataType::Date),
         "datetime" => Some(DataType::DateTime { fraction: text.fraction()? }),
@@ -150,7 +157,17 @@ mod tests {
 
     #[test]
     fn f80_what_is_not_carried_exactly_is_named_not_guessed() {
-        for native in ["geometry", "point", "vector(3)", "inet6", "uuid", "int(5) unsigned zerofill", "longtext /*M!100301 COMPRESSED*/", "xmltype", "decimal"] {
+        for native in [
+            "geometry",
+            "point",
+            "vector(3)",
+            "inet6",
+            "uuid",
+            "int(5) unsigned zerofill",
+            "longtext /*M!100301 COMPRESSED*/",
+            "xmltype",
+            "decimal",
+        ] {
             assert_eq!(plain(native), DataType::Unsupported { native: native.to_owned() }, "{native}");
         }
     }

@@ -179,10 +179,8 @@ impl Pool {
     /// Connection errors and refused session settings.
     pub async fn lease(&self, purpose: Use) -> Result<Lease<'_>> {
         let (server, settings) = self.known().await?;
-        let permit = Arc::clone(&self.permits)
-            .acquire_owned()
-            .await
-            .map_err(|_| Error::bug("the connection permits were closed"))?;
+        let permit =
+            Arc::clone(&self.permits).acquire_owned().await.map_err(|_| Error::bug("the connection permits were closed"))?;
         let reused = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut conn = match reused {
             Some(conn) => conn,
@@ -202,7 +200,12 @@ impl Pool {
 
     async fn prepare(&self, conn: &mut Conn, statements: &[String]) -> Result<()> {
         for statement in statements {
-            failure::within(self.answer_limit(), &format!("set up the session of source {}", self.options.name), conn.query_drop(statement.as_str())).await?;
+            failure::within(
+                self.answer_limit(),
+                &format!("set up the session of source {}", self.options.name),
+                conn.query_drop(statement.as_str()),
+            )
+            .await?;
         }
         Ok(())
     }
@@ -269,8 +272,11 @@ fn tls_options(options: &MySqlOptions, ca: Option<&PathBuf>) -> Result<SslOpts> 
         None => {
             let found = rustls_native_certs::load_native_certs();
             if found.certs.is_empty() {
-                return Err(Error::new(Class::Local, format!("no certificate authorities of the system were found for source {}", options.name))
-                    .with_hint("install ca-certificates or give `tls: { ca: FILE }`"));
+                return Err(Error::new(
+                    Class::Local,
+                    format!("no certificate authorities of the system were found for source {}", options.name),
+                )
+                .with_hint("install ca-certificates or give `tls: { ca: FILE }`"));
             }
             found.certs.iter().map(|certificate| certificate.as_ref().to_vec().into()).collect()
         }

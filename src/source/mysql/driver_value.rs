@@ -62,10 +62,12 @@ fn convert(wire: Wire, data_type: &DataType, form: TextForm) -> Result<Option<Va
             Wire::Bytes(bytes) => Some(text(bytes, charset, form)?),
             _ => None,
         },
-        DataType::Enum { labels, charset, .. } => label(wire, charset, form, |text| text.is_empty() || labels.iter().any(|label| label == text))?,
-        DataType::Set { labels, charset, .. } => {
-            label(wire, charset, form, |text| text.is_empty() || text.split(',').all(|part| labels.iter().any(|label| label == part)))?
+        DataType::Enum { labels, charset, .. } => {
+            label(wire, charset, form, |text| text.is_empty() || labels.iter().any(|label| label == text))?
         }
+        DataType::Set { labels, charset, .. } => label(wire, charset, form, |text| {
+            text.is_empty() || text.split(',').all(|part| labels.iter().any(|label| label == part))
+        })?,
         DataType::Json => match wire {
             Wire::Bytes(bytes) => Some(text(bytes, "utf8mb4", form)?),
             _ => None,
@@ -87,7 +89,9 @@ fn convert(wire: Wire, data_type: &DataType, form: TextForm) -> Result<Option<Va
 fn text(bytes: Vec<u8>, charset: &str, form: TextForm) -> Result<Value> {
     let text = match form {
         TextForm::Raw => charset::decode(charset, &bytes)?,
-        TextForm::Utf8 => String::from_utf8(bytes).map_err(|_| Error::new(Class::Person, "the server sent text that is not UTF-8"))?,
+        TextForm::Utf8 => {
+            String::from_utf8(bytes).map_err(|_| Error::new(Class::Person, "the server sent text that is not UTF-8"))?
+        }
     };
     Ok(Value::text(text))
 }
@@ -118,7 +122,9 @@ fn decimal(wire: Wire, scale: u16) -> Option<Value> {
 
 fn bits(wire: Wire) -> Option<Value> {
     match wire {
-        Wire::Bytes(bytes) if bytes.len() <= 8 => Some(Value::UInt(bytes.iter().fold(0, |bits, byte| bits << 8 | u64::from(*byte)))),
+        Wire::Bytes(bytes) if bytes.len() <= 8 => {
+            Some(Value::UInt(bytes.iter().fold(0, |bits, byte| bits << 8 | u64::from(*byte))))
+        }
         Wire::UInt(number) => Some(Value::UInt(number)),
         Wire::Int(number) => u64::try_from(number).ok().map(Value::UInt),
         _ => None,
@@ -162,14 +168,25 @@ pub fn to_wire(value: &Value) -> Result<Wire> {
             let seconds = moment.time_us / 1_000_000;
             let part = |number: i64| u8::try_from(number).map_err(|_| Error::bug("a time of day is out of range"));
             let micro = u32::try_from(moment.time_us % 1_000_000).map_err(|_| Error::bug("a time of day is negative"))?;
-            Wire::Date(year(&moment.date)?, moment.date.month, moment.date.day, part(seconds / 3600)?, part(seconds / 60 % 60)?, part(seconds % 60)?, micro)
+            Wire::Date(
+                year(&moment.date)?,
+                moment.date.month,
+                moment.date.day,
+                part(seconds / 3600)?,
+                part(seconds / 60 % 60)?,
+                part(seconds % 60)?,
+                micro,
+            )
         }
         Value::Time(time) => Wire::Bytes(time.format(6).into_bytes()),
     })
 }
 
 fn year(date: &Date) -> Result<u16> {
-    u16::try_from(date.year).ok().filter(|year| *year <= 9999).ok_or_else(|| Error::bug("a date is outside of the years 0 to 9999"))
+    u16::try_from(date.year)
+        .ok()
+        .filter(|year| *year <= 9999)
+        .ok_or_else(|| Error::bug("a date is outside of the years 0 to 9999"))
 }
 
 #[cfg(test)]
@@ -188,7 +205,10 @@ mod tests {
     #[test]
     fn f70_bit_64_high_bit() {
         let bit = DataType::Bit { length: 64 };
-        assert_eq!(from_wire(Wire::Bytes(vec![0x80, 0, 0, 0, 0, 0, 0, 1]), &bit, TextForm::Raw, "c").unwrap(), Value::UInt((1 << 63) + 1));
+        assert_eq!(
+            from_wire(Wire::Bytes(vec![0x80, 0, 0, 0, 0, 0, 0, 1]), &bit, TextForm::Raw, "c").unwrap(),
+            Value::UInt((1 << 63) + 1)
+        );
     }
 
     #[test]

@@ -10,16 +10,22 @@ use mysql_async::{DriverError, IoError};
 use crate::error::{Class, Error, Result};
 
 /// Server messages that name an account, a privilege or an object and never a value.
-const NAMING_CODES: &[u16] = &[1044, 1045, 1049, 1054, 1130, 1142, 1143, 1146, 1193, 1227, 1298, 1305, 1370, 1698, 3118, 3159, 4151];
+const NAMING_CODES: &[u16] =
+    &[1044, 1045, 1049, 1054, 1130, 1142, 1143, 1146, 1193, 1227, 1298, 1305, 1370, 1698, 3118, 3159, 4151];
 
 /// Maps a driver error; `attempt` says what was tried, e.g. `read the columns of homeshop.tb_cust`.
 #[must_use]
 pub fn driver(error: &mysql_async::Error, attempt: &str) -> Error {
     match error {
         mysql_async::Error::Server(server) => server_error(server.code, &server.message, attempt),
-        mysql_async::Error::Io(IoError::Io(io)) => Error::new(Class::Unreachable, format!("could not {attempt}: connection failed ({})", io.kind())),
-        mysql_async::Error::Io(IoError::Tls(tls)) => Error::new(Class::Person, format!("could not {attempt}: TLS was refused ({tls})"))
-            .with_hint("check that the server's certificate carries the host name of `url` and is signed by the `tls.ca` file"),
+        mysql_async::Error::Io(IoError::Io(io)) => {
+            Error::new(Class::Unreachable, format!("could not {attempt}: connection failed ({})", io.kind()))
+        }
+        mysql_async::Error::Io(IoError::Tls(tls)) => {
+            Error::new(Class::Person, format!("could not {attempt}: TLS was refused ({tls})")).with_hint(
+                "check that the server's certificate carries the host name of `url` and is signed by the `tls.ca` file",
+            )
+        }
         mysql_async::Error::Driver(driver) => driver_error(driver, attempt),
         mysql_async::Error::Url(_) => Error::new(Class::Mapping, format!("could not {attempt}: the source url is not valid")),
         mysql_async::Error::Other(_) => Error::new(Class::Unreachable, format!("could not {attempt}: the driver gave up")),
@@ -31,16 +37,21 @@ fn driver_error(error: &DriverError, attempt: &str) -> Error {
         DriverError::ConnectionClosed | DriverError::PoolDisconnected => {
             Error::new(Class::Unreachable, format!("could not {attempt}: the server closed the connection"))
         }
-        DriverError::NoClientSslFlagFromServer => Error::new(Class::Person, format!("could not {attempt}: the server offers no TLS"))
-            .with_hint("enable TLS on the server; a connection off loopback is never made without it"),
-        DriverError::UnknownAuthPlugin { name } => {
-            Error::new(Class::Person, format!("could not {attempt}: the server asks for the unknown authentication plugin {name}"))
+        DriverError::NoClientSslFlagFromServer => {
+            Error::new(Class::Person, format!("could not {attempt}: the server offers no TLS"))
+                .with_hint("enable TLS on the server; a connection off loopback is never made without it")
         }
+        DriverError::UnknownAuthPlugin { name } => Error::new(
+            Class::Person,
+            format!("could not {attempt}: the server asks for the unknown authentication plugin {name}"),
+        ),
         DriverError::MysqlOldPasswordDisabled | DriverError::CleartextPluginDisabled => {
             Error::new(Class::Person, format!("could not {attempt}: the server asks for a password in an insecure form"))
                 .with_hint("give the account mysql_native_password, ed25519 or caching_sha2_password")
         }
-        DriverError::PacketTooLarge => Error::new(Class::Person, format!("could not {attempt}: a packet is larger than the client accepts")),
+        DriverError::PacketTooLarge => {
+            Error::new(Class::Person, format!("could not {attempt}: a packet is larger than the client accepts"))
+        }
         _ => Error::bug(format!("could not {attempt}: the driver met something unexpected")),
     }
 }
@@ -56,19 +67,48 @@ pub fn server_error(code: u16, message: &str, attempt: &str) -> Error {
     };
     let error = Error::new(class, text);
     match code {
+        1044 => match database_grant(message) {
+            Some(grant) => error.with_hint(grant),
+            None => error,
+        },
         1045 | 1698 => error.with_hint("check the user, the password and the host part of the account"),
         1130 => error.with_hint("create the account for the host that this program connects from"),
         1969 | 3024 => error.with_hint("the statement passed its time limit; use smaller chunks or a longer statement timeout"),
         1193 => error.with_hint("the server does not know a session variable; see the README for the supported versions"),
-        1298 => error.with_hint("load the time zone tables (mysql_tzinfo_to_sql) or give session.time_zone as an offset such as +09:00"),
+        1298 => error
+            .with_hint("load the time zone tables (mysql_tzinfo_to_sql) or give session.time_zone as an offset such as +09:00"),
         _ => error,
     }
+}
+
+/// The statement that opens the database of "Access denied for user 'u'@'h' to database 'd'" to the account.
+fn database_grant(message: &str) -> Option<String> {
+    let (account, database) = message.strip_prefix("Access denied for user ")?.rsplit_once(" to database '")?;
+    let database = super::names::identifier(database.strip_suffix('\'')?);
+    Some(format!("GRANT SELECT ON {database}.* TO {account}"))
 }
 
 fn class_of(code: u16) -> Class {
     match code {
         // too many connections, shutdown, killed, net errors, user limits, lost connection
-        1040 | 1053 | 1077 | 1079 | 1152 | 1153 | 1154 | 1156..=1161 | 1184 | 1203 | 1226 | 1317 | 1927 | 2006 | 2013 | 3032 | 3169 | 4031 => Class::Unreachable,
+        1040
+        | 1053
+        | 1077
+        | 1079
+        | 1152
+        | 1153
+        | 1154
+        | 1156..=1161
+        | 1184
+        | 1203
+        | 1226
+        | 1317
+        | 1927
+        | 2006
+        | 2013
+        | 3032
+        | 3169
+        | 4031 => Class::Unreachable,
         1044 | 1045 | 1095 | 1130 | 1142 | 1143 | 1227 | 1370 | 1401 | 1410 | 1698 | 3118 | 4151 => Class::Privilege,
         // deadlock, lock wait, metadata lock, definition changed, statement time limit, snapshot too old
         1205 | 1213 | 1412 | 1614 | 1969 | 3024 | 3572 => Class::Retry,
@@ -92,6 +132,13 @@ pub async fn within<T>(limit: Duration, attempt: &str, call: impl Future<Output 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_closed_database_is_answered_with_the_grant_that_opens_it() {
+        let error = server_error(1044, "Access denied for user 'strangler'@'10.0.%' to database 'home`shop'", "connect");
+        assert_eq!(error.hint(), Some("GRANT SELECT ON `home``shop`.* TO 'strangler'@'10.0.%'"));
+        assert_eq!(server_error(1044, "Access denied", "connect").hint(), None);
+    }
 
     #[test]
     fn a_server_message_that_may_quote_a_value_is_not_repeated() {

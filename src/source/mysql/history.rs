@@ -79,7 +79,10 @@ pub async fn prove(marker: &mut Marker<'_>, recorded: &BinlogPosition) -> Result
         Flavor::MariaDb => {
             let found = marker.gtid_at(recorded).await?;
             if found.as_deref().map(gtid_list) != Some(gtid_list(&recorded.gtid)) {
-                return Err(lost(format!("the log at {}:{} belongs to another history: its GTID is not the recorded one", recorded.file, recorded.offset)));
+                return Err(lost(format!(
+                    "the log at {}:{} belongs to another history: its GTID is not the recorded one",
+                    recorded.file, recorded.offset
+                )));
             }
         }
     }
@@ -101,9 +104,10 @@ async fn prove_file(marker: &mut Marker<'_>, file: &str, offset: u64) -> Result<
             let oldest = logs.first().and_then(|row| row.first()).map_or("none", String::as_str);
             Err(lost(format!("the binary log {} was purged; the oldest one left is {oldest}", file)))
         }
-        Some(size) if size < offset => {
-            Err(lost(format!("the binary log {} ends at {size}, before the recorded place {}: it was written anew", file, offset)))
-        }
+        Some(size) if size < offset => Err(lost(format!(
+            "the binary log {} ends at {size}, before the recorded place {}: it was written anew",
+            file, offset
+        ))),
         Some(_) => Ok(()),
     }
 }
@@ -116,13 +120,16 @@ async fn prove_sets(marker: &mut Marker<'_>, recorded: &BinlogPosition) -> Resul
     match row.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["1", "1"] => Ok(()),
         ["0", _] => Err(lost("the server has purged transactions that were not read yet".to_owned())),
-        _ => Err(lost("the server has not executed all of the transactions already read: its history is another or shorter one".to_owned())),
+        _ => Err(lost(
+            "the server has not executed all of the transactions already read: its history is another or shorter one".to_owned(),
+        )),
     }
 }
 
 async fn prove_elsewhere(marker: &mut Marker<'_>, recorded: &BinlogPosition, identity: &str) -> Result<Resume> {
     if recorded.prepared_from.is_some() {
-        let message = "transactions were prepared at the recorded place; their rows lie in files that another server numbers otherwise";
+        let message =
+            "transactions were prepared at the recorded place; their rows lie in files that another server numbers otherwise";
         return Err(lost(message.to_owned()));
     }
     if recorded.gtid.is_empty() {
@@ -141,13 +148,18 @@ async fn prove_elsewhere(marker: &mut Marker<'_>, recorded: &BinlogPosition, ide
 /// MariaDB: for every domain and server of ours, the server's log state has reached our sequence number, and every domain that the
 /// server has is one of ours (a domain we do not know would be streamed from an unknown start).
 async fn prove_domains(marker: &mut Marker<'_>, recorded: &BinlogPosition, identity: &str) -> Result<()> {
-    let row = one_row(marker.conn, marker.limit, "read the GTID state", "SELECT @@global.gtid_binlog_state, @@global.gtid_strict_mode").await?;
+    let row =
+        one_row(marker.conn, marker.limit, "read the GTID state", "SELECT @@global.gtid_binlog_state, @@global.gtid_strict_mode")
+            .await?;
     let [state, strict] = row.as_slice() else { return Err(Error::bug("the GTID state has no two columns")) };
     if strict != "1" {
-        return Err(lost(format!("server {identity} is another one and runs without gtid_strict_mode, so its log proves nothing")));
+        return Err(lost(format!(
+            "server {identity} is another one and runs without gtid_strict_mode, so its log proves nothing"
+        )));
     }
     let (ours, theirs) = (gtid_list(&recorded.gtid), gtid_list(state));
-    let reached = ours.iter().all(|((domain, server), sequence)| theirs.get(&(*domain, *server)).is_some_and(|there| there >= sequence));
+    let reached =
+        ours.iter().all(|((domain, server), sequence)| theirs.get(&(*domain, *server)).is_some_and(|there| there >= sequence));
     let known = theirs.keys().all(|(domain, _)| ours.keys().any(|(own, _)| own == domain));
     if reached && known {
         return Ok(());

@@ -19,7 +19,12 @@ pub fn key_columns(layout: &TableLayout) -> Result<Vec<&StoredColumn>> {
         .identity
         .iter()
         .flatten()
-        .map(|index| layout.columns.get(*index).ok_or_else(|| Error::bug(format!("the identity of {} names a column it does not store", layout.name))))
+        .map(|index| {
+            layout
+                .columns
+                .get(*index)
+                .ok_or_else(|| Error::bug(format!("the identity of {} names a column it does not store", layout.name)))
+        })
         .collect()
 }
 
@@ -83,7 +88,10 @@ fn enum_number(column: &StoredColumn, labels: &[String], text: &str) -> Result<u
     match labels.iter().position(|label| label == text) {
         Some(_) if text.is_empty() => Err(Error::new(
             Class::Preflight,
-            format!("key column {} is an ENUM with an empty label, which cannot be told from an invalid value", column.column.name),
+            format!(
+                "key column {} is an ENUM with an empty label, which cannot be told from an invalid value",
+                column.column.name
+            ),
         )),
         Some(index) => Ok(index + 1),
         None if text.is_empty() => Ok(0),
@@ -107,7 +115,14 @@ mod tests {
     use crate::schema::{Column, Generated};
 
     fn column(name: &str, data_type: DataType) -> StoredColumn {
-        let column = Column { name: name.into(), data_type, native_type: String::new(), nullable: false, generated: Generated::No, comment: String::new() };
+        let column = Column {
+            name: name.into(),
+            data_type,
+            native_type: String::new(),
+            nullable: false,
+            generated: Generated::No,
+            comment: String::new(),
+        };
         StoredColumn { ordinal: 0, column }
     }
 

@@ -19,6 +19,8 @@ mod failure;
 mod group;
 mod history;
 mod key_bounds;
+#[cfg(test)]
+mod live_tests;
 mod marks;
 mod names;
 mod preflight;
@@ -28,13 +30,11 @@ mod settle;
 mod snapshot;
 mod statement;
 pub mod stream;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod transaction;
 pub mod zone;
-#[cfg(test)]
-mod live_tests;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
@@ -176,7 +176,13 @@ impl Source for MySqlSource {
         stream::BinlogStream::open(self.pool.connect().await?, request).await
     }
 
-    async fn select(&self, sql: &str, parameters: &[Value], types: &[DataType], visit: &mut (dyn FnMut(Row) -> Result<()> + Send)) -> Result<()> {
+    async fn select(
+        &self,
+        sql: &str,
+        parameters: &[Value],
+        types: &[DataType],
+        visit: &mut (dyn FnMut(Row) -> Result<()> + Send),
+    ) -> Result<()> {
         let mut lease = self.pool.lease(Use::Select).await?;
         let limit = self.pool.answer_limit();
         failure::within(limit, "open a read view", lease.conn().query_drop(OPEN_VIEW)).await?;

@@ -46,7 +46,12 @@ pub struct Statement<'a> {
 ///
 /// # Errors
 /// Driver errors; `Bug` if the number of columns or a value does not fit `expected`; what `visit` returns.
-pub async fn each_row(conn: &mut Conn, statement: Statement<'_>, expected: &[Expected<'_>], visit: &mut (dyn FnMut(Row) -> Result<()> + Send)) -> Result<()> {
+pub async fn each_row(
+    conn: &mut Conn,
+    statement: Statement<'_>,
+    expected: &[Expected<'_>],
+    visit: &mut (dyn FnMut(Row) -> Result<()> + Send),
+) -> Result<()> {
     let Statement { attempt, sql, parameters, form, limit } = statement;
     let parameters = match parameters {
         [] => Params::Empty,
@@ -54,7 +59,11 @@ pub async fn each_row(conn: &mut Conn, statement: Statement<'_>, expected: &[Exp
     };
     let prepared = failure::within(limit, attempt, conn.prep(sql)).await?;
     if prepared.num_columns() as usize != expected.len() {
-        return Err(Error::bug(format!("could not {attempt}: {} columns were expected and the server gives {}", expected.len(), prepared.num_columns())));
+        return Err(Error::bug(format!(
+            "could not {attempt}: {} columns were expected and the server gives {}",
+            expected.len(),
+            prepared.num_columns()
+        )));
     }
     let mut result = failure::within(limit, attempt, conn.exec_iter(&prepared, parameters)).await?;
     while let Some(row) = failure::within(limit, attempt, result.next()).await? {
@@ -80,7 +89,11 @@ fn typed(row: mysql_async::Row, expected: &[Expected<'_>], form: TextForm) -> Re
 /// # Errors
 /// Driver errors; `Person` if there is no row.
 pub async fn one_row(conn: &mut Conn, limit: Duration, attempt: &str, sql: &str) -> Result<Vec<String>> {
-    all_rows(conn, limit, attempt, sql).await?.into_iter().next().ok_or_else(|| Error::new(Class::Person, format!("could not {attempt}: the server gave no row")))
+    all_rows(conn, limit, attempt, sql)
+        .await?
+        .into_iter()
+        .next()
+        .ok_or_else(|| Error::new(Class::Person, format!("could not {attempt}: the server gave no row")))
 }
 
 /// All rows of a short text query, as text cells; NULL is empty.

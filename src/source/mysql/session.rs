@@ -24,7 +24,8 @@ const PROBES: usize = 1_000;
 /// # Errors
 /// Connection errors; `Person` if the version text cannot be read.
 pub async fn server(conn: &mut Conn, limit: Duration) -> Result<Server> {
-    let text: Option<String> = failure::within(limit, "ask the server for its version", conn.query_first("SELECT VERSION()")).await?;
+    let text: Option<String> =
+        failure::within(limit, "ask the server for its version", conn.query_first("SELECT VERSION()")).await?;
     text.as_deref()
         .and_then(parse_version)
         .ok_or_else(|| Error::new(Class::Person, "the server's version could not be understood"))
@@ -43,7 +44,12 @@ type Defaults = (String, String, String, u32, u64, String, u8);
 ///
 /// # Errors
 /// `Preflight` when the zone is the system's and that is not UTC; `Mapping` for a connection collation that is not utf8mb4.
-pub async fn settings(conn: &mut Conn, limit: Duration, server: &Server, overrides: &SessionOverrides) -> Result<SessionSettings> {
+pub async fn settings(
+    conn: &mut Conn,
+    limit: Duration,
+    server: &Server,
+    overrides: &SessionOverrides,
+) -> Result<SessionSettings> {
     let asked: Option<Defaults> = failure::within(
         limit,
         "read the server's session defaults",
@@ -58,7 +64,9 @@ pub async fn settings(conn: &mut Conn, limit: Duration, server: &Server, overrid
     };
     let collation_connection = match &overrides.collation_connection {
         Some(name) if name.starts_with("utf8mb4_") || name.starts_with("uca1400_") => name.clone(),
-        Some(name) => return Err(Error::new(Class::Mapping, format!("session.collation_connection {name} is not a collation of utf8mb4"))),
+        Some(name) => {
+            return Err(Error::new(Class::Mapping, format!("session.collation_connection {name} is not a collation of utf8mb4")));
+        }
         None if collation.starts_with("utf8mb4_") => collation,
         None => default_collation(conn, limit).await?,
     };
@@ -78,8 +86,11 @@ fn refuse_mode(sql_mode: &str, server: &Server) -> Result<()> {
     // CHAR columns would read differently in a SELECT and in the log; ORACLE and friends change the grammar itself.
     for mode in ["PAD_CHAR_TO_FULL_LENGTH", "ORACLE", "EMPTY_STRING_IS_NULL", "MSSQL", "DB2", "MAXDB"] {
         if sql_mode.split(',').any(|part| part == mode) {
-            return Err(Error::new(Class::Preflight, format!("sql_mode {mode} of the {:?} server changes what stored values look like", server.flavor))
-                .with_hint(format!("give session.sql_mode without {mode} in the project file")));
+            return Err(Error::new(
+                Class::Preflight,
+                format!("sql_mode {mode} of the {:?} server changes what stored values look like", server.flavor),
+            )
+            .with_hint(format!("give session.sql_mode without {mode} in the project file")));
         }
     }
     Ok(())
@@ -92,8 +103,11 @@ fn zone(wanted: &str, system_zone: &str) -> Result<String> {
     if matches!(system_zone, "UTC" | "Etc/UTC" | "Etc/UCT" | "UCT") {
         return Ok("+00:00".to_owned());
     }
-    Err(Error::new(Class::Preflight, format!("the server's time_zone is SYSTEM and its system zone is {system_zone}, which names no zone exactly"))
-        .with_hint("give `session: { time_zone: \"+09:00\" }` (or a zone name) for this source in the project file"))
+    Err(Error::new(
+        Class::Preflight,
+        format!("the server's time_zone is SYSTEM and its system zone is {system_zone}, which names no zone exactly"),
+    )
+    .with_hint("give `session: { time_zone: \"+09:00\" }` (or a zone name) for this source in the project file"))
 }
 
 /// Proves that this machine and the server mean the same by the session's named zone: the stream computes TIMESTAMP values here, SELECTs
@@ -129,7 +143,9 @@ async fn default_collation(conn: &mut Conn, limit: Duration) -> Result<String> {
     let found: Option<String> = failure::within(
         limit,
         "read the default collation of utf8mb4",
-        conn.query_first("SELECT DEFAULT_COLLATE_NAME FROM information_schema.CHARACTER_SETS WHERE CHARACTER_SET_NAME = 'utf8mb4'"),
+        conn.query_first(
+            "SELECT DEFAULT_COLLATE_NAME FROM information_schema.CHARACTER_SETS WHERE CHARACTER_SET_NAME = 'utf8mb4'",
+        ),
     )
     .await?;
     found.ok_or_else(|| Error::new(Class::Preflight, "the server does not know the charset utf8mb4"))
@@ -173,7 +189,10 @@ mod tests {
 
     #[test]
     fn versions_of_both_families_are_read() {
-        assert_eq!(parse_version("10.11.19-MariaDB-0+deb12u1-log").unwrap(), Server { flavor: Flavor::MariaDb, version: (10, 11, 19) });
+        assert_eq!(
+            parse_version("10.11.19-MariaDB-0+deb12u1-log").unwrap(),
+            Server { flavor: Flavor::MariaDb, version: (10, 11, 19) }
+        );
         assert_eq!(parse_version("9.7.4-2").unwrap(), Server { flavor: Flavor::MySql, version: (9, 7, 4) });
         assert_eq!(parse_version("8.0.36"), Some(Server { flavor: Flavor::MySql, version: (8, 0, 36) }));
         assert!(parse_version("odd").is_none());

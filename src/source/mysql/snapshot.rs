@@ -50,8 +50,11 @@ pub async fn start_position(pool: &Pool) -> Result<Position> {
             return Ok(Position::Binlog(position));
         }
         if started.elapsed() > PREPARED_LIMIT {
-            return Err(Error::new(Class::Person, format!("{} prepared XA transactions are older than the start of the stream", waiting.len()))
-                .with_hint("list them with XA RECOVER, and commit or roll back each"));
+            return Err(Error::new(
+                Class::Person,
+                format!("{} prepared XA transactions are older than the start of the stream", waiting.len()),
+            )
+            .with_hint("list them with XA RECOVER, and commit or roll back each"));
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
@@ -154,7 +157,15 @@ pub async fn ranges(pool: &Pool, layout: &TableLayout, rows_max: u32) -> Result<
     Ok(ranges)
 }
 
-async fn key_at(lease: &mut Lease<'_>, pool: &Pool, layout: &TableLayout, columns: &[&StoredColumn], range: &KeyRange, order: &str, offset: u32) -> Result<Option<Row>> {
+async fn key_at(
+    lease: &mut Lease<'_>,
+    pool: &Pool,
+    layout: &TableLayout,
+    columns: &[&StoredColumn],
+    range: &KeyRange,
+    order: &str,
+    offset: u32,
+) -> Result<Option<Row>> {
     let names: Vec<String> = columns.iter().map(|column| names::identifier(&column.column.name)).collect();
     let sql = format!(
         "SELECT {} FROM {} WHERE {} ORDER BY {} LIMIT 1 OFFSET {offset}",
@@ -213,7 +224,13 @@ async fn read_at_view(lease: &mut Lease<'_>, pool: &Pool, layout: &TableLayout, 
 }
 
 /// MySQL: the view lies somewhere between two marks. It is exact if the log between them leaves the table alone.
-async fn read_between_marks(lease: &mut Lease<'_>, pool: &Pool, layout: &TableLayout, range: &KeyRange, bag: bool) -> Result<Cut> {
+async fn read_between_marks(
+    lease: &mut Lease<'_>,
+    pool: &Pool,
+    layout: &TableLayout,
+    range: &KeyRange,
+    bag: bool,
+) -> Result<Cut> {
     let low = if bag { marker(lease, pool).await?.settled().await? } else { None };
     open_view(lease, pool).await?;
     let high = marker(lease, pool).await?.log_end().await?;

@@ -298,6 +298,13 @@ impl Binder<'_> {
     fn when_equal(&mut self, operand: Expr, when: &ast::Expr) -> Bound<Expr> {
         let when = self.expr(when)?;
         let span = when.span.clone();
+        if self.context.is_mariadb() && (types::is_unsettled(&operand) || types::is_unsettled(&when)) {
+            return Err(self.refuse(
+                span,
+                "CASE compares a quotient with all its digits here, and = with the digits of its type",
+                "write CASE WHEN a / b = .. THEN .., or round it with CAST(.. AS DECIMAL(p,s))",
+            ));
+        }
         self.compare(CompareOperator::Equal, operand, when, span)
     }
 }

@@ -7,7 +7,8 @@ use sqlparser::ast::{self, Join, JoinConstraint, JoinOperator, TableAlias, Table
 
 use super::scope::{Clause, ColumnName, Frame, Merged, Visible, VisibleColumn, same_column};
 use super::{Binder, Bound, Reported, select::Purpose, tree};
-use crate::sql::query::{AliasDefinition, AliasId, CompareOperator, Expr, ExprKind, FromItem, JoinKind, Relation, Span};
+use crate::sql::query::{AliasDefinition, AliasId, CompareOperator, Expr, ExprKind, FromItem, JoinKind, Relation, Select, Span};
+use crate::sql::types;
 
 /// How a join keeps rows without a partner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,7 +181,8 @@ impl Binder<'_> {
         };
         let name = self.table_alias(alias)?;
         let alias_span = self.range(alias);
-        let bound = self.subselect(subquery, Purpose::Derived)?;
+        let mut bound = self.subselect(subquery, Purpose::Derived)?;
+        self.settle_outputs(&mut bound.select)?;
         let columns = bound
             .select
             .outputs
@@ -194,6 +196,27 @@ impl Binder<'_> {
             .collect();
         let alias = self.introduce(name, None, None, columns, alias_span)?;
         Ok(FromItem { alias, relation: Relation::Derived(Box::new(bound.select)), join: JoinKind::Inner, on: None })
+    }
+
+    /// The outputs of a derived table that is stored are rounded to their types; one that the server may merge into the SELECT around
+    /// it keeps more digits or not, as the plan goes.
+    fn settle_outputs(&mut self, select: &mut Select) -> Bound<()> {
+        let stored = select.group_by.is_some() || select.distinct || select.limit.is_some();
+        if stored {
+            select.outputs = std::mem::take(&mut select.outputs).into_iter().map(types::settle).collect();
+            return Ok(());
+        }
+        let open: Vec<Span> =
+            select.outputs.iter().filter(|output| types::is_unsettled(output)).map(|output| output.span.clone()).collect();
+        let mut result = Ok(());
+        for span in open {
+            result = Err(self.refuse(
+                span,
+                "a derived table shows a quotient, and the source rounds it in some plans and not in others",
+                "round it with CAST(.. AS DECIMAL(p,s))",
+            ));
+        }
+        result
     }
 
     fn introduce(

@@ -268,6 +268,14 @@ impl Binder<'_> {
         if tree::has_subquery(&bound) {
             return Err(self.refuse(span, "a subquery cannot be a group key here", "join the table and group by its column"));
         }
+        if types::is_unsettled(&bound) {
+            // Sorting groups by the rounded quotient, while the end of a group is seen by all digits.
+            return Err(self.refuse(
+                span,
+                "a quotient is a group key, and the source rounds it in some plans and not in others",
+                "round it with CAST(.. AS DECIMAL(p,s))",
+            ));
+        }
         Ok(bound)
     }
 

@@ -50,8 +50,7 @@ pub fn between(
     };
     let nullable = value.nullable || low.nullable || high.nullable;
     let test = |operator, bound: Expr| {
-        let kind =
-            ExprKind::Compare { operator, rule: rule.clone(), left: Box::new(value.clone()), right: Box::new(bound) };
+        let kind = ExprKind::Compare { operator, rule: rule.clone(), left: Box::new(value.clone()), right: Box::new(bound) };
         node(kind, BOOLEAN, nullable, span.clone())
     };
     let both = vec![test(CompareOperator::GreaterOrEqual, low), test(CompareOperator::LessOrEqual, high)];
@@ -63,13 +62,7 @@ pub fn between(
 ///
 /// # Errors
 /// As [`compare`]; strings of several collations must aggregate to one.
-pub fn in_list(
-    negated: bool,
-    value: Expr,
-    list: Vec<Expr>,
-    span: Span,
-    context: &TypeContext<'_>,
-) -> Result<Expr, Refusal> {
+pub fn in_list(negated: bool, value: Expr, list: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
     if list.is_empty() {
         return Err(Refusal::new("IN needs at least one value", ""));
     }
@@ -131,8 +124,7 @@ pub fn collate(expr: Expr, name: &str, span: Span, context: &TypeContext<'_>) ->
         return Err(Refusal::new(format!("{name} is not a collation of {charset}"), ""));
     }
     collation(name, context)?;
-    let data_type =
-        DataType::Text { length: *length, fixed: false, charset: charset.clone(), collation: name.to_owned() };
+    let data_type = DataType::Text { length: *length, fixed: false, charset: charset.clone(), collation: name.to_owned() };
     let nullable = text.nullable;
     Ok(node(ExprKind::Call { function: Function::Collate, arguments: vec![text] }, data_type, nullable, span))
 }
@@ -234,7 +226,10 @@ fn alike_temporal(operands: Vec<Expr>, context: &TypeContext<'_>) -> Result<(Vec
     let nulls = converted.iter().filter(|expr| expr.data_type == DataType::Null).count();
     let rule = if times > 0 {
         if times + nulls < converted.len() {
-            return Err(Refusal::new("a TIME is compared with a date, which depends on today", "compare DATE with DATE or TIME with TIME"));
+            return Err(Refusal::new(
+                "a TIME is compared with a date, which depends on today",
+                "compare DATE with DATE or TIME with TIME",
+            ));
         }
         KeyKind::Time
     } else if converted.iter().all(|expr| matches!(expr.data_type, DataType::Date | DataType::Null)) {
@@ -248,6 +243,12 @@ fn alike_temporal(operands: Vec<Expr>, context: &TypeContext<'_>) -> Result<(Vec
 fn alike_numbers(operands: Vec<Expr>) -> Result<(Vec<Expr>, KeyKind), Refusal> {
     if operands.iter().any(|operand| is_text(&operand.data_type)) {
         return alike_text_and_number(operands);
+    }
+    if operands.iter().any(|operand| operand.data_type == DataType::Year) && operands.iter().any(is_short_year) {
+        return Err(Refusal::new(
+            "a YEAR is compared with a number of one or two digits, which the source may read as a year of this or the last century",
+            "write the year with four digits",
+        ));
     }
     let mut class = NumericClass::Integer;
     for operand in &operands {
@@ -269,6 +270,19 @@ fn alike_numbers(operands: Vec<Expr>) -> Result<(Vec<Expr>, KeyKind), Refusal> {
     Ok((operands, rule))
 }
 
+/// Whether a constant is one that a YEAR column would store as another number: 99 as 1999.
+fn is_short_year(expr: &Expr) -> bool {
+    match constant(expr) {
+        Some(Value::Int(number)) => (1..100).contains(number),
+        Some(Value::UInt(number)) => (1..100).contains(number),
+        Some(Value::Decimal(number)) => {
+            !number.is_negative() && !number.is_zero() && number.floor().to_i64().is_some_and(|whole| whole < 100)
+        }
+        Some(Value::Double(number)) => *number > 0.0 && *number < 100.0,
+        _ => false,
+    }
+}
+
 /// A string and a number are compared as doubles; a constant that is a plain integer is compared as one.
 fn alike_text_and_number(operands: Vec<Expr>) -> Result<(Vec<Expr>, KeyKind), Refusal> {
     let mixes_labels = operands.iter().any(|operand| matches!(operand.data_type, DataType::Enum { .. } | DataType::Set { .. }));
@@ -286,7 +300,8 @@ fn alike_text_and_number(operands: Vec<Expr>) -> Result<(Vec<Expr>, KeyKind), Re
         matches!(constant(operand), Some(Value::Text(text)) if text.len() <= 15 && text.parse::<i64>().is_ok_and(|number| number.to_string() == **text))
     });
     let integers = operands.iter().all(|operand| {
-        is_text(&operand.data_type) || matches!(operand.data_type, DataType::Integer { .. } | DataType::Null | DataType::Bit { .. })
+        is_text(&operand.data_type)
+            || matches!(operand.data_type, DataType::Integer { .. } | DataType::Null | DataType::Bit { .. })
     });
     if constants_are_integers && integers {
         let parsed = operands.into_iter().map(|operand| match constant(&operand) {
@@ -303,4 +318,29 @@ fn alike_text_and_number(operands: Vec<Expr>) -> Result<(Vec<Expr>, KeyKind), Re
     }
     let operands = operands.into_iter().map(to_double).collect::<Result<_, _>>()?;
     Ok((operands, KeyKind::Double))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::value::Decimal;
+
+    fn compared(number: Value, data_type: DataType) -> Result<(Vec<Expr>, KeyKind), Refusal> {
+        let year = node(ExprKind::Column { alias: crate::sql::query::AliasId(0), column: 0 }, DataType::Year, true, 0..0);
+        alike_numbers(vec![year, node(ExprKind::Literal(number), data_type, false, 0..0)])
+    }
+
+    #[test]
+    fn a_year_compared_with_two_digits_is_refused_because_the_source_reads_99_as_1999() {
+        let half = |text: &str| Value::Decimal(Decimal::parse(text).unwrap());
+        for number in [1, 5, 99] {
+            assert!(compared(Value::Int(number), BOOLEAN).is_err(), "{number}");
+            assert!(compared(Value::UInt(number.unsigned_abs()), BOOLEAN).is_err(), "{number}");
+        }
+        assert!(compared(half("99.0"), DataType::Decimal { precision: 3, scale: 1, unsigned: false }).is_err());
+        assert!(compared(Value::Double(99.0), DataType::Double).is_err());
+        for number in [-1, 0, 100, 1999, 2155] {
+            assert!(compared(Value::Int(number), BOOLEAN).is_ok(), "{number}");
+        }
+    }
 }

@@ -35,9 +35,10 @@ pub fn literal_number(text: &str, span: Span) -> Result<Expr, Refusal> {
     let (sign, digits) = text.strip_prefix('-').map_or(("", text), |digits| ("-", digits));
     let padded = if digits.starts_with('.') { format!("{sign}0{digits}") } else { text.to_owned() };
     match Decimal::parse(padded.trim_end_matches('.')) {
-        Some(value) if value.digits() <= 65 && value.scale() <= 30 => {
-            let (precision, scale) = (u16::try_from(value.digits()).unwrap_or(65), value.scale());
-            let data_type = decimal_type(precision.max(scale).max(1), scale, false);
+        Some(value) if digits.len() <= 66 && value.digits() <= 65 && value.scale() <= 30 => {
+            // The source counts the zeros before the point as they are written: 0.50 is DECIMAL(3,2) and .50 is DECIMAL(2,2).
+            let precision = digits.bytes().filter(u8::is_ascii_digit).count();
+            let data_type = decimal_type(u16::try_from(precision).unwrap_or(65).max(1), value.scale(), false);
             literal(Value::Decimal(value), data_type)
         }
         _ => Err(Refusal::new("a number that the source cannot hold as a decimal", "")),
@@ -91,9 +92,7 @@ pub fn literal_datetime(text: &str, span: Span, context: &TypeContext<'_>) -> Re
 pub fn literal_time(text: &str, span: Span) -> Result<Expr, Refusal> {
     let fraction = text.split_once('.').map_or(0, |(_, digits)| u8::try_from(digits.len()).unwrap_or(u8::MAX));
     match crate::value::Time::parse(text) {
-        Some(value) if fraction <= 6 => {
-            Ok(node(ExprKind::Literal(Value::Time(value)), DataType::Time { fraction }, false, span))
-        }
+        Some(value) if fraction <= 6 => Ok(node(ExprKind::Literal(Value::Time(value)), DataType::Time { fraction }, false, span)),
         _ => Err(Refusal::new(format!("'{text}' is not a time"), "write TIME 'HH:MM:SS'")),
     }
 }

@@ -171,3 +171,18 @@ proptest! {
         prop_assert_ne!(number.ceil().compare(&number), Ordering::Less);
     }
 }
+
+#[test]
+fn a_value_is_no_larger_than_its_text_variant_needs() {
+    // Rows are held by the million: a decimal must not make every other value larger.
+    assert_eq!(size_of::<crate::value::Value>(), 24);
+}
+
+#[test]
+fn the_ends_of_128_bits_survive_being_halved() {
+    for number in [0, 1, -1, i128::MAX, i128::MIN, i128::from(u64::MAX), -i128::from(u64::MAX), 1 << 64, -(1 << 64)] {
+        let decimal = Decimal::from_small(number, 7);
+        assert_eq!((decimal.small(), decimal.scale()), (Some(number), 7));
+        assert_eq!(decimal.unscaled(), num_bigint::BigInt::from(number));
+    }
+}

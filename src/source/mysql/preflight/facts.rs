@@ -6,13 +6,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
 
-use crate::error::{Class, Error, Result};
+use crate::error::{Class, Result};
 use crate::schema::{Flavor, SourceCatalog, TableName};
 
 use super::super::connect::{Pool, Server, Use};
 use super::super::failure;
-use super::super::names::literal;
+use super::super::names;
 use super::super::select::{all_rows, one_row};
+use super::super::tokens::tokenize;
 use super::grants::Grants;
 use super::replica::Channel;
 
@@ -119,7 +120,8 @@ async fn account(conn: &mut Conn, limit: Duration) -> Result<String> {
 async fn grants(conn: &mut Conn, limit: Duration, server: &Server) -> Result<Grants> {
     let mut sql = "SHOW GRANTS".to_owned();
     if server.flavor == Flavor::MySql && server.version >= (8, 0, 0) {
-        let role = one_row(conn, limit, "read the active roles", "SELECT CURRENT_ROLE()").await?.into_iter().next().unwrap_or_default();
+        let role =
+            one_row(conn, limit, "read the active roles", "SELECT CURRENT_ROLE()").await?.into_iter().next().unwrap_or_default();
         if !role.is_empty() && role != "NONE" {
             sql = format!("SHOW GRANTS FOR CURRENT_USER() USING {role}");
         }
@@ -128,29 +130,37 @@ async fn grants(conn: &mut Conn, limit: Duration, server: &Server) -> Result<Gra
     Ok(Grants::parse(rows.iter().filter_map(|row| row.first().map(String::as_str))))
 }
 
+/// From SHOW CREATE TABLE: information_schema shows foreign keys only to accounts that may do more than SELECT.
 async fn foreign_keys(conn: &mut Conn, limit: Duration, catalog: &SourceCatalog) -> Result<Vec<ForeignKey>> {
-    if catalog.tables.is_empty() {
-        return Ok(Vec::new());
+    let mut found = Vec::new();
+    for table in &catalog.tables {
+        let sql = format!("SHOW CREATE TABLE {}", names::table(&table.name));
+        let Some(row) = if_allowed(one_row(conn, limit, "read the definition of a table", &sql).await)? else { continue };
+        let definition = row.get(1).map_or("", String::as_str);
+        found.extend(definition.lines().filter_map(|line| foreign_key(&table.name, line)));
     }
-    let children: Vec<String> = catalog
-        .tables
-        .iter()
-        .map(|table| format!("(CONSTRAINT_SCHEMA = {} AND TABLE_NAME = {})", literal(&table.name.schema), literal(&table.name.name)))
-        .collect();
-    let sql = format!(
-        "SELECT CONSTRAINT_SCHEMA, TABLE_NAME, CONSTRAINT_NAME, DELETE_RULE, UPDATE_RULE \
-         FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE {}",
-        children.join(" OR ")
-    );
-    let rows = all_rows(conn, limit, "read the foreign keys", &sql).await?;
-    rows.into_iter()
-        .map(|row| match <[String; 5]>::try_from(row) {
-            Ok([schema, table, name, on_delete, on_update]) => {
-                Ok(ForeignKey { child: TableName { schema, name: table }, name, on_delete, on_update })
-            }
-            Err(_) => Err(Error::bug("the foreign keys have no five columns")),
-        })
-        .collect()
+    Ok(found)
+}
+
+/// The foreign key that a line of a table's definition declares.
+fn foreign_key(child: &TableName, line: &str) -> Option<ForeignKey> {
+    let tokens = tokenize(line);
+    let [constraint, name, foreign, key, rest @ ..] = tokens.as_slice() else { return None };
+    if !(constraint.is_word("CONSTRAINT") && foreign.is_word("FOREIGN") && key.is_word("KEY")) {
+        return None;
+    }
+    let rule = |event: &str| {
+        let Some(at) = rest.windows(2).position(|pair| matches!(pair, [on, what] if on.is_word("ON") && what.is_word(event)))
+        else {
+            return Some("RESTRICT".to_owned());
+        };
+        let first = rest.get(at + 2)?.identifier()?;
+        match first.to_ascii_uppercase().as_str() {
+            "SET" | "NO" => Some(format!("{first} {}", rest.get(at + 3)?.identifier()?)),
+            _ => Some(first),
+        }
+    };
+    Some(ForeignKey { child: child.clone(), name: name.identifier()?, on_delete: rule("DELETE")?, on_update: rule("UPDATE")? })
 }
 
 /// The status of every replication channel. Its columns differ between versions, so they are read by name.
@@ -179,4 +189,22 @@ async fn clock_skew(conn: &mut Conn, limit: Duration) -> Result<i64> {
     let theirs = row.first().and_then(|text| text.parse::<i64>().ok());
     let ours = SystemTime::now().duration_since(UNIX_EPOCH).ok().and_then(|since| i64::try_from(since.as_secs()).ok());
     Ok(theirs.zip(ours).map_or(0, |(theirs, ours)| theirs - ours))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn f19_foreign_keys_are_read_from_the_definition() {
+        let child = TableName { schema: "erp".into(), name: "child".into() };
+        let rules = |line: &str| foreign_key(&child, line).map(|key| (key.name, key.on_delete, key.on_update));
+        let found = |name: &str, on_delete: &str, on_update: &str| Some((name.into(), on_delete.into(), on_update.into()));
+        let line = "  CONSTRAINT `to``p` FOREIGN KEY (`p`) REFERENCES `parent` (`k`)";
+        assert_eq!(rules(&format!("{line},")), found("to`p", "RESTRICT", "RESTRICT"));
+        assert_eq!(rules(&format!("{line} ON DELETE CASCADE ON UPDATE NO ACTION,")), found("to`p", "CASCADE", "NO ACTION"));
+        assert_eq!(rules(&format!("{line} ON UPDATE SET NULL")), found("to`p", "RESTRICT", "SET NULL"));
+        assert_eq!(rules("  CONSTRAINT `c` CHECK (`p` > 0)"), None);
+        assert_eq!(rules("  `CONSTRAINT` int(11) COMMENT 'FOREIGN KEY ON DELETE CASCADE',"), None);
+    }
 }

@@ -27,7 +27,13 @@ pub fn findings(facts: &Facts, catalog: &SourceCatalog) -> Vec<Finding> {
     }
     for name in ["log_bin_compress", "binlog_transaction_compression"] {
         if facts.is_on(name) {
-            found.push(finding(Severity::Note, "compression", name, "events are compressed in the log; they are unpacked here", ""));
+            found.push(finding(
+                Severity::Note,
+                "compression",
+                name,
+                "events are compressed in the log; they are unpacked here",
+                "",
+            ));
         }
     }
     if facts.is_on("encrypt_binlog") || facts.is_on("binlog_encryption") {
@@ -44,7 +50,8 @@ pub fn findings(facts: &Facts, catalog: &SourceCatalog) -> Vec<Finding> {
         let remedy = format!("SET GLOBAL max_allowed_packet = {}", 1_u64 << 30);
         found.push(finding(Severity::Warning, "max_allowed_packet", "max_allowed_packet", message, remedy));
     }
-    let message = "sessions with sql_log_bin = 0 and minimal-logging loads leave no trace in the log; run verify to find such rows";
+    let message =
+        "sessions with sql_log_bin = 0 and minimal-logging loads leave no trace in the log; run verify to find such rows";
     found.push(finding(Severity::Note, "sql_log_bin", "sql_log_bin", message, ""));
     found
 }
@@ -54,7 +61,8 @@ fn must_be(facts: &Facts, name: &'static str, wanted: &str, consequence: &str) -
     if seen.eq_ignore_ascii_case(wanted) {
         return None;
     }
-    let remedy = format!("SET GLOBAL {name} = '{wanted}' (and in the configuration file; sessions already open keep the old value)");
+    let remedy =
+        format!("SET GLOBAL {name} = '{wanted}' (and in the configuration file; sessions already open keep the old value)");
     Some(finding(Severity::Refused, name, name, format!("{name} is {seen}: {consequence}"), remedy))
 }
 
@@ -96,7 +104,13 @@ fn retention(facts: &Facts) -> Option<Finding> {
     }
     if number("max_binlog_total_size") > 0.0 {
         let message = "max_binlog_total_size purges logs by size, however young they are";
-        return Some(finding(Severity::Warning, "retention", "max_binlog_total_size", message, "SET GLOBAL max_binlog_total_size = 0"));
+        return Some(finding(
+            Severity::Warning,
+            "retention",
+            "max_binlog_total_size",
+            message,
+            "SET GLOBAL max_binlog_total_size = 0",
+        ));
     }
     None
 }
@@ -108,9 +122,9 @@ fn identity(facts: &Facts) -> Vec<Finding> {
         found.push(finding(Severity::Refused, "server_id", "server_id", message, "SET GLOBAL server_id = 1"));
     }
     let own = facts.own_id.map(|id| id.to_string());
-    let taken = own.as_ref().filter(|id| {
-        facts.variable("server_id") == id.as_str() || facts.replica_ids.iter().flatten().any(|other| other == *id)
-    });
+    let taken = own
+        .as_ref()
+        .filter(|id| facts.variable("server_id") == id.as_str() || facts.replica_ids.iter().flatten().any(|other| other == *id));
     if let Some(id) = taken {
         let message = format!("server_id {id} of this source is in use; the server would end one of the two streams");
         found.push(finding(Severity::Refused, "server_id", "server_id", message, "give another server_id in the project file"));

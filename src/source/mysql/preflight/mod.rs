@@ -32,7 +32,7 @@ pub async fn findings(pool: &Pool, catalog: &SourceCatalog, absent: &[Absent]) -
     found.extend(tables::findings(&facts, catalog, absent));
     found.extend(foreign_keys::findings(&facts, catalog));
     found.extend(session::findings(&facts, catalog));
-    found.sort_by(|left, right| right.severity.cmp(&left.severity));
+    found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     Ok(found)
 }
 

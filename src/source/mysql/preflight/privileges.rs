@@ -22,9 +22,11 @@ pub fn findings(facts: &Facts, catalog: &SourceCatalog, absent: &[Absent]) -> Ve
         found.push(missing(facts, monitor, "read positions in the binary log", "*.*"));
     }
     let tables = catalog.tables.iter().map(|table| &table.name).chain(absent.iter().map(|absent| &absent.name));
-    found.extend(tables.filter(|table| !may_select(facts, table)).map(|table| {
-        missing(facts, "SELECT", &format!("read {table}"), &names::table(table))
-    }));
+    found.extend(
+        tables
+            .filter(|table| !may_select(facts, table))
+            .map(|table| missing(facts, "SELECT", &format!("read {table}"), &names::table(table))),
+    );
     if facts.prepared.is_none() {
         found.push(finding(
             Severity::Note,

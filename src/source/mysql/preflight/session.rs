@@ -29,7 +29,8 @@ pub fn findings(facts: &Facts, catalog: &SourceCatalog) -> Vec<Finding> {
         found.push(finding(Severity::Warning, "xa", "XA RECOVER", message, "XA COMMIT or XA ROLLBACK each of them"));
     }
     if facts.clock_skew_s.abs() > SKEW_MAX_S {
-        let message = format!("the server's clock is {} s apart from this machine's; lag figures are off by that", facts.clock_skew_s);
+        let message =
+            format!("the server's clock is {} s apart from this machine's; lag figures are off by that", facts.clock_skew_s);
         found.push(finding(Severity::Warning, "clock", "UNIX_TIMESTAMP()", message, "synchronise both clocks"));
     }
     found

@@ -26,7 +26,8 @@ fn missing(facts: &Facts, absent: &Absent) -> Option<Finding> {
     let Some(kind) = &absent.kind else {
         // Without SELECT the catalogue hides the table; that is a privilege's finding.
         let message = "the table does not exist (temporary tables cannot be mapped)";
-        return may_select(facts, &absent.name).then(|| finding(Severity::Refused, "table", object, message, "check the name in the mapping"));
+        let remedy = "check the name in the mapping";
+        return may_select(facts, &absent.name).then(|| finding(Severity::Refused, "missing_table", object, message, remedy));
     };
     let message = match kind.as_str() {
         "VIEW" => "a view has no row events of its own".to_owned(),

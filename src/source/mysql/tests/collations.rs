@@ -17,7 +17,7 @@ fn random_text(random: &mut fastrand::Rng, holds: &dyn Fn(char) -> bool) -> Stri
         text.push_str([" ", "  ", "\t"][random.usize(0..3)]);
     }
     if random.u8(0..8) == 0 {
-        text.extend(random.char(..).is_alphanumeric().then_some('가'));
+        text.extend(Some(random.char(..)).filter(|c| holds(*c) && (*c as u32) < 0x4_0000));
     }
     text
 }
@@ -30,8 +30,14 @@ async fn agree(kind: Kind, exact: &[&str], left_out: &[&str]) {
     for name in exact {
         let mut lease = pool.lease(Use::Select).await.unwrap();
         let built = collation::build(lease.conn(), pool.answer_limit(), known, name).await.unwrap();
-        let built = built.unwrap_or_else(|| panic!("{name} was left out"));
+        // The newest family may be left out for its contractions; whatever is built has to agree.
+        let Some(built) = built else {
+            assert!(name.contains("uca1400"), "{name} was left out");
+            eprintln!("{name} is left out");
+            continue;
+        };
         let charset = built.charset().to_owned();
+        // What the server converts to a question mark is no character of the charset.
         let holds = |c: char| match charset.as_str() {
             "ascii" => c.is_ascii(),
             "latin1" => (c as u32) < 0x80 || "éÉèßæÆñÑåÅøµÿŸŒœ".contains(c),
@@ -43,12 +49,20 @@ async fn agree(kind: Kind, exact: &[&str], left_out: &[&str]) {
             let pairs: Vec<(String, String)> = (0..50)
                 .map(|_| {
                     let left = random_text(&mut random, &holds);
-                    let right = if random.bool() { random_text(&mut random, &holds) } else { format!("{}{}", left, [" ", "", "\u{1}"][random.usize(0..3)]) };
+                    let right = if random.bool() {
+                        random_text(&mut random, &holds)
+                    } else {
+                        format!("{}{}", left, [" ", "", "\u{1}"][random.usize(0..3)])
+                    };
                     (left, right)
                 })
                 .collect();
             let text = |t: &str| format!("CONVERT(_utf8mb4 x'{}' USING {charset})", hex(t.as_bytes()));
-            let sql = pairs.iter().map(|(l, r)| format!("STRCMP({} COLLATE {name}, {} COLLATE {name})", text(l), text(r))).collect::<Vec<_>>().join(", ");
+            let sql = pairs
+                .iter()
+                .map(|(l, r)| format!("STRCMP({} COLLATE {name}, {} COLLATE {name})", text(l), text(r)))
+                .collect::<Vec<_>>()
+                .join(", ");
             let row: mysql_async::Row = lease.conn().query_first(format!("SELECT {sql}")).await.unwrap().unwrap();
             for ((left, right), answer) in pairs.iter().zip(row.unwrap()) {
                 let expected: i64 = mysql_async::from_value(answer);
@@ -74,10 +88,32 @@ async fn f75_collations_compare_as_mariadb_does() {
     agree(
         Kind::MariaDb,
         &[
-            "utf8mb4_general_ci", "utf8mb4_general_nopad_ci", "utf8mb4_unicode_ci", "utf8mb4_unicode_nopad_ci", "utf8mb4_unicode_520_ci", "utf8mb4_bin",
-            "utf8mb4_nopad_bin", "utf8mb3_general_ci", "utf8mb3_bin", "utf8mb3_unicode_ci", "latin1_swedish_ci", "latin1_bin", "euckr_korean_ci", "euckr_bin", "ascii_general_ci", "ascii_bin",
+            "utf8mb4_general_ci",
+            "utf8mb4_general_nopad_ci",
+            "utf8mb4_unicode_ci",
+            "utf8mb4_unicode_nopad_ci",
+            "utf8mb4_unicode_520_ci",
+            "utf8mb4_bin",
+            "utf8mb4_uca1400_ai_ci",
+            "utf8mb4_nopad_bin",
+            "utf8mb3_general_ci",
+            "utf8mb3_bin",
+            "utf8mb3_unicode_ci",
+            "latin1_swedish_ci",
+            "latin1_bin",
+            "euckr_korean_ci",
+            "euckr_bin",
+            "ascii_general_ci",
+            "ascii_bin",
         ],
-        &["utf8mb4_spanish2_ci", "utf8mb4_croatian_ci", "latin1_german2_ci", "sjis_japanese_ci", "nonsense", "utf8mb4_nonsense_ci"],
+        &[
+            "utf8mb4_spanish2_ci",
+            "utf8mb4_croatian_ci",
+            "latin1_german2_ci",
+            "sjis_japanese_ci",
+            "nonsense",
+            "utf8mb4_nonsense_ci",
+        ],
     )
     .await;
 }
@@ -87,8 +123,20 @@ async fn f75_collations_compare_as_mysql_does() {
     agree(
         Kind::MySql,
         &[
-            "utf8mb4_0900_ai_ci", "utf8mb4_0900_bin", "utf8mb4_general_ci", "utf8mb4_unicode_ci", "utf8mb4_unicode_520_ci", "utf8mb4_bin", "utf8mb3_general_ci",
-            "utf8mb3_bin", "latin1_swedish_ci", "latin1_bin", "euckr_korean_ci", "euckr_bin", "ascii_general_ci", "ascii_bin",
+            "utf8mb4_0900_ai_ci",
+            "utf8mb4_0900_bin",
+            "utf8mb4_general_ci",
+            "utf8mb4_unicode_ci",
+            "utf8mb4_unicode_520_ci",
+            "utf8mb4_bin",
+            "utf8mb3_general_ci",
+            "utf8mb3_bin",
+            "latin1_swedish_ci",
+            "latin1_bin",
+            "euckr_korean_ci",
+            "euckr_bin",
+            "ascii_general_ci",
+            "ascii_bin",
         ],
         &["utf8mb4_0900_as_ci", "utf8mb4_es_trad_0900_ai_ci", "utf8mb4_de_pb_0900_ai_ci", "nonsense"],
     )

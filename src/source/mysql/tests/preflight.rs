@@ -20,7 +20,7 @@ async fn findings(source: &MySqlSource, database: &str, tables: &[&str]) -> Vec<
     source.preflight(&catalog).await.unwrap()
 }
 
-fn of<'a>(findings: &'a [Finding], severity: Severity) -> Vec<&'a Finding> {
+fn of(findings: &[Finding], severity: Severity) -> Vec<&Finding> {
     findings.iter().filter(|finding| finding.severity == severity).collect()
 }
 
@@ -70,7 +70,8 @@ async fn each_missing_grant_breaks_exactly_one_privilege_check_on_mysql() {
 
 #[tokio::test]
 async fn f15_f19_f24_f36_settings_and_tables_that_lose_changes_are_refused() {
-    let arguments = ["--binlog-format=STATEMENT", "--binlog-row-image=MINIMAL", "--binlog-ignore-db=bad", "--expire-logs-days=0.5"];
+    let arguments =
+        ["--binlog-format=STATEMENT", "--binlog-row-image=MINIMAL", "--binlog-ignore-db=bad", "--expire-logs-days=0.5"];
     let Some(server) = super::server::start(Kind::MariaDb, &arguments) else { return };
     let mut conn = server.database("bad").await;
     for sql in [
@@ -85,7 +86,8 @@ async fn f15_f19_f24_f36_settings_and_tables_that_lose_changes_are_refused() {
     }
     let source = server.source("bad");
     let found = findings(&source, "bad", &["parent", "child", "memory", "keyless", "odd", "v", "nothing"]).await;
-    let mut refused: Vec<(&str, &str)> = of(&found, Severity::Refused).iter().map(|finding| (finding.check, finding.object.as_str())).collect();
+    let mut refused: Vec<(&str, &str)> =
+        of(&found, Severity::Refused).iter().map(|finding| (finding.check, finding.object.as_str())).collect();
     refused.sort_unstable();
     assert_eq!(
         refused,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
 
-use crate::schema::{TableId, TableLayout, StoredColumn, TableSchema};
+use crate::schema::{StoredColumn, TableId, TableLayout, TableSchema};
 use crate::source::mysql::MySqlSource;
 use crate::source::mysql::connect::{MySqlOptions, SessionOverrides, Tls};
 
@@ -18,7 +18,6 @@ pub enum Kind {
 }
 
 pub struct TestServer {
-    pub kind: Kind,
     pub port: u16,
     child: Mutex<Child>,
     folder: tempfile::TempDir,
@@ -61,17 +60,24 @@ pub fn start(kind: Kind, arguments: &[&str]) -> Option<TestServer> {
     let at = |name: &str| folder.path().join(name).display().to_string();
     let log = std::fs::File::create(folder.path().join("log")).unwrap();
     command
-        .args(["--user=root", "--bind-address=127.0.0.1", "--innodb-flush-log-at-trx-commit=2", "--sync-binlog=0", "--innodb-buffer-pool-size=64M"])
+        .args([
+            "--user=root",
+            "--bind-address=127.0.0.1",
+            "--innodb-flush-log-at-trx-commit=2",
+            "--sync-binlog=0",
+            "--innodb-buffer-pool-size=64M",
+        ])
         .arg(format!("--datadir={}", at("data")))
         .arg(format!("--socket={}", at("s.sock")))
         .arg(format!("--pid-file={}", at("pid")))
+        .arg(format!("--tmpdir={}", folder.path().display()))
         .arg(format!("--port={port}"))
         .arg(format!("--log-bin={}", at("data/binlog")))
         .args(arguments)
         .stdout(Stdio::null())
         .stderr(log);
     let child = Mutex::new(command.spawn().unwrap());
-    let server = TestServer { kind, port, child, folder };
+    let server = TestServer { port, child, folder };
     server.wait();
     Some(server)
 }
@@ -80,19 +86,27 @@ fn mariadb(folder: &std::path::Path) -> Option<Command> {
     let installed = Command::new("mariadb-install-db")
         .args(["--no-defaults", "--user=root", "--auth-root-authentication-method=normal", "--skip-test-db"])
         .arg(format!("--datadir={}", folder.join("data").display()))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
+        // Two bootstraps at once would meet in the machine's temporary folder.
+        .arg(format!("--tmpdir={}", folder.display()))
+        .env("TMPDIR", folder)
+        .output()
         .ok()?;
-    assert!(installed.success());
+    assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
     let mut command = Command::new("mariadbd");
-    command.args(["--no-defaults", "--server-id=1", "--binlog-format=ROW", "--binlog-row-image=FULL", "--character-set-server=utf8mb4"]);
+    command.args([
+        "--no-defaults",
+        "--server-id=1",
+        "--binlog-format=ROW",
+        "--binlog-row-image=FULL",
+        "--character-set-server=utf8mb4",
+    ]);
     Some(command)
 }
 
 /// The private tree that `make` puts there: the server, its loader and an initialised data directory.
 fn mysql(folder: &std::path::Path) -> Option<Command> {
-    let home = std::path::PathBuf::from(std::env::var_os("STRANGLER_MYSQL_HOME").unwrap_or_else(|| "/var/cache/strangler/mysql".into()));
+    let home =
+        std::path::PathBuf::from(std::env::var_os("STRANGLER_MYSQL_HOME").unwrap_or_else(|| "/var/cache/strangler/mysql".into()));
     if !home.join("complete").exists() {
         return None;
     }
@@ -127,7 +141,8 @@ impl TestServer {
 
     /// A plain connection as root.
     pub async fn root(&self) -> Conn {
-        let options = OptsBuilder::default().ip_or_hostname("127.0.0.1").tcp_port(self.port).user(Some("root")).prefer_socket(Some(false));
+        let options =
+            OptsBuilder::default().ip_or_hostname("127.0.0.1").tcp_port(self.port).user(Some("root")).prefer_socket(Some(false));
         let mut conn = Conn::new(options).await.unwrap();
         conn.query_drop("SET NAMES utf8mb4").await.unwrap();
         conn
@@ -169,7 +184,12 @@ pub fn layout(id: u32, table: &TableSchema) -> TableLayout {
     TableLayout {
         id: TableId(id),
         name: table.name.clone(),
-        columns: table.columns.iter().enumerate().map(|(ordinal, column)| StoredColumn { ordinal, column: column.clone() }).collect(),
+        columns: table
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(ordinal, column)| StoredColumn { ordinal, column: column.clone() })
+            .collect(),
         identity: table.identity().map(|key| key.columns.clone()),
         transactional: table.transactional,
         source_column_count: table.columns.len(),

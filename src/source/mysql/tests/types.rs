@@ -43,18 +43,20 @@ async fn read(kind: Kind) {
     assert_eq!(chunk.exact, catalog.flavor == Flavor::MariaDb);
     let types: Vec<DataType> = table.columns.iter().map(|column| column.data_type.clone()).collect();
     let mut selected: Vec<Row> = Vec::new();
-    source.select("SELECT * FROM t WHERE id > ? ORDER BY id", &[Value::Int(0)], &types, &mut |row| {
-        selected.push(row);
-        Ok(())
-    })
-    .await
-    .unwrap();
+    source
+        .select("SELECT * FROM t WHERE id > ? ORDER BY id", &[Value::Int(0)], &types, &mut |row| {
+            selected.push(row);
+            Ok(())
+        })
+        .await
+        .unwrap();
     assert_eq!(chunk.rows, selected, "snapshot and SELECT are one conversion");
     written(&chunk.rows);
     // Independent of our decoding: the server compares what we read, as text, with what it holds.
     for (index, column) in table.columns.iter().enumerate() {
         if let DataType::Text { .. } | DataType::Decimal { .. } = column.data_type {
-            let texts: Vec<Option<String>> = conn.query(format!("SELECT CAST({} AS CHAR) FROM t ORDER BY id", column.name)).await.unwrap();
+            let texts: Vec<Option<String>> =
+                conn.query(format!("SELECT CAST({} AS CHAR) FROM t ORDER BY id", column.name)).await.unwrap();
             for (row, text) in chunk.rows.iter().zip(texts) {
                 let ours = match &row[index] {
                     Value::Null => None,
@@ -109,9 +111,9 @@ async fn refuse(kind: Kind) {
     let _conn = server.database("typed").await;
     let source = server.source("typed");
     let integer = DataType::Integer { bits: 64, unsigned: false };
-    let error = source.select("SELECT 'secret'", &[], &[integer.clone()], &mut |_| Ok(())).await.err().unwrap();
+    let error = source.select("SELECT 'secret'", &[], std::slice::from_ref(&integer), &mut |_| Ok(())).await.err().unwrap();
     assert!(error.message().contains("number 1") && !format!("{error:?}").contains("secret"));
-    assert!(source.select("SELECT 1, 2", &[], &[integer.clone()], &mut |_| Ok(())).await.is_err());
+    assert!(source.select("SELECT 1, 2", &[], std::slice::from_ref(&integer), &mut |_| Ok(())).await.is_err());
     let write = source.select("CREATE TABLE w (a INT)", &[], &[], &mut |_| Ok(())).await;
     assert!(write.is_err(), "a connection is read-only");
     // The connection that met errors is gone, and the next one works.

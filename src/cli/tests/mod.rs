@@ -1,5 +1,8 @@
 //! The command line itself: help texts, usage errors.
 
+mod bound;
+mod status;
+
 use clap::{CommandFactory, Parser};
 
 use super::arguments::Arguments;

@@ -1,0 +1,71 @@
+//! What a running engine looks like to people.
+
+use super::super::status_text::{block, report};
+use crate::migrate::board::{LoadStatus, MappingStatus, TableStatus};
+use crate::migrate::{Board, EngineStatus};
+use crate::position::{BinlogPosition, Position};
+use crate::state::meta::Stage;
+use crate::target::Phase;
+
+fn status(stage: Stage, phase: Phase) -> EngineStatus {
+    let table = |name: &str, done, total, rows| TableStatus {
+        table: name.into(),
+        chunks_done: done,
+        chunks_total: total,
+        row_count: rows,
+        row_estimate: 25_000,
+    };
+    let load = |name: &str, rows, anchors| LoadStatus {
+        table: name.into(),
+        row_count: rows,
+        anchor_count: anchors,
+        anchor_estimate: 10_000,
+        done: anchors >= 10_000,
+    };
+    let mapping = MappingStatus {
+        mapping: "order-service".into(),
+        phase,
+        sequence: 42,
+        position: None,
+        lag_ms: Some(1_234),
+        checkpoint_age_ms: 310,
+        loads: vec![load("주문", 9_900, 10_000), load("order_lines", 12_345, 4_210)],
+    };
+    let board = Board::new(vec![table("shop.tb_ord", 2, Some(3), 20_000), table("shop.tb_cust", 0, None, 0)], vec![mapping]);
+    board.update(|status| {
+        status.stage = stage;
+        status.transaction_count = 1_200;
+        status.change_count = 5_300;
+        status.write_count = 1;
+        status.spool_bytes = 4 << 20;
+        status.state_bytes = 123 << 20;
+        let position = BinlogPosition {
+            server: "1".into(),
+            file: "binlog.000042".into(),
+            offset: 4,
+            gtid: "0-1-7".into(),
+            prepared_from: None,
+        };
+        status.applied = Some(Position::Binlog(position));
+    });
+    let mut status = board.snapshot();
+    status.pid = 4711;
+    status.uptime_s = 125;
+    status.mappings[0].checkpoint_age_ms = 310;
+    status
+}
+
+#[test]
+fn every_stage_reads_well() {
+    insta::assert_snapshot!("status_snapshot", report(&status(Stage::Snapshot, Phase::Loading)));
+    insta::assert_snapshot!("status_catch_up", block(&status(Stage::CatchUp, Phase::Loading)));
+    insta::assert_snapshot!("status_load", report(&status(Stage::Load, Phase::Loading)));
+    insta::assert_snapshot!("status_live", report(&status(Stage::Live, Phase::Live)));
+}
+
+#[test]
+fn the_reason_of_a_wait_is_always_shown() {
+    let mut status = status(Stage::Live, Phase::Live);
+    status.waiting = Some("waiting to try again: connect to target order-db".into());
+    assert!(block(&status).ends_with("  waiting  waiting to try again: connect to target order-db"));
+}
