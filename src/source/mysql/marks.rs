@@ -50,7 +50,11 @@ impl Marker<'_> {
     /// # Errors
     /// Driver errors; `Preflight` if the server writes no log.
     pub async fn log_end(&mut self) -> Result<BinlogPosition> {
-        let sql = if self.server.flavor == Flavor::MySql && self.server.version >= (8, 2, 0) { "SHOW BINARY LOG STATUS" } else { "SHOW MASTER STATUS" };
+        let sql = if self.server.flavor == Flavor::MySql && self.server.version >= (8, 2, 0) {
+            "SHOW BINARY LOG STATUS"
+        } else {
+            "SHOW MASTER STATUS"
+        };
         let rows = all_rows(self.conn, self.limit, "read the end of the binary log", sql).await?;
         let row = rows.into_iter().next().ok_or_else(log_is_off)?;
         let [file, offset, ..] = row.as_slice() else { return Err(log_is_off()) };
@@ -63,12 +67,18 @@ impl Marker<'_> {
     /// # Errors
     /// Driver errors; `Preflight` if the server writes no log.
     pub async fn view(&mut self) -> Result<BinlogPosition> {
-        let rows = all_rows(self.conn, self.limit, "read the position of a read view", "SHOW STATUS LIKE 'binlog\\_snapshot\\_%'").await?;
-        let find = |name: &str| rows.iter().find_map(|row| match row.as_slice() {
-            [key, value] if key.eq_ignore_ascii_case(name) => Some(value.clone()),
-            _ => None,
-        });
-        let (Some(file), Some(offset)) = (find("binlog_snapshot_file"), find("binlog_snapshot_position")) else { return Err(log_is_off()) };
+        let rows =
+            all_rows(self.conn, self.limit, "read the position of a read view", "SHOW STATUS LIKE 'binlog\\_snapshot\\_%'")
+                .await?;
+        let find = |name: &str| {
+            rows.iter().find_map(|row| match row.as_slice() {
+                [key, value] if key.eq_ignore_ascii_case(name) => Some(value.clone()),
+                _ => None,
+            })
+        };
+        let (Some(file), Some(offset)) = (find("binlog_snapshot_file"), find("binlog_snapshot_position")) else {
+            return Err(log_is_off());
+        };
         self.position(&file, &offset, String::new()).await
     }
 
@@ -77,7 +87,13 @@ impl Marker<'_> {
     /// # Errors
     /// Driver errors.
     pub async fn gtid_at(&mut self, position: &BinlogPosition) -> Result<Option<String>> {
-        let sql = format!("SELECT BINLOG_GTID_POS({}, {}) IS NULL, BINLOG_GTID_POS({}, {})", literal(&position.file), position.offset, literal(&position.file), position.offset);
+        let sql = format!(
+            "SELECT BINLOG_GTID_POS({}, {}) IS NULL, BINLOG_GTID_POS({}, {})",
+            literal(&position.file),
+            position.offset,
+            literal(&position.file),
+            position.offset
+        );
         let row = self.row("read the GTID of a log position", &sql).await?;
         let [absent, gtid] = row.as_slice() else { return Ok(None) };
         Ok((absent == "0").then(|| gtid.clone()))
@@ -97,7 +113,8 @@ impl Marker<'_> {
         if !names.windows(2).any(|pair| pair == [low.file.as_str(), high.file.as_str()]) {
             return Ok(false);
         }
-        Ok(self.stretch_is_quiet(&low.file, low.offset, None, table).await? && self.stretch_is_quiet(&high.file, 4, Some(high.offset), table).await?)
+        Ok(self.stretch_is_quiet(&low.file, low.offset, None, table).await?
+            && self.stretch_is_quiet(&high.file, 4, Some(high.offset), table).await?)
     }
 
     /// The same for a stretch of one file, `to` its end. The events are asked for page by page.
@@ -166,14 +183,15 @@ fn leaves_alone(event: &[String], table: &TableName) -> bool {
     match kind.as_str() {
         "Table_map" => !text.to_lowercase().ends_with(&format!("({}.{})", table.schema, table.name).to_lowercase()),
         "Query" => matches!(text.as_str(), "BEGIN" | "COMMIT" | "ROLLBACK"),
-        "Xid" | "Gtid" | "Anonymous_Gtid" | "Gtid_list" | "Binlog_checkpoint" | "Previous_gtids" | "Format_desc" | "Annotate_rows" | "Rows_query"
-        | "Rotate" | "Stop" | "Start_encryption" => true,
+        "Xid" | "Gtid" | "Anonymous_Gtid" | "Gtid_list" | "Binlog_checkpoint" | "Previous_gtids" | "Format_desc"
+        | "Annotate_rows" | "Rows_query" | "Rotate" | "Stop" | "Start_encryption" => true,
         rows => rows.starts_with("Write_rows") || rows.starts_with("Update_rows") || rows.starts_with("Delete_rows"),
     }
 }
 
 fn log_is_off() -> Error {
-    Error::new(Class::Preflight, "the server writes no binary log").with_hint("set log_bin in the server's configuration and restart it")
+    Error::new(Class::Preflight, "the server writes no binary log")
+        .with_hint("set log_bin in the server's configuration and restart it")
 }
 
 #[cfg(test)]
@@ -191,7 +209,12 @@ mod tests {
     }
 
     fn rows(events: &[(u64, u64, &str, &str)]) -> Vec<Vec<String>> {
-        events.iter().map(|(start, end, kind, text)| vec!["f".into(), start.to_string(), (*kind).into(), "1".into(), end.to_string(), (*text).into()]).collect()
+        events
+            .iter()
+            .map(|(start, end, kind, text)| {
+                vec!["f".into(), start.to_string(), (*kind).into(), "1".into(), end.to_string(), (*text).into()]
+            })
+            .collect()
     }
 
     /// The events of a compressed transaction all stand at its end, which may be the very place that the stretch ends at.
@@ -200,7 +223,12 @@ mod tests {
         let table = TableName { schema: "d".into(), name: "t".into() };
         let page = |name: &str| {
             let map = format!("table_id: 106 (d.{name})");
-            let inner = [(803, 803, "Query", "BEGIN"), (803, 803, "Table_map", map.as_str()), (803, 803, "Write_rows", ""), (803, 803, "Xid", "")];
+            let inner = [
+                (803, 803, "Query", "BEGIN"),
+                (803, 803, "Table_map", map.as_str()),
+                (803, 803, "Write_rows", ""),
+                (803, 803, "Xid", ""),
+            ];
             rows(&[&[(534, 613, "Anonymous_Gtid", ""), (613, 803, "Transaction_payload", "")][..], &inner].concat())
         };
         assert_eq!(read_page(&page("t"), true, Some(803), &table), Page::Doubt);

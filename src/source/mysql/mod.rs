@@ -4,6 +4,7 @@
 //! settings. The stream is decoded by `stream` and `decode`; everything else is plain SQL.
 
 mod alter;
+mod appended;
 mod catalog;
 pub mod charset;
 mod charset_tables;

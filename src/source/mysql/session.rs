@@ -129,7 +129,8 @@ pub async fn prove_zone(conn: &mut Conn, limit: Duration, server: &Server, time_
         for second in probes {
             let ours = zone.datetime(second * 1_000_000)?.format(0);
             if theirs.next() != Some(ours.as_str()) {
-                let message = format!("the server and this machine disagree about time zone {time_zone} at {second} s after 1970");
+                let message =
+                    format!("the server and this machine disagree about time zone {time_zone} at {second} s after 1970");
                 return Err(Error::new(Class::Preflight, message).with_hint(
                     "give session.time_zone as an offset such as +09:00, or load the same tzdata on both (mysql_tzinfo_to_sql on the server)",
                 ));

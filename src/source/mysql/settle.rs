@@ -53,8 +53,11 @@ impl Marker<'_> {
                 break;
             }
             if started.elapsed() > SETTLE_LIMIT {
-                return Err(Error::new(Class::Retry, "a transaction that is written to the binary log does not finish its commit")
-                    .with_hint("look for a hanging semi-synchronous replica or a full disk on the source"));
+                return Err(Error::new(
+                    Class::Retry,
+                    "a transaction that is written to the binary log does not finish its commit",
+                )
+                .with_hint("look for a hanging semi-synchronous replica or a full disk on the source"));
             }
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
@@ -63,7 +66,8 @@ impl Marker<'_> {
 
     /// GTIDs assigned to transactions that have not finished their commit.
     async fn owned(&mut self) -> Result<Vec<String>> {
-        let text = self.row("read the GTIDs in flight", "SELECT @@global.gtid_owned").await?.into_iter().next().unwrap_or_default();
+        let text =
+            self.row("read the GTIDs in flight", "SELECT @@global.gtid_owned").await?.into_iter().next().unwrap_or_default();
         Ok(owned_gtids(&text))
     }
 

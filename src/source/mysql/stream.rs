@@ -259,7 +259,11 @@ fn transport_class(error: &mysql_async::Error) -> Option<Class> {
             ErrorKind::Other if io.to_string().contains("bytes remaining on stream") => Some(Class::Unreachable),
             ErrorKind::InvalidData | ErrorKind::InvalidInput | ErrorKind::Unsupported | ErrorKind::Other => None,
             // The end of an event's bytes and the end of a socket look alike, but only the library's parser says what it expected.
-            ErrorKind::UnexpectedEof if io.get_ref().is_some() && io.raw_os_error().is_none() && !io.to_string().contains("close_notify") => None,
+            ErrorKind::UnexpectedEof
+                if io.get_ref().is_some() && io.raw_os_error().is_none() && !io.to_string().contains("close_notify") =>
+            {
+                None
+            }
             _ => Some(Class::Unreachable),
         },
         mysql_async::Error::Driver(DriverError::ConnectionClosed | DriverError::PoolDisconnected) => Some(Class::Unreachable),

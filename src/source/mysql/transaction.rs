@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
+use super::appended::Appended;
 use super::control::{self, Control};
 use super::ddl::{self, MappedTables, Verdict};
 use super::decode::event::{self, FLAG_ARTIFICIAL, FLAG_IGNORABLE, Query, RawEvent, XaPrepare, Xid, kind};
@@ -21,8 +22,8 @@ use super::group::{Group, LogPlace};
 use super::zone::SessionZone;
 use crate::change::{Change, Operation, SchemaChange, SourceEvent, Transaction};
 use crate::error::{Class, Error, Result};
-use crate::position::{AppendedColumns, BinlogPosition, Position};
-use crate::schema::{SourceCatalog, TableId, TableLayout};
+use crate::position::{BinlogPosition, Position};
+use crate::schema::{SourceCatalog, TableId};
 use crate::source::Layouts;
 
 /// What the assembler must know about the source.
@@ -62,7 +63,7 @@ pub struct Assembler {
     /// Everything up to here was given before: it is read again only for its prepared transactions.
     contained: Option<LogPlace>,
     tables: HashMap<u64, Table>,
-    appended: BTreeMap<TableId, usize>,
+    appended: Appended,
     stopped: BTreeSet<TableId>,
     group: Option<Group>,
     held: BTreeMap<Xid, Held>,
@@ -81,11 +82,7 @@ impl Assembler {
             Some((file, offset)) => (LogPlace::new(file, *offset), Some(end)),
             None => (end, None),
         };
-        let recorded = |appended: &AppendedColumns| {
-            let named = |layout: &&TableLayout| layout.name.schema == appended.schema && layout.name.name == appended.table;
-            settings.layouts.iter().find(named).map(|layout| (layout.id, appended.columns))
-        };
-        let appended = position.appended.iter().filter_map(recorded).collect();
+        let appended = Appended::recorded(position, &settings.layouts);
         Ok(Self {
             mapped: MappedTables::new(&settings.layouts, catalog),
             settings,
@@ -244,16 +241,8 @@ impl Assembler {
             offset: self.place.offset,
             gtid: self.gtids.to_string(),
             prepared_from: prepared.map(|place| (place.file.clone(), place.offset)),
-            appended: self.appended(),
+            appended: self.appended.to_record(&self.settings.layouts),
         })
-    }
-
-    fn appended(&self) -> Vec<AppendedColumns> {
-        let named = |(table, columns): (&TableId, &usize)| {
-            let name = &self.settings.layouts.iter().find(|layout| layout.id == *table)?.name;
-            Some(AppendedColumns { schema: name.schema.clone(), table: name.name.clone(), columns: *columns })
-        };
-        self.appended.iter().filter_map(named).collect()
     }
 
     fn begin(&mut self, start: &LogPlace, head: Head) -> Result<()> {
@@ -314,7 +303,7 @@ impl Assembler {
             Some(found) => {
                 let layout = self.settings.layouts.iter().find(|layout| layout.id == found.id);
                 let layout = layout.ok_or_else(|| Error::bug("a mapped table has no layout"))?;
-                let added = self.appended.get(&found.id).copied().unwrap_or(0);
+                let added = self.appended.columns(found.id);
                 let plan = map
                     .plan(layout, added, &self.settings.zone)
                     .map_err(|error| error.context(format!("cannot read table {}", layout.name)))?;
@@ -406,7 +395,7 @@ impl Assembler {
             Verdict::Rows => return Err(by_statement()),
             // What is read again for its prepared transactions was counted the first time.
             Verdict::Appends(..) if self.is_contained() => {}
-            Verdict::Appends(table, columns) => *self.appended.entry(table).or_default() += columns,
+            Verdict::Appends(table, columns) => self.appended.add(table, columns),
             Verdict::Truncates(table) => {
                 let stopped = self.stopped.contains(&table);
                 let place = self.place.clone();

@@ -67,7 +67,8 @@ impl SessionZone {
         }
         let changes = self.0.following(Timestamp::UNIX_EPOCH).map(|change| change.timestamp().as_second());
         let changes = changes.take_while(|second| *second < end).flat_map(|second| [second - 1, second]);
-        let mut probes: Vec<i64> = changes.chain((0..end / WEEK_S).map(|week| week * WEEK_S + 1)).filter(|second| *second > 0).collect();
+        let mut probes: Vec<i64> =
+            changes.chain((0..end / WEEK_S).map(|week| week * WEEK_S + 1)).filter(|second| *second > 0).collect();
         probes.sort_unstable();
         probes.dedup();
         probes

@@ -73,7 +73,12 @@ pub(super) async fn apply(
 }
 
 /// Copies rows into a table and moves the checkpoint, in one transaction.
-pub(super) async fn load(connection: &mut Connection<Writes>, accepted: Accepted<'_>, rows: &[Row], advance: &Advance) -> Result<Outcome> {
+pub(super) async fn load(
+    connection: &mut Connection<Writes>,
+    accepted: Accepted<'_>,
+    rows: &[Row],
+    advance: &Advance,
+) -> Result<Outcome> {
     let table = accepted.table;
     let attempt = format!("cannot load {}", sql::table_name(table));
     has_other_unique(connection, table).await?;
@@ -158,7 +163,9 @@ impl<'a> Transaction<'a> {
         let connection = &*self.connection;
         let mut requests: Vec<Request<'_, Result<u64>>> = Vec::with_capacity(steps.len() + 1);
         if !std::mem::replace(&mut self.begun, true) {
-            requests.push(Box::pin(async { connection.answer(connection.client.batch_execute(BEGIN), "cannot begin").await.map(|()| 1) }));
+            requests.push(Box::pin(async {
+                connection.answer(connection.client.batch_execute(BEGIN), "cannot begin").await.map(|()| 1)
+            }));
         } else if steps.is_empty() {
             return Ok(None);
         }
@@ -207,7 +214,9 @@ async fn write_batch(transaction: &mut Transaction<'_>, tables: &[TargetTable], 
         let table = declared(tables, writes)?;
         let mut keys: Vec<Vec<&Value>> = writes.deletes.iter().map(|key| key.iter().collect()).collect();
         sort_by_key(table, &mut keys, &(0..table.key.len()).collect::<Vec<_>>())?;
-        if let Some(mismatch) = send_rows(transaction, table, &sql::key_columns(table), &sql::delete(table), &keys, "delete from").await? {
+        if let Some(mismatch) =
+            send_rows(transaction, table, &sql::key_columns(table), &sql::delete(table), &keys, "delete from").await?
+        {
             return Ok(Some(mismatch));
         }
     }
@@ -222,7 +231,9 @@ async fn write_batch(transaction: &mut Transaction<'_>, tables: &[TargetTable], 
 
 fn declared<'t>(tables: &'t [TargetTable], writes: &TableWrites) -> Result<&'t TargetTable> {
     let found = usize::try_from(writes.table).ok().and_then(|index| tables.get(index));
-    found.ok_or_else(|| Error::bug(format!("a write batch names table {}, but the mapping has {} tables", writes.table, tables.len())))
+    found.ok_or_else(|| {
+        Error::bug(format!("a write batch names table {}, but the mapping has {} tables", writes.table, tables.len()))
+    })
 }
 
 async fn upsert(transaction: &mut Transaction<'_>, table: &TargetTable, upserts: &[Row]) -> Result<Option<Error>> {
@@ -237,14 +248,22 @@ async fn upsert(transaction: &mut Transaction<'_>, table: &TargetTable, upserts:
     if !replace {
         return send_rows(transaction, table, &columns, &sql::upsert(table), &rows, "upsert into").await;
     }
-    let keys: Vec<Vec<&Value>> = rows.iter().map(|row| table.key.iter().filter_map(|index| row.get(*index).copied()).collect()).collect();
-    if let Some(mismatch) = send_rows(transaction, table, &sql::key_columns(table), &sql::delete(table), &keys, "replace in").await? {
+    let keys: Vec<Vec<&Value>> =
+        rows.iter().map(|row| table.key.iter().filter_map(|index| row.get(*index).copied()).collect()).collect();
+    if let Some(mismatch) =
+        send_rows(transaction, table, &sql::key_columns(table), &sql::delete(table), &keys, "replace in").await?
+    {
         return Ok(Some(mismatch));
     }
     send_rows(transaction, table, &columns, &sql::insert(table), &rows, "replace in").await
 }
 
-async fn upsert_staged(transaction: &mut Transaction<'_>, table: &TargetTable, rows: &[Vec<&Value>], replace: bool) -> Result<Option<Error>> {
+async fn upsert_staged(
+    transaction: &mut Transaction<'_>,
+    table: &TargetTable,
+    rows: &[Vec<&Value>],
+    replace: bool,
+) -> Result<Option<Error>> {
     if let Some(mismatch) = transaction.flush().await? {
         return Ok(Some(mismatch));
     }
@@ -311,7 +330,8 @@ fn sort_by_key(table: &TargetTable, rows: &mut Vec<Vec<&Value>>, positions: &[us
     for row in rows.drain(..) {
         let mut key = Vec::new();
         for (column, position) in columns.iter().zip(positions) {
-            let value = row.get(*position).ok_or_else(|| Error::bug(format!("a row for {} has no key", sql::table_name(table))))?;
+            let value =
+                row.get(*position).ok_or_else(|| Error::bug(format!("a row for {} has no key", sql::table_name(table))))?;
             field(table, column, value, &mut key)?;
         }
         keyed.push((key, row));

@@ -212,7 +212,9 @@ fn compare_foreign_keys(found: &mut Findings, rows: &[Row]) -> Result<()> {
         let (child, on_delete, on_update) = (text(row, 3)?, text(row, 4)?, text(row, 5)?);
         let acts = |action: &str| matches!(action, "c" | "n" | "d");
         if outward && !deferrable {
-            found.add(format!("has the foreign key {name}, which is not deferrable, so rows may be refused in the order they arrive"));
+            found.add(format!(
+                "has the foreign key {name}, which is not deferrable, so rows may be refused in the order they arrive"
+            ));
         } else if !outward && (acts(&on_delete) || acts(&on_update)) {
             found.add(format!("is referenced by the foreign key {name} of {child}, whose action would change rows there"));
         }

@@ -92,10 +92,15 @@ impl PostgresTarget {
                 None => return Err(Error::bug(format!("{name} was accepted without a stamp"))),
             },
             TableState::Absent => vec![format!("{name} does not exist")],
-            TableState::Differs(differences) => differences.into_iter().map(|found| format!("{} {}", found.object, found.message)).collect(),
+            TableState::Differs(differences) => {
+                differences.into_iter().map(|found| format!("{} {}", found.object, found.message)).collect()
+            }
         };
-        Err(Error::new(Class::Preflight, format!("cannot write to {name}, it is not as declared: {}", differences.join(", and ")))
-            .with_hint("alter the table back, or change the mapping and run with --rebuild"))
+        Err(Error::new(
+            Class::Preflight,
+            format!("cannot write to {name}, it is not as declared: {}", differences.join(", and ")),
+        )
+        .with_hint("alter the table back, or change the mapping and run with --rebuild"))
     }
 
     /// Writes under what was accepted of `tables`. If one of them was altered meanwhile, it is inspected again: what the mapping does
@@ -257,7 +262,13 @@ impl Target for PostgresTarget {
         settle(lease, result)
     }
 
-    async fn read_after(&self, mapping: &str, table: &TargetTable, after: Option<&Row>, limit: u32) -> Result<(Option<Checkpoint>, Vec<Row>)> {
+    async fn read_after(
+        &self,
+        mapping: &str,
+        table: &TargetTable,
+        after: Option<&Row>,
+        limit: u32,
+    ) -> Result<(Option<Checkpoint>, Vec<Row>)> {
         let mut lease = self.reading().await?;
         let result = read::after(&mut lease.connection, mapping, table, after, limit).await;
         settle(lease, result)

@@ -160,7 +160,9 @@ async fn appended_behind_a_prepared(flavor: Flavor, schema: &str) {
     let mut other = bench.server.connect().await;
     other.query_drop(format!("USE {schema}")).await.unwrap();
     let xid = format!("'{schema}'");
-    for statement in [format!("XA START {xid}"), "INSERT INTO b VALUES (1)".into(), format!("XA END {xid}"), format!("XA PREPARE {xid}")] {
+    for statement in
+        [format!("XA START {xid}"), "INSERT INTO b VALUES (1)".into(), format!("XA END {xid}"), format!("XA PREPARE {xid}")]
+    {
         other.query_drop(statement).await.unwrap();
     }
     bench.run(&["INSERT INTO a VALUES (1,'x')", "ALTER TABLE a ADD COLUMN extra INT", "INSERT INTO a VALUES (2,'x',3)"]).await;

@@ -134,7 +134,8 @@ fn identity(facts: &Facts) -> Vec<Finding> {
 
 /// Without GTIDs the start of the stream is found by watching transactions, which takes a privilege.
 fn start(facts: &Facts) -> Option<Finding> {
-    let blind = facts.server.flavor == Flavor::MySql && facts.variable("gtid_mode") != "ON" && !facts.grants.globally(&["PROCESS"]);
+    let blind =
+        facts.server.flavor == Flavor::MySql && facts.variable("gtid_mode") != "ON" && !facts.grants.globally(&["PROCESS"]);
     blind.then(|| {
         let message = "without GTIDs and without PROCESS the stream starts in an older log file: a table altered or a transaction prepared there \
              stops the first load, and tables without a key are refused";

@@ -129,7 +129,8 @@ async fn unlogged_replica(kind: Kind, off: &[&str], point: &str, setting: &str) 
     let mut conn = server.database("replica").await;
     conn.query_drop("CREATE TABLE t (k INT PRIMARY KEY)").await.unwrap();
     let source = server.source("replica");
-    let checks = |found: &[Finding]| found.iter().filter(|finding| finding.check.starts_with("replica")).cloned().collect::<Vec<_>>();
+    let checks =
+        |found: &[Finding]| found.iter().filter(|finding| finding.check.starts_with("replica")).cloned().collect::<Vec<_>>();
     assert!(checks(&findings(&source, "replica", &["t"]).await).is_empty(), "a primary has nothing to say about replicas");
     conn.query_drop(point).await.unwrap();
     let found = checks(&findings(&source, "replica", &["t"]).await);

@@ -22,8 +22,14 @@ fn assembler(offset: u64) -> Assembler {
     };
     let zone = SessionZone::parse("+00:00").unwrap();
     let settings = AssemblerSettings { zone, layouts: Vec::new().into(), transaction_bytes_max: 1000 };
-    let position =
-        BinlogPosition { server: "s".into(), file: "binlog.000007".into(), offset, gtid: String::new(), prepared_from: None, appended: Vec::new() };
+    let position = BinlogPosition {
+        server: "s".into(),
+        file: "binlog.000007".into(),
+        offset,
+        gtid: String::new(),
+        prepared_from: None,
+        appended: Vec::new(),
+    };
     Assembler::new(settings, &catalog, &position).unwrap()
 }
 
