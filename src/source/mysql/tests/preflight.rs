@@ -97,7 +97,7 @@ async fn f15_f19_f24_f36_settings_and_tables_that_lose_changes_are_refused() {
             ("engine", "bad.memory"),
             ("foreign_key", "bad.child"),
             ("log_filter", "bad"),
-            ("table", "bad.nothing"),
+            ("missing_table", "bad.nothing"),
             ("table", "bad.v"),
         ]
     );
