@@ -164,7 +164,7 @@ async fn weight(conn: &mut Conn, limit: Duration, name: &str, charset: &str, tex
 /// The weights of one plane of 65,536 characters, those left out that the charset cannot hold.
 async fn plane_weights(conn: &mut Conn, limit: Duration, name: &str, charset: &str, plane: u32) -> Result<Vec<(char, Vec<u8>)>> {
     let digits = (0..16).map(|digit| if digit == 0 { "SELECT 0 AS d".to_owned() } else { format!("SELECT {digit}") }).collect::<Vec<_>>().join(" UNION ALL ");
-    let character = format!("CONVERT(UNHEX(LPAD(HEX(n), 8, '0')) USING utf32)");
+    let character = "CONVERT(UNHEX(LPAD(HEX(n), 8, '0')) USING utf32)";
     let sql = format!(
         "SELECT n, WEIGHT_STRING(CONVERT({character} USING {charset}) COLLATE {name}) FROM (SELECT {} + a.d * 4096 + b.d * 256 + c.d * 16 + e.d AS n \
          FROM ({digits}) a CROSS JOIN ({digits}) b CROSS JOIN ({digits}) c CROSS JOIN ({digits}) e) numbers \
