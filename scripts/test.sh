@@ -8,13 +8,13 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 if cargo nextest --version >/dev/null 2>&1; then
-  exec cargo nextest run --locked --no-fail-fast "$@" # its own summary is the closing line
+  exec cargo nextest run --locked --no-fail-fast -- "$@" # its own summary is the closing line
 fi
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 result=0
-cargo test --locked --no-fail-fast --lib --bins --tests "$@" 2>&1 | tee "$log" || result=$?
+cargo test --locked --no-fail-fast --lib --bins --tests -- "$@" 2>&1 | tee "$log" || result=$?
 # cargo prints one result line for each test program; what counts is their sum.
 awk -v result="$result" '
   /^test result: / {

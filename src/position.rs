@@ -24,6 +24,21 @@ pub struct BinlogPosition {
     /// transaction that is not yet committed or rolled back here. Its rows are not contained, and only the log holds them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prepared_from: Option<(String, u64)>,
+    /// Columns that statements up to here have appended to mapped tables since their schema was recorded. Without full row metadata only
+    /// those statements tell an appended column from a changed table.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub appended: Vec<AppendedColumns>,
+}
+
+/// Columns appended to one mapped table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppendedColumns {
+    /// The database.
+    pub schema: String,
+    /// The table.
+    pub table: String,
+    /// How many.
+    pub columns: usize,
 }
 
 /// A place in one source's log.

@@ -146,7 +146,7 @@ pub enum Generated {
     No,
     /// Computed and stored: in every row image.
     Stored,
-    /// Computed when read: in MariaDB's row images, not in MySQL's.
+    /// Computed when read; both families log its value in every row image nevertheless.
     Virtual,
 }
 

@@ -75,6 +75,8 @@ pub struct SourceEntry {
     pub connections_max: usize,
     /// Time limit of a statement, seconds.
     pub statement_timeout_s: u32,
+    /// The memory that one source transaction may take, bytes.
+    pub transaction_bytes_max: usize,
 }
 
 /// A service database.
@@ -128,6 +130,7 @@ impl Project {
             session: entry.session.clone(),
             statement_timeout_s: entry.statement_timeout_s,
             connections_max: entry.connections_max,
+            transaction_bytes_max: entry.transaction_bytes_max,
         })
     }
 

@@ -13,12 +13,14 @@ use crate::error::Class;
 use crate::mapping::document::{self, Content, Node};
 use crate::mapping::fields::{Fields, Reader};
 use crate::mapping::{Placed, Problem, SourceFile};
-use crate::source::mysql::connect::SessionOverrides;
+use crate::source::mysql::connect::{SessionOverrides, TRANSACTION_BYTES_MAX};
 
 const PROJECT_KEYS: [&str; 6] = ["sources", "targets", "state", "memory", "mappings", "masking"];
 const SOURCE_KEYS: [&str; 9] = ["url", "password", "tls", "server_id", "session", "limits", "slot", "publication", "slot_limit"];
 const SESSION_KEYS: [&str; 5] =
     ["sql_mode", "time_zone", "div_precision_increment", "group_concat_max_len", "collation_connection"];
+/// A bound below this would stop at ordinary transactions.
+const TRANSACTION_BYTES_MIN: usize = 16 << 20;
 
 /// Reads a whole project file; all problems at once.
 pub(super) fn project(file: Arc<SourceFile>, folder: &Path) -> Result<Project, Vec<Problem>> {
@@ -119,9 +121,18 @@ impl Reading<'_> {
         let tls = self.tls(&fields, what);
         let server_id = fields.get("server_id").and_then(|node| self.reader.number(node, "server_id", 1..=u64::from(u32::MAX)));
         let session = self.session(&fields);
-        let (connections_max, statement_timeout_s) = self.limits(&fields);
+        let (connections_max, statement_timeout_s, transaction_bytes_max) = self.limits(&fields);
         let server_id = server_id.and_then(|id| u32::try_from(id).ok());
-        Some(SourceEntry { url: url?, password: password?, tls: tls?, server_id, session, connections_max, statement_timeout_s })
+        Some(SourceEntry {
+            url: url?,
+            password: password?,
+            tls: tls?,
+            server_id,
+            session,
+            connections_max,
+            statement_timeout_s,
+            transaction_bytes_max,
+        })
     }
 
     fn target(&mut self, node: &Node, what: &str) -> Option<TargetEntry> {
@@ -209,12 +220,11 @@ impl Reading<'_> {
         }
     }
 
-    /// Connections and the statement time limit in seconds.
-    fn limits(&mut self, fields: &Fields<'_>) -> (usize, u32) {
-        let fields = fields
-            .get("limits")
-            .and_then(|node| self.reader.fields(node, "limits", &["connections", "statement_timeout_s", "max_load"]));
-        let Some(fields) = fields else { return (4, 60) };
+    /// Connections, the statement time limit in seconds, and the memory of one source transaction in bytes.
+    fn limits(&mut self, fields: &Fields<'_>) -> (usize, u32, usize) {
+        const KEYS: [&str; 4] = ["connections", "statement_timeout_s", "transaction_bytes_max", "max_load"];
+        let fields = fields.get("limits").and_then(|node| self.reader.fields(node, "limits", &KEYS));
+        let Some(fields) = fields else { return (4, 60, TRANSACTION_BYTES_MAX) };
         self.refuse(&fields, "max_load", "set `connections` low to be gentle");
         let connections = fields.get("connections").and_then(|node| self.reader.number(node, "connections", 1..=64));
         let timeout =
@@ -222,7 +232,22 @@ impl Reading<'_> {
         (
             connections.and_then(|connections| usize::try_from(connections).ok()).unwrap_or(4),
             timeout.and_then(|timeout| u32::try_from(timeout).ok()).unwrap_or(60),
+            self.transaction_bytes(&fields).unwrap_or(TRANSACTION_BYTES_MAX),
         )
+    }
+
+    fn transaction_bytes(&mut self, fields: &Fields<'_>) -> Option<usize> {
+        let node = fields.get("transaction_bytes_max")?;
+        let bytes = match &node.content {
+            Content::Scalar(scalar) => size::bytes(&scalar.text),
+            Content::List(_) | Content::Map(_) => None,
+        };
+        let bytes = bytes.and_then(|bytes| usize::try_from(bytes).ok()).filter(|bytes| *bytes >= TRANSACTION_BYTES_MIN);
+        if bytes.is_none() {
+            self.reader.note(node.span.clone(), "transaction_bytes_max must be a size of at least 16MiB");
+            self.reader.help_last("write it as 512MiB or 1GiB; one transaction must fit in memory");
+        }
+        bytes
     }
 
     fn memory(&mut self, fields: &Fields<'_>) -> Option<u64> {

@@ -28,6 +28,16 @@ fn parse(text: &str) -> Result<Project, Vec<Problem>> {
 }
 
 #[test]
+fn the_setting_that_a_large_transaction_asks_for_exists() {
+    let with = |size: &str| RIGHT.replace("statement_timeout_s: 30", &format!("transaction_bytes_max: {size}"));
+    assert_eq!(parse(&with("1GiB")).unwrap().sources["erp"].transaction_bytes_max, 1 << 30);
+    assert_eq!(parse(RIGHT).unwrap().sources["erp"].transaction_bytes_max, 256 << 20);
+    for wrong in ["1MiB", "much", "[1]"] {
+        assert!(parse(&with(wrong)).is_err(), "{wrong}");
+    }
+}
+
+#[test]
 fn a_right_file_becomes_a_project() {
     let project = parse(RIGHT).unwrap();
     let erp = &project.sources["erp"];

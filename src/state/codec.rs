@@ -280,7 +280,7 @@ mod tests {
     }
 
     fn position() -> Position {
-        Position::Binlog(BinlogPosition { server: "s".into(), file: "binlog.000001".into(), offset: 5_000_000_000, gtid: "0-1-2".into(), prepared_from: None })
+        Position::Binlog(BinlogPosition { server: "s".into(), file: "binlog.000001".into(), offset: 5_000_000_000, gtid: "0-1-2".into(), prepared_from: None, appended: Vec::new() })
     }
 
     #[test]

@@ -172,7 +172,7 @@ mod tests {
     use crate::position::BinlogPosition;
 
     fn heartbeat(offset: u64) -> SourceEvent {
-        let position = BinlogPosition { server: "s".into(), file: "b.000001".into(), offset, gtid: String::new(), prepared_from: None };
+        let position = BinlogPosition { server: "s".into(), file: "b.000001".into(), offset, gtid: String::new(), prepared_from: None, appended: Vec::new() };
         SourceEvent::Heartbeat { position: Position::Binlog(position) }
     }
 

@@ -57,6 +57,7 @@ pub fn position(offset: usize) -> Position {
         offset: offset as u64,
         gtid: String::new(),
         prepared_from: None,
+        appended: Vec::new(),
     })
 }
 
@@ -270,7 +271,10 @@ impl Source for World {
     ) -> Result<()> {
         Err(Error::bug("no test asks"))
     }
-    async fn explain(&self, _sql: &str, _parameters: &[Value]) -> Result<Vec<PlannedAccess>> {
+    fn literal(_value: &Value, _session: &SessionSettings) -> Result<String> {
+        Err(Error::bug("no test asks"))
+    }
+    async fn explain(&self, _sql: &str) -> Result<Vec<PlannedAccess>> {
         Err(Error::bug("no test asks"))
     }
 }

@@ -91,7 +91,12 @@ pub struct MySqlOptions {
     pub statement_timeout_s: u32,
     /// How many connections may be open at once, the stream's not counted.
     pub connections_max: usize,
+    /// The memory that one source transaction may take, bytes; a larger one stops by name.
+    pub transaction_bytes_max: usize,
 }
+
+/// The memory that one source transaction may take where the project does not say.
+pub const TRANSACTION_BYTES_MAX: usize = 256 << 20;
 
 /// What a connection's sessions are set to besides the recorded settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -296,6 +301,7 @@ mod tests {
             session: SessionOverrides::default(),
             statement_timeout_s: 10,
             connections_max: 2,
+            transaction_bytes_max: TRANSACTION_BYTES_MAX,
         }
     }
 

@@ -1,10 +1,9 @@
 //! Places in the server's log, and what may be concluded from them.
 //!
-//! Out: the log's end (an upper bound of what a read view can show), the exact place of a read view (MariaDB), and a settled place before
-//! which everything is visible to views opened from now on (MySQL, where the log is written before the engines commit). Whether a
-//! stretch of log leaves a table alone is answered from the log's own events.
+//! Out: the log's end (an upper bound of what a read view can show) and the exact place of a read view (MariaDB). Whether a stretch of
+//! log leaves a table alone is answered from the log's own events. Settled places are in `settle`.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mysql_async::Conn;
 
@@ -17,10 +16,10 @@ use super::history;
 use super::names::literal;
 use super::select::{all_rows, one_row};
 
-/// How long a settled place is waited for: transactions between log and engine commit take milliseconds.
-const SETTLE_LIMIT: Duration = Duration::from_secs(20);
-/// How many events between two marks are looked at before the stretch counts as busy.
-const EVENTS_MAX: u32 = 5_000;
+/// How many events between two marks are asked for at a time.
+const PAGE_EVENTS: usize = 5_000;
+/// After so many pages the stretch counts as busy.
+const PAGES_MAX: usize = 60;
 
 /// A connection with what every mark needs.
 pub struct Marker<'a> {
@@ -33,7 +32,7 @@ pub struct Marker<'a> {
 }
 
 impl Marker<'_> {
-    async fn row(&mut self, attempt: &str, sql: &str) -> Result<Vec<String>> {
+    pub(super) async fn row(&mut self, attempt: &str, sql: &str) -> Result<Vec<String>> {
         one_row(self.conn, self.limit, attempt, sql).await
     }
 
@@ -43,7 +42,7 @@ impl Marker<'_> {
             return Err(log_is_off());
         }
         let server = history::server_identity(self.conn, self.limit, self.server.flavor).await?;
-        Ok(BinlogPosition { server, file: file.to_owned(), offset, gtid, prepared_from: None })
+        Ok(BinlogPosition { server, file: file.to_owned(), offset, gtid, prepared_from: None, appended: Vec::new() })
     }
 
     /// The end of the log now. On MySQL with GTIDs, the GTIDs are those committed, perhaps fewer than the log holds.
@@ -100,67 +99,83 @@ impl Marker<'_> {
         Ok((absent == "0").then(|| gtid.clone()))
     }
 
-    /// A place in the log before which every transaction is committed in the engines too (MySQL with GTIDs): the log's end is read, then
-    /// the GTIDs that are written but not yet committed, then those are waited for. `None` where the server uses no GTIDs.
-    ///
-    /// # Errors
-    /// Driver errors; `Retry` if some transaction does not settle in time.
-    pub async fn settled(&mut self) -> Result<Option<BinlogPosition>> {
-        if self.server.flavor != Flavor::MySql
-            || self.row("read gtid_mode", "SELECT @@global.gtid_mode").await?.first().is_none_or(|mode| mode != "ON")
-        {
-            return Ok(None);
-        }
-        let end = self.log_end().await?;
-        let owned = self.owned().await?;
-        let started = Instant::now();
-        while !owned.is_empty() {
-            let sql = format!("SELECT GTID_SUBSET({}, @@global.gtid_executed)", literal(&owned.join(",")));
-            let executed = self.row("compare GTID sets", &sql).await?.first().is_some_and(|answer| answer == "1");
-            // Rolled back or executed: either way no longer owned.
-            let still = self.owned().await?;
-            if executed || !owned.iter().any(|gtid| still.contains(gtid)) {
-                break;
-            }
-            if started.elapsed() > SETTLE_LIMIT {
-                return Err(Error::new(
-                    Class::Retry,
-                    "a transaction that is written to the binary log does not finish its commit",
-                )
-                .with_hint("look for a hanging semi-synchronous replica or a full disk on the source"));
-            }
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-        Ok(Some(end))
-    }
-
-    /// GTIDs assigned to transactions that have not finished their commit.
-    async fn owned(&mut self) -> Result<Vec<String>> {
-        let text =
-            self.row("read the GTIDs in flight", "SELECT @@global.gtid_owned").await?.into_iter().next().unwrap_or_default();
-        Ok(owned_gtids(&text))
-    }
-
-    /// Whether the log between two places certainly holds no event about `table`. Says no in doubt: another file, a statement, a
-    /// compressed transaction, too many events.
+    /// Whether the log between two places certainly holds no event about `table`. Says no in doubt: a statement, a compressed transaction
+    /// whose events the server does not show, more than one rotation, too many events.
     ///
     /// # Errors
     /// Driver errors.
     pub async fn is_quiet(&mut self, low: &BinlogPosition, high: &BinlogPosition, table: &TableName) -> Result<bool> {
-        if low.file != high.file || low.offset > high.offset {
+        if low.file == high.file {
+            return Ok(low.offset <= high.offset && self.stretch_is_quiet(&low.file, low.offset, Some(high.offset), table).await?);
+        }
+        let logs = all_rows(self.conn, self.limit, "list the binary logs", "SHOW BINARY LOGS").await?;
+        let names: Vec<&str> = logs.iter().filter_map(|row| row.first()).map(String::as_str).collect();
+        if !names.windows(2).any(|pair| pair == [low.file.as_str(), high.file.as_str()]) {
             return Ok(false);
         }
-        if low.offset == high.offset {
-            return Ok(true);
-        }
-        let sql = format!("SHOW BINLOG EVENTS IN {} FROM {} LIMIT {EVENTS_MAX}", literal(&low.file), low.offset);
-        let events = all_rows(self.conn, self.limit, "read the events between two marks", &sql).await?;
-        let end = events.last().and_then(|event| event.get(4)?.parse::<u64>().ok()).unwrap_or(0);
-        let inside = events.iter().filter(|event| {
-            event.get(1).and_then(|offset| offset.parse::<u64>().ok()).is_some_and(|offset| offset < high.offset)
-        });
-        Ok(end >= high.offset && inside.into_iter().all(|event| leaves_alone(event, table)))
+        Ok(self.stretch_is_quiet(&low.file, low.offset, None, table).await?
+            && self.stretch_is_quiet(&high.file, 4, Some(high.offset), table).await?)
     }
+
+    /// The same for a stretch of one file, `to` its end. The events are asked for page by page.
+    async fn stretch_is_quiet(&mut self, file: &str, from: u64, to: Option<u64>, table: &TableName) -> Result<bool> {
+        let mut from = from;
+        for _ in 0..PAGES_MAX {
+            if to.is_some_and(|to| from >= to) {
+                return Ok(true);
+            }
+            let sql = format!("SHOW BINLOG EVENTS IN {} FROM {from} LIMIT {PAGE_EVENTS}", literal(file));
+            let rows = all_rows(self.conn, self.limit, "read the events between two marks", &sql).await?;
+            let is_last = rows.len() < PAGE_EVENTS;
+            match read_page(&rows, is_last, to, table) {
+                Page::Doubt => return Ok(false),
+                Page::Quiet { next } if next > from => from = next,
+                // The end of a closed file; of an open one, `to` must have been reached.
+                Page::Quiet { .. } => return Ok(is_last && to.is_none()),
+            }
+            if is_last {
+                return Ok(to.is_none_or(|to| from >= to));
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// What one page of events says.
+#[derive(Debug, PartialEq, Eq)]
+enum Page {
+    /// Some event is about the table, or cannot be judged.
+    Doubt,
+    /// None is; the events behind `next` are not judged yet.
+    Quiet { next: u64 },
+}
+
+/// Judges a page. The events of a compressed transaction follow it and all stand at its end, so the last transaction of a full page may be
+/// cut and is left for the next one.
+fn read_page(rows: &[Vec<String>], is_last: bool, to: Option<u64>, table: &TableName) -> Page {
+    let mut next = 0;
+    let mut payload = false;
+    for (index, row) in rows.iter().enumerate() {
+        let number = |column: usize| row.get(column).and_then(|text| text.parse::<u64>().ok());
+        let (Some(start), Some(end)) = (number(1), number(4)) else { return Page::Doubt };
+        let inner = start == end;
+        if payload && !inner {
+            // This server does not show what a compressed transaction holds.
+            return Page::Doubt;
+        }
+        if !inner {
+            let cut = !is_last && rows.iter().skip(index + 1).all(|later| later.get(1) == later.get(4));
+            if cut || to.is_some_and(|to| start >= to) {
+                return Page::Quiet { next: start.max(next) };
+            }
+        }
+        payload = row.get(2).is_some_and(|kind| kind == "Transaction_payload");
+        if !payload && !leaves_alone(row, table) {
+            return Page::Doubt;
+        }
+        next = end;
+    }
+    if payload { Page::Doubt } else { Page::Quiet { next } }
 }
 
 fn leaves_alone(event: &[String], table: &TableName) -> bool {
@@ -169,25 +184,9 @@ fn leaves_alone(event: &[String], table: &TableName) -> bool {
         "Table_map" => !text.to_lowercase().ends_with(&format!("({}.{})", table.schema, table.name).to_lowercase()),
         "Query" => matches!(text.as_str(), "BEGIN" | "COMMIT" | "ROLLBACK"),
         "Xid" | "Gtid" | "Anonymous_Gtid" | "Gtid_list" | "Binlog_checkpoint" | "Previous_gtids" | "Format_desc"
-        | "Annotate_rows" | "Rows_query" => true,
+        | "Annotate_rows" | "Rows_query" | "Rotate" | "Stop" | "Start_encryption" => true,
         rows => rows.starts_with("Write_rows") || rows.starts_with("Update_rows") || rows.starts_with("Delete_rows"),
     }
-}
-
-/// The text is `uuid:number#thread` with further `:number#thread` or `,uuid:...` behind it.
-fn owned_gtids(text: &str) -> Vec<String> {
-    let mut uuid = String::new();
-    let mut gtids = Vec::new();
-    for part in text.split([',', '\n']).flat_map(|group| group.trim().split(':')) {
-        match part.split_once('#') {
-            Some((number, _thread)) => gtids.push(format!("{uuid}:{number}")),
-            // A tag stands between the uuid and the numbers.
-            None if part.len() == 36 => uuid = part.to_owned(),
-            None if part.is_empty() => {}
-            None => uuid = format!("{}:{part}", uuid.split(':').next().unwrap_or_default()),
-        }
-    }
-    gtids
 }
 
 fn log_is_off() -> Error {
@@ -200,14 +199,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn owned_gtids_are_taken_apart() {
-        let uuid = "b2331b89-e674-11f1-8365-02fc00000001";
-        assert_eq!(owned_gtids(&format!("{uuid}:7#12:8#13")), [format!("{uuid}:7"), format!("{uuid}:8")]);
-        assert_eq!(owned_gtids(&format!("{uuid}:tag:3#1")), [format!("{uuid}:tag:3")]);
-        assert!(owned_gtids("").is_empty());
-    }
-
-    #[test]
     fn a_statement_or_an_unknown_event_is_not_quiet() {
         let table = TableName { schema: "erp".into(), name: "t".into() };
         let event = |kind: &str, text: &str| ["f", "4", kind, "1", "9", text].map(str::to_owned);
@@ -215,5 +206,36 @@ mod tests {
         assert!(!leaves_alone(&event("Table_map", "table_id: 18 (erp.t)"), &table));
         assert!(!leaves_alone(&event("Query", "use `erp`; TRUNCATE t"), &table));
         assert!(!leaves_alone(&event("Transaction_payload", ""), &table));
+    }
+
+    fn rows(events: &[(u64, u64, &str, &str)]) -> Vec<Vec<String>> {
+        events
+            .iter()
+            .map(|(start, end, kind, text)| {
+                vec!["f".into(), start.to_string(), (*kind).into(), "1".into(), end.to_string(), (*text).into()]
+            })
+            .collect()
+    }
+
+    /// The events of a compressed transaction all stand at its end, which may be the very place that the stretch ends at.
+    #[test]
+    fn f37_a_compressed_transaction_is_judged_by_its_events() {
+        let table = TableName { schema: "d".into(), name: "t".into() };
+        let page = |name: &str| {
+            let map = format!("table_id: 106 (d.{name})");
+            let inner = [
+                (803, 803, "Query", "BEGIN"),
+                (803, 803, "Table_map", map.as_str()),
+                (803, 803, "Write_rows", ""),
+                (803, 803, "Xid", ""),
+            ];
+            rows(&[&[(534, 613, "Anonymous_Gtid", ""), (613, 803, "Transaction_payload", "")][..], &inner].concat())
+        };
+        assert_eq!(read_page(&page("t"), true, Some(803), &table), Page::Doubt);
+        assert_eq!(read_page(&page("u"), true, Some(803), &table), Page::Quiet { next: 803 });
+        assert_eq!(read_page(&page("u"), false, Some(900), &table), Page::Quiet { next: 613 }, "a full page may cut it");
+        assert_eq!(read_page(&page("t"), true, Some(613), &table), Page::Quiet { next: 613 }, "it lies behind the stretch");
+        let hidden = rows(&[(613, 803, "Transaction_payload", ""), (803, 880, "Anonymous_Gtid", "")]);
+        assert_eq!(read_page(&hidden, true, Some(880), &table), Page::Doubt);
     }
 }

@@ -4,6 +4,7 @@
 //! settings. The stream is decoded by `stream` and `decode`; everything else is plain SQL.
 
 mod alter;
+mod appended;
 mod catalog;
 pub mod charset;
 mod charset_tables;
@@ -27,6 +28,7 @@ mod names;
 mod preflight;
 mod select;
 mod session;
+mod settle;
 mod snapshot;
 mod statement;
 pub mod stream;
@@ -52,9 +54,6 @@ use self::driver_value::TextForm;
 use self::marks::Marker;
 use self::select::{Expected, OPEN_VIEW, Statement};
 use super::{Finding, Layouts, PlannedAccess, Source};
-
-/// The memory that one source transaction may take; a larger one stops by name.
-const TRANSACTION_BYTES_MAX: usize = 256 << 20;
 
 /// A MySQL or MariaDB server.
 pub struct MySqlSource {
@@ -116,6 +115,7 @@ impl Source for MySqlSource {
     async fn catalog(&self, tables: &[TableName]) -> Result<SourceCatalog> {
         let (server, settings) = self.pool.known().await?;
         let mut lease = self.pool.lease(Use::Select).await?;
+        session::prove_zone(lease.conn(), self.pool.answer_limit(), server, &settings.time_zone).await?;
         let folded = settings.lower_case_table_names != 0;
         let found = catalog::read(lease.conn(), self.pool.answer_limit(), server.flavor, tables, folded).await?;
         lease.give_back().await?;
@@ -173,7 +173,7 @@ impl Source for MySqlSource {
             zone: zone::SessionZone::parse(&catalog.session.time_zone)?,
             layouts,
             catalog,
-            transaction_bytes_max: TRANSACTION_BYTES_MAX,
+            transaction_bytes_max: self.pool.options().transaction_bytes_max,
         };
         stream::BinlogStream::open(self.pool.connect().await?, request).await
     }

@@ -14,6 +14,10 @@ use crate::schema::{Flavor, SessionSettings};
 use super::connect::{Server, SessionOverrides, Use};
 use super::failure;
 use super::names::literal;
+use super::zone::SessionZone;
+
+/// Instants of one question about a time zone.
+const PROBES: usize = 1_000;
 
 /// Asks the server who it is.
 ///
@@ -106,6 +110,36 @@ fn zone(wanted: &str, system_zone: &str) -> Result<String> {
     .with_hint("give `session: { time_zone: \"+09:00\" }` (or a zone name) for this source in the project file"))
 }
 
+/// Proves that this machine and the server mean the same by the session's named zone: the stream computes TIMESTAMP values here, SELECTs
+/// compute them there.
+///
+/// # Errors
+/// `Preflight` where they differ; connection errors.
+pub async fn prove_zone(conn: &mut Conn, limit: Duration, server: &Server, time_zone: &str) -> Result<()> {
+    let zone = SessionZone::parse(time_zone)?;
+    // From 11.5 on a TIMESTAMP of MariaDB has an unsigned number of seconds.
+    let unsigned = server.flavor == Flavor::MariaDb && server.version >= (11, 5, 0);
+    let end = if unsigned { i64::from(u32::MAX) } else { i64::from(i32::MAX) };
+    for probes in zone.probes(end).chunks(PROBES) {
+        let calls: Vec<String> = probes.iter().map(|second| format!("FROM_UNIXTIME({second})")).collect();
+        let sql = format!("SELECT CONCAT_WS(',', {})", calls.join(", "));
+        let answer: Option<String> = failure::within(limit, "compare time zones with the server", conn.query_first(sql)).await?;
+        let answer = answer.unwrap_or_default();
+        let mut theirs = answer.split(',');
+        for second in probes {
+            let ours = zone.datetime(second * 1_000_000)?.format(0);
+            if theirs.next() != Some(ours.as_str()) {
+                let message =
+                    format!("the server and this machine disagree about time zone {time_zone} at {second} s after 1970");
+                return Err(Error::new(Class::Preflight, message).with_hint(
+                    "give session.time_zone as an offset such as +09:00, or load the same tzdata on both (mysql_tzinfo_to_sql on the server)",
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
 async fn default_collation(conn: &mut Conn, limit: Duration) -> Result<String> {
     let found: Option<String> = failure::within(
         limit,
@@ -163,6 +197,31 @@ mod tests {
         assert_eq!(parse_version("9.7.4-2").unwrap(), Server { flavor: Flavor::MySql, version: (9, 7, 4) });
         assert_eq!(parse_version("8.0.36"), Some(Server { flavor: Flavor::MySql, version: (8, 0, 36) }));
         assert!(parse_version("odd").is_none());
+    }
+
+    /// What a SELECT means must not depend on a server's or a session's own defaults.
+    #[test]
+    fn week_names_and_auto_null_are_pinned_on_every_connection_of_both_families() {
+        let settings = SessionSettings {
+            sql_mode: "PAD_CHAR_TO_FULL_LENGTH".into(),
+            time_zone: "+09:00".into(),
+            div_precision_increment: 4,
+            group_concat_max_len: 1024,
+            collation_connection: "utf8mb4_general_ci".into(),
+            lower_case_table_names: 0,
+        };
+        for flavor in [Flavor::MariaDb, Flavor::MySql] {
+            let server = Server { flavor, version: (10, 11, 0) };
+            for purpose in [Use::Select, Use::Rows] {
+                let text = statements(&server, &settings, purpose, 60).join("; ");
+                for pinned in ["default_week_format = 0", "lc_time_names = 'en_US'", "sql_auto_is_null = 0"] {
+                    assert!(text.contains(pinned), "{flavor:?} {purpose:?}: {text}");
+                }
+                assert_eq!(text.contains("PAD_CHAR"), purpose == Use::Select, "rows are read as they are stored");
+            }
+            let error = refuse_mode("ANSI_QUOTES,PAD_CHAR_TO_FULL_LENGTH", &server).err().unwrap();
+            assert_eq!(error.class(), Class::Preflight);
+        }
     }
 
     #[test]

@@ -95,8 +95,8 @@ async fn marker<'a>(lease: &'a mut Lease<'_>, pool: &'a Pool) -> Result<Marker<'
     Ok(Marker { conn: lease.conn(), server, limit: pool.answer_limit() })
 }
 
-/// MySQL: the settled end of the log; without GTIDs the start of the file before the current one, because a file is only closed
-/// when everything in it has been committed.
+/// MySQL: the settled end of the log; where that cannot be told the start of the file before the current one, because a file is only
+/// closed when everything in it has been committed. Old definitions and prepared transactions in that file then stop the stream.
 async fn lower_bound(lease: &mut Lease<'_>, pool: &Pool) -> Result<BinlogPosition> {
     if let Some(settled) = marker(lease, pool).await?.settled().await? {
         return Ok(settled);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use mysql_async::prelude::Queryable;
-use mysql_async::{BinlogStreamRequest, Conn, Sid};
+use mysql_async::{BinlogStreamRequest, Conn, DriverError, IoError, Sid};
 use tokio::time::{Instant, timeout};
 
 use super::decode::event::{self, FLAG_ARTIFICIAL, RawEvent, kind};
@@ -25,6 +25,8 @@ use crate::source::{Layouts, SourceStream};
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// How often a server that has nothing to say is asked to say so, in nanoseconds.
 const HEARTBEAT_NS: u64 = 5_000_000_000;
+/// What every error of the stream was about.
+const CANNOT_READ: &str = "cannot read the source's binlog";
 /// At most one heartbeat in this time for transactions that touch no mapped table.
 const COALESCE: Duration = Duration::from_millis(100);
 
@@ -122,6 +124,20 @@ impl BinlogStream {
         self.beat || (self.assembler.has_advanced() && self.given.elapsed() >= COALESCE)
     }
 
+    /// A broken connection is tried again; what arrived and cannot be read is not, and its place is named.
+    fn failure(&self, error: mysql_async::Error) -> Error {
+        if let Some(class) = transport_class(&error) {
+            return Error::new(class, CANNOT_READ).because(error);
+        }
+        if let mysql_async::Error::Server(_) = error {
+            return server_error(error);
+        }
+        let place = self.assembler.place();
+        Error::new(Class::Person, format!("the binlog event behind {}:{} cannot be read", place.file, place.offset))
+            .with_hint("check the file with mysqlbinlog --verify-binlog-checksum; if it is damaged, reset the mappings of this source and load them again")
+            .because(error)
+    }
+
     /// Feeds one event of the library to the assembler.
     fn feed(&mut self, event: &mysql_async::binlog::events::Event) -> Result<()> {
         let header = event.header();
@@ -173,7 +189,7 @@ impl SourceStream for BinlogStream {
                     self.heard = Instant::now();
                     self.feed(&event)?;
                 }
-                Ok(Some(Err(error))) => return Err(server_error(error)),
+                Ok(Some(Err(error))) => return Err(self.failure(error)),
                 Ok(None) => return Err(Error::new(Class::Unreachable, "the source ended the change stream")),
                 Err(_) if self.heard.elapsed() >= SILENCE_MAX => {
                     return Err(Error::new(Class::Unreachable, "the change stream was silent for 30 seconds"));
@@ -219,17 +235,59 @@ fn header_bytes(event: &RawEvent<'_>, server: u32) -> [u8; 19] {
     bytes
 }
 
-/// What a failure of the library means for us.
+/// What a failure of the library means while the stream is being opened.
 fn server_error(error: mysql_async::Error) -> Error {
-    let stopped = "cannot read the source's binlog";
     match &error {
         mysql_async::Error::Server(server) => match server.code {
-            1236 | 1220 | 1373 => Error::new(Class::Person, stopped)
+            1236 | 1220 | 1373 => Error::new(Class::Person, CANNOT_READ)
                 .with_hint("if the log no longer reaches back to the position, reset the mappings of this source and load them again; keep more of the log")
                 .because(error),
-            1044 | 1045 | 1142 | 1227 => Error::new(Class::Privilege, stopped).with_hint("GRANT REPLICATION SLAVE ON *.* TO the user").because(error),
-            _ => Error::new(Class::Unreachable, stopped).because(error),
+            1044 | 1045 | 1142 | 1227 => Error::new(Class::Privilege, CANNOT_READ).with_hint("GRANT REPLICATION SLAVE ON *.* TO the user").because(error),
+            _ => Error::new(Class::Unreachable, CANNOT_READ).because(error),
         },
-        _ => Error::new(Class::Unreachable, stopped).because(error),
+        _ => Error::new(transport_class(&error).unwrap_or(Class::Person), CANNOT_READ).because(error),
+    }
+}
+
+/// The class of a failure of the connection itself; `None` if the connection is whole and what came over it is not. The library gives
+/// checksum and parse failures as I/O errors too; only their kinds tell them apart.
+fn transport_class(error: &mysql_async::Error) -> Option<Class> {
+    use std::io::ErrorKind;
+    match error {
+        mysql_async::Error::Io(IoError::Io(io)) => match io.kind() {
+            // A socket that closes inside a packet.
+            ErrorKind::Other if io.to_string().contains("bytes remaining on stream") => Some(Class::Unreachable),
+            ErrorKind::InvalidData | ErrorKind::InvalidInput | ErrorKind::Unsupported | ErrorKind::Other => None,
+            // The end of an event's bytes and the end of a socket look alike, but only the library's parser says what it expected.
+            ErrorKind::UnexpectedEof
+                if io.get_ref().is_some() && io.raw_os_error().is_none() && !io.to_string().contains("close_notify") =>
+            {
+                None
+            }
+            _ => Some(Class::Unreachable),
+        },
+        mysql_async::Error::Driver(DriverError::ConnectionClosed | DriverError::PoolDisconnected) => Some(Class::Unreachable),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_broken_connection_is_tried_again() {
+        use std::io::{Error as Io, ErrorKind};
+        let class = |io: Io| transport_class(&mysql_async::Error::Io(IoError::Io(io)));
+        for kind in [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe, ErrorKind::TimedOut, ErrorKind::UnexpectedEof] {
+            assert_eq!(class(kind.into()), Some(Class::Unreachable), "{kind}");
+        }
+        assert_eq!(class(Io::other("bytes remaining on stream")), Some(Class::Unreachable));
+        assert_eq!(class(Io::other("binlog checksum mismatch")), None);
+        assert_eq!(class(Io::new(ErrorKind::InvalidData, "unknown event")), None);
+        assert_eq!(class(Io::new(ErrorKind::UnexpectedEof, "can't parse: buf doesn't have enough data")), None);
+        let unexpected = DriverError::UnexpectedPacket { payload: vec![7] };
+        assert_eq!(server_error(mysql_async::Error::Driver(unexpected)).class(), Class::Person);
+        assert_eq!(server_error(mysql_async::Error::Driver(DriverError::ConnectionClosed)).class(), Class::Unreachable);
     }
 }

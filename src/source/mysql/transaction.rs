@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
+use super::appended::Appended;
 use super::control::{self, Control};
 use super::ddl::{self, MappedTables, Verdict};
 use super::decode::event::{self, FLAG_ARTIFICIAL, FLAG_IGNORABLE, Query, RawEvent, XaPrepare, Xid, kind};
@@ -62,7 +63,7 @@ pub struct Assembler {
     /// Everything up to here was given before: it is read again only for its prepared transactions.
     contained: Option<LogPlace>,
     tables: HashMap<u64, Table>,
-    appended: BTreeMap<TableId, usize>,
+    appended: Appended,
     stopped: BTreeSet<TableId>,
     group: Option<Group>,
     held: BTreeMap<Xid, Held>,
@@ -81,6 +82,7 @@ impl Assembler {
             Some((file, offset)) => (LogPlace::new(file, *offset), Some(end)),
             None => (end, None),
         };
+        let appended = Appended::recorded(position, &settings.layouts);
         Ok(Self {
             mapped: MappedTables::new(&settings.layouts, catalog),
             settings,
@@ -89,7 +91,7 @@ impl Assembler {
             gtids: GtidSet::parse(&position.gtid)?,
             contained,
             tables: HashMap::new(),
-            appended: BTreeMap::new(),
+            appended,
             stopped: BTreeSet::new(),
             group: None,
             held: BTreeMap::new(),
@@ -239,6 +241,7 @@ impl Assembler {
             offset: self.place.offset,
             gtid: self.gtids.to_string(),
             prepared_from: prepared.map(|place| (place.file.clone(), place.offset)),
+            appended: self.appended.to_record(&self.settings.layouts),
         })
     }
 
@@ -266,10 +269,9 @@ impl Assembler {
     }
 
     fn previous_gtids(&mut self, body: &[u8]) -> Result<()> {
-        if self.gtids == GtidSet::default() {
-            self.gtids.add_previous(body)?;
-        }
-        Ok(())
+        // Everything in earlier files is contained here: what this stream did not read of them lay before its start. A start taken
+        // while transactions were being committed does not know their ids; here they come in.
+        self.gtids.add_previous(body)
     }
 
     fn payload(&mut self, event: &RawEvent<'_>, start: &LogPlace, inner: &mut VecDeque<(u8, u32)>) -> Result<()> {
@@ -301,7 +303,7 @@ impl Assembler {
             Some(found) => {
                 let layout = self.settings.layouts.iter().find(|layout| layout.id == found.id);
                 let layout = layout.ok_or_else(|| Error::bug("a mapped table has no layout"))?;
-                let added = self.appended.get(&found.id).copied().unwrap_or(0);
+                let added = self.appended.columns(found.id);
                 let plan = map
                     .plan(layout, added, &self.settings.zone)
                     .map_err(|error| error.context(format!("cannot read table {}", layout.name)))?;
@@ -333,7 +335,7 @@ impl Assembler {
                 Class::Person,
                 format!("a transaction is larger than transaction_bytes_max ({bytes_max} bytes)"),
             )
-            .with_hint("raise `transaction_bytes_max`; the transaction must fit in memory"));
+            .with_hint("give `limits: { transaction_bytes_max: 1GiB }` (or more) for this source in the project file; the transaction must fit in memory"));
         }
         Ok(())
     }
@@ -391,7 +393,9 @@ impl Assembler {
         match verdict {
             Verdict::Passes => {}
             Verdict::Rows => return Err(by_statement()),
-            Verdict::Appends(table, columns) => *self.appended.entry(table).or_default() += columns,
+            // What is read again for its prepared transactions was counted the first time.
+            Verdict::Appends(..) if self.is_contained() => {}
+            Verdict::Appends(table, columns) => self.appended.add(table, columns),
             Verdict::Truncates(table) => {
                 let stopped = self.stopped.contains(&table);
                 let place = self.place.clone();

@@ -56,6 +56,25 @@ impl SessionZone {
     }
 }
 
+impl SessionZone {
+    /// Instants, seconds since 1970, at which another database of zones would differ if it differs at all before `end`: both sides of every
+    /// change of this zone, and every week. None for a zone of fixed offset, which needs no database.
+    #[must_use]
+    pub fn probes(&self, end: i64) -> Vec<i64> {
+        const WEEK_S: i64 = 7 * 86_400;
+        if self.0.to_fixed_offset().is_ok() {
+            return Vec::new();
+        }
+        let changes = self.0.following(Timestamp::UNIX_EPOCH).map(|change| change.timestamp().as_second());
+        let changes = changes.take_while(|second| *second < end).flat_map(|second| [second - 1, second]);
+        let mut probes: Vec<i64> =
+            changes.chain((0..end / WEEK_S).map(|week| week * WEEK_S + 1)).filter(|second| *second > 0).collect();
+        probes.sort_unstable();
+        probes.dedup();
+        probes
+    }
+}
+
 /// Seconds east of Greenwich of `+09:00`, `-3:30`; `None` if the text is no offset.
 fn parse_offset(text: &str) -> Option<i32> {
     let (sign, digits) = match text.strip_prefix('+') {
@@ -90,6 +109,15 @@ mod tests {
         assert_eq!(at("America/St_Johns", 1_710_048_600_000_000 - 1), (2024, 3, 10, 2 * 3_600_000_000 - 1));
         assert_eq!(at("America/St_Johns", 1_710_048_600_000_000), (2024, 3, 10, 3 * 3_600_000_000));
         assert_eq!(at("Asia/Seoul", 1_710_048_600_000_000), (2024, 3, 10, 14 * 3_600_000_000 + 30 * 60_000_000));
+    }
+
+    #[test]
+    fn f65_probes_stand_on_both_sides_of_every_change() {
+        let probes = SessionZone::parse("Asia/Seoul").unwrap().probes(i64::from(i32::MAX));
+        // 1987-05-10 02:00 local time, the first of its four changes after 1970.
+        assert!(probes.contains(&547_578_000) && probes.contains(&547_577_999), "{:?}", probes.len());
+        assert!(probes.len() > 3_000);
+        assert!(SessionZone::parse("+09:00").unwrap().probes(i64::from(i32::MAX)).is_empty());
     }
 
     #[test]

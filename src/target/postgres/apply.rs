@@ -1,7 +1,7 @@
 //! One target transaction per call: checkpoints compared and set, then deletes, then upserts.
 //!
 //! The checkpoint updates go first and lock their rows, so a second engine waits there and then finds that it lost; nothing it sent is
-//! kept. Small transactions take two round trips: everything up to the last row, and COMMIT. Rows go in key order, so that two writers
+//! kept. Behind them each table is locked against being altered and compared with what was accepted of it; both cost no round trip. Small transactions take two round trips: everything up to the last row, and COMMIT. Rows go in key order, so that two writers
 //! lock in one order. The caller must give the connection up when this fails, unless the error is that of a checkpoint mismatch, after
 //! which the transaction is rolled back.
 
@@ -11,8 +11,8 @@ use super::connect::{Connection, Writes};
 use super::copy;
 use super::encode::{Array, Parameter, field};
 use super::pipeline::{self, Request};
-use super::{checkpoint, decode, fault, sql};
-use crate::error::{Error, Result};
+use super::{checkpoint, decode, fault, inspect, sql};
+use crate::error::{Class, Error, Result};
 use crate::schema::{TargetColumn, TargetTable};
 use crate::target::Advance;
 use crate::value::{Row, Value};
@@ -39,10 +39,31 @@ pub(super) enum Outcome {
     Mismatch(Error),
 }
 
-/// Applies `writes` in one transaction.
-pub(super) async fn apply(connection: &mut Connection<Writes>, writes: &[(Advance, &[TargetTable], WriteBatch)]) -> Result<Outcome> {
+/// A table and the stamp of the definition under which rows may be written into it; see [`inspect::is_unaltered`].
+pub(super) struct Accepted<'t> {
+    /// The declared table.
+    pub(super) table: &'t TargetTable,
+    /// What its definition amounted to when it was accepted.
+    pub(super) stamp: String,
+}
+
+/// The tables that `writes` touch.
+pub(super) fn tables_of<'w>(writes: &'w [(Advance, &'w [TargetTable], WriteBatch)]) -> Result<Vec<&'w TargetTable>> {
+    let touched = writes.iter().flat_map(|(_, tables, batch)| {
+        let used = batch.tables.iter().filter(|writes| !writes.deletes.is_empty() || !writes.upserts.is_empty());
+        used.map(move |writes| declared(tables, writes))
+    });
+    touched.collect()
+}
+
+/// Applies `writes` in one transaction; `accepted` are the tables that they touch. A table that was altered since is a `Preflight` error.
+pub(super) async fn apply(
+    connection: &mut Connection<Writes>,
+    writes: &[(Advance, &[TargetTable], WriteBatch)],
+    accepted: &[Accepted<'_>],
+) -> Result<Outcome> {
     let advances: Vec<&Advance> = writes.iter().map(|(advance, _, _)| advance).collect();
-    let mut transaction = Transaction::open(connection, &advances).await?;
+    let mut transaction = Transaction::open(connection, &advances, accepted).await?;
     for (_, tables, batch) in writes {
         if let Some(mismatch) = write_batch(&mut transaction, tables, batch).await? {
             return Ok(Outcome::Mismatch(mismatch));
@@ -52,10 +73,16 @@ pub(super) async fn apply(connection: &mut Connection<Writes>, writes: &[(Advanc
 }
 
 /// Copies rows into a table and moves the checkpoint, in one transaction.
-pub(super) async fn load(connection: &mut Connection<Writes>, table: &TargetTable, rows: &[Row], advance: &Advance) -> Result<Outcome> {
+pub(super) async fn load(
+    connection: &mut Connection<Writes>,
+    accepted: Accepted<'_>,
+    rows: &[Row],
+    advance: &Advance,
+) -> Result<Outcome> {
+    let table = accepted.table;
     let attempt = format!("cannot load {}", sql::table_name(table));
     has_other_unique(connection, table).await?;
-    let mut transaction = Transaction::open(connection, &[advance]).await?;
+    let mut transaction = Transaction::open(connection, &[advance], &[accepted]).await?;
     if let Some(mismatch) = transaction.flush().await? {
         return Ok(Outcome::Mismatch(mismatch));
     }
@@ -68,8 +95,18 @@ struct Step<'a> {
     statement: Statement,
     parameters: Vec<Parameter>,
     attempt: String,
-    /// Set where exactly one row must be hit.
-    advance: Option<&'a Advance>,
+    expects: Expects<'a>,
+}
+
+/// What the answer to a step must be.
+#[derive(Clone, Copy)]
+enum Expects<'a> {
+    /// Any number of rows.
+    Anything,
+    /// One row: the checkpoint is still ours.
+    Advance(&'a Advance),
+    /// One row: the table is still as it was accepted.
+    Unaltered(&'a TargetTable),
 }
 
 /// An open transaction and the requests that are not sent yet.
@@ -81,7 +118,7 @@ struct Transaction<'a> {
 }
 
 impl<'a> Transaction<'a> {
-    async fn open(connection: &'a mut Connection<Writes>, advances: &[&'a Advance]) -> Result<Self> {
+    async fn open(connection: &'a mut Connection<Writes>, advances: &[&'a Advance], accepted: &[Accepted<'a>]) -> Result<Self> {
         let mut ordered = advances.to_vec();
         // Stable: two advances of one mapping keep their order.
         ordered.sort_by(|left, right| left.next.mapping.cmp(&right.next.mapping));
@@ -90,26 +127,45 @@ impl<'a> Transaction<'a> {
             let attempt = format!("cannot advance the checkpoint of mapping {}", advance.next.mapping);
             let statement = transaction.connection.statement(checkpoint::ADVANCE, &attempt).await?;
             let parameters = checkpoint::advance_parameters(advance)?;
-            transaction.steps.push(Step { statement, parameters, attempt, advance: Some(advance) });
+            transaction.steps.push(Step { statement, parameters, attempt, expects: Expects::Advance(advance) });
+        }
+        for Accepted { table, stamp } in accepted {
+            transaction.guard(table, stamp).await?;
         }
         Ok(transaction)
+    }
+
+    /// From here on the table cannot be altered until the transaction ends, and it must be what was accepted.
+    async fn guard(&mut self, table: &'a TargetTable, stamp: &str) -> Result<()> {
+        let name = sql::table_name(table);
+        let attempt = format!("cannot write to {name}");
+        // The lock that any write takes, only earlier. Each statement sees what was committed before it, so the comparison behind the
+        // lock sees every change of the table that the lock did not keep out.
+        let statement = self.connection.statement(&format!("LOCK TABLE {name} IN ROW EXCLUSIVE MODE"), &attempt).await?;
+        self.steps.push(Step { statement, parameters: Vec::new(), attempt: attempt.clone(), expects: Expects::Anything });
+        let statement = self.connection.statement(&inspect::is_unaltered(), &attempt).await?;
+        let parameters = vec![Parameter::text(&name), Parameter::text(stamp)];
+        self.steps.push(Step { statement, parameters, attempt, expects: Expects::Unaltered(table) });
+        Ok(())
     }
 
     async fn push(&mut self, statement_text: &str, parameters: Vec<Parameter>, attempt: &str) -> Result<Option<Error>> {
         let statement = self.connection.statement(statement_text, attempt).await?;
         self.byte_count += parameters.iter().map(Parameter::byte_count).sum::<usize>();
-        self.steps.push(Step { statement, parameters, attempt: attempt.to_owned(), advance: None });
+        self.steps.push(Step { statement, parameters, attempt: attempt.to_owned(), expects: Expects::Anything });
         if self.byte_count >= BYTES_MAX || self.steps.len() >= STEPS_MAX { self.flush().await } else { Ok(None) }
     }
 
-    /// Sends what is waiting. `Some`: a checkpoint did not match and the transaction is rolled back.
+    /// Sends what is waiting. `Some`: a checkpoint or a table did not match and the transaction is rolled back.
     async fn flush(&mut self) -> Result<Option<Error>> {
         let steps = std::mem::take(&mut self.steps);
         self.byte_count = 0;
         let connection = &*self.connection;
         let mut requests: Vec<Request<'_, Result<u64>>> = Vec::with_capacity(steps.len() + 1);
         if !std::mem::replace(&mut self.begun, true) {
-            requests.push(Box::pin(async { connection.answer(connection.client.batch_execute(BEGIN), "cannot begin").await.map(|()| 1) }));
+            requests.push(Box::pin(async {
+                connection.answer(connection.client.batch_execute(BEGIN), "cannot begin").await.map(|()| 1)
+            }));
         } else if steps.is_empty() {
             return Ok(None);
         }
@@ -122,23 +178,25 @@ impl<'a> Transaction<'a> {
         let mut outdated = None;
         for (index, answer) in answers.into_iter().enumerate() {
             let row_count = answer?;
-            let advance = index.checked_sub(skipped).and_then(|index| steps.get(index)?.advance);
-            if let Some(advance) = advance
-                && row_count != 1
-            {
-                outdated = Some(advance);
+            let expects = index.checked_sub(skipped).and_then(|index| Some(steps.get(index)?.expects));
+            if row_count != 1 && !matches!(expects, None | Some(Expects::Anything)) {
+                outdated = expects;
                 break;
             }
         }
         match outdated {
             None => Ok(None),
-            Some(advance) => self.abandon(advance).await.map(Some),
+            Some(expects) => self.abandon(expects).await.map(Some),
         }
     }
 
-    async fn abandon(&mut self, advance: &Advance) -> Result<Error> {
+    async fn abandon(&mut self, expects: Expects<'_>) -> Result<Error> {
         self.connection.roll_back("cannot roll back").await?;
-        checkpoint::mismatch(self.connection, advance).await
+        match expects {
+            Expects::Advance(advance) => checkpoint::mismatch(self.connection, advance).await,
+            Expects::Unaltered(table) => Ok(Error::new(Class::Preflight, format!("{} was altered", inspect::plain_name(table)))),
+            Expects::Anything => Err(Error::bug("a step that expects nothing was disappointed")),
+        }
     }
 
     async fn commit(mut self) -> Result<Outcome> {
@@ -156,7 +214,9 @@ async fn write_batch(transaction: &mut Transaction<'_>, tables: &[TargetTable], 
         let table = declared(tables, writes)?;
         let mut keys: Vec<Vec<&Value>> = writes.deletes.iter().map(|key| key.iter().collect()).collect();
         sort_by_key(table, &mut keys, &(0..table.key.len()).collect::<Vec<_>>())?;
-        if let Some(mismatch) = send_rows(transaction, table, &sql::key_columns(table), &sql::delete(table), &keys, "delete from").await? {
+        if let Some(mismatch) =
+            send_rows(transaction, table, &sql::key_columns(table), &sql::delete(table), &keys, "delete from").await?
+        {
             return Ok(Some(mismatch));
         }
     }
@@ -171,7 +231,9 @@ async fn write_batch(transaction: &mut Transaction<'_>, tables: &[TargetTable], 
 
 fn declared<'t>(tables: &'t [TargetTable], writes: &TableWrites) -> Result<&'t TargetTable> {
     let found = usize::try_from(writes.table).ok().and_then(|index| tables.get(index));
-    found.ok_or_else(|| Error::bug(format!("a write batch names table {}, but the mapping has {} tables", writes.table, tables.len())))
+    found.ok_or_else(|| {
+        Error::bug(format!("a write batch names table {}, but the mapping has {} tables", writes.table, tables.len()))
+    })
 }
 
 async fn upsert(transaction: &mut Transaction<'_>, table: &TargetTable, upserts: &[Row]) -> Result<Option<Error>> {
@@ -186,14 +248,22 @@ async fn upsert(transaction: &mut Transaction<'_>, table: &TargetTable, upserts:
     if !replace {
         return send_rows(transaction, table, &columns, &sql::upsert(table), &rows, "upsert into").await;
     }
-    let keys: Vec<Vec<&Value>> = rows.iter().map(|row| table.key.iter().filter_map(|index| row.get(*index).copied()).collect()).collect();
-    if let Some(mismatch) = send_rows(transaction, table, &sql::key_columns(table), &sql::delete(table), &keys, "replace in").await? {
+    let keys: Vec<Vec<&Value>> =
+        rows.iter().map(|row| table.key.iter().filter_map(|index| row.get(*index).copied()).collect()).collect();
+    if let Some(mismatch) =
+        send_rows(transaction, table, &sql::key_columns(table), &sql::delete(table), &keys, "replace in").await?
+    {
         return Ok(Some(mismatch));
     }
     send_rows(transaction, table, &columns, &sql::insert(table), &rows, "replace in").await
 }
 
-async fn upsert_staged(transaction: &mut Transaction<'_>, table: &TargetTable, rows: &[Vec<&Value>], replace: bool) -> Result<Option<Error>> {
+async fn upsert_staged(
+    transaction: &mut Transaction<'_>,
+    table: &TargetTable,
+    rows: &[Vec<&Value>],
+    replace: bool,
+) -> Result<Option<Error>> {
     if let Some(mismatch) = transaction.flush().await? {
         return Ok(Some(mismatch));
     }
@@ -260,7 +330,8 @@ fn sort_by_key(table: &TargetTable, rows: &mut Vec<Vec<&Value>>, positions: &[us
     for row in rows.drain(..) {
         let mut key = Vec::new();
         for (column, position) in columns.iter().zip(positions) {
-            let value = row.get(*position).ok_or_else(|| Error::bug(format!("a row for {} has no key", sql::table_name(table))))?;
+            let value =
+                row.get(*position).ok_or_else(|| Error::bug(format!("a row for {} has no key", sql::table_name(table))))?;
             field(table, column, value, &mut key)?;
         }
         keyed.push((key, row));

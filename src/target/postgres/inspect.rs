@@ -42,6 +42,32 @@ const INDEXES: &str = "SELECT ARRAY(SELECT a.attname::text FROM unnest(i.indkey:
      FROM pg_catalog.pg_index i WHERE i.indrelid = pg_catalog.to_regclass($1::text) \
      AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL";
 
+/// One number over everything about a table that decides how a write arrives in it: `$1` is the quoted name. Internal triggers are those of
+/// foreign keys; their functions tell the actions. Everything is found by an index on the table's oid.
+const STAMP: &str = "(SELECT pg_catalog.hashtextextended(pg_catalog.concat_ws('|', c.oid, c.relkind, c.relpersistence, c.relrowsecurity, \
+     c.relispartition, c.relhassubclass, \
+     (SELECT pg_catalog.string_agg(pg_catalog.concat_ws(',', a.attnum, a.attname, a.atttypid, a.atttypmod, a.attnotnull, a.attidentity, \
+     a.attgenerated, a.attcollation), ';' ORDER BY a.attnum) FROM pg_catalog.pg_attribute a \
+     WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), \
+     (SELECT pg_catalog.string_agg(pg_catalog.concat_ws(',', t.oid, t.tgfoid, t.tgenabled, t.tgdeferrable), ';' ORDER BY t.oid) \
+     FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid), \
+     (SELECT pg_catalog.string_agg(pg_catalog.concat_ws(',', r.oid, r.ev_enabled), ';' ORDER BY r.oid) \
+     FROM pg_catalog.pg_rewrite r WHERE r.ev_class = c.oid), \
+     (SELECT pg_catalog.string_agg(pg_catalog.concat_ws(',', i.indexrelid, i.indkey, i.indimmediate), ';' ORDER BY i.indexrelid) \
+     FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)) COLLATE \"C\", 0)::text \
+     FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass($1::text))";
+
+/// The stamp of a table as it is now; `None` if there is none.
+pub(super) async fn stamp(connection: &mut Connection<Reads>, table: &TargetTable) -> Result<Option<String>> {
+    let rows = catalogue(connection, &format!("SELECT {STAMP}"), table).await?;
+    rows.first().map_or(Ok(None), |row| cell(row, 0))
+}
+
+/// One row if the stamp of table `$1` is still `$2`, else none.
+pub(super) fn is_unaltered() -> String {
+    format!("SELECT 1 WHERE {STAMP} = $2::text")
+}
+
 /// Compares a declared table with what exists.
 pub(super) async fn inspect(connection: &mut Connection<Reads>, table: &TargetTable) -> Result<TableState> {
     let relation = catalogue(connection, RELATION, table).await?;
@@ -186,7 +212,9 @@ fn compare_foreign_keys(found: &mut Findings, rows: &[Row]) -> Result<()> {
         let (child, on_delete, on_update) = (text(row, 3)?, text(row, 4)?, text(row, 5)?);
         let acts = |action: &str| matches!(action, "c" | "n" | "d");
         if outward && !deferrable {
-            found.add(format!("has the foreign key {name}, which is not deferrable, so rows may be refused in the order they arrive"));
+            found.add(format!(
+                "has the foreign key {name}, which is not deferrable, so rows may be refused in the order they arrive"
+            ));
         } else if !outward && (acts(&on_delete) || acts(&on_update)) {
             found.add(format!("is referenced by the foreign key {name} of {child}, whose action would change rows there"));
         }

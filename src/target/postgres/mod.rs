@@ -28,9 +28,13 @@ mod tests;
 
 pub use connect::{Address, PostgresOptions, Secret, Tls};
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use apply::Accepted;
 use connect::{Lease, Pool, Reads, Role, Writes};
 
-use crate::error::{Class, Result};
+use crate::error::{Class, Error, Result};
 use crate::schema::TargetTable;
 use crate::source::Finding;
 use crate::target::{Advance, Checkpoint, TableState, Target};
@@ -42,6 +46,8 @@ pub struct PostgresTarget {
     options: PostgresOptions,
     writes: Pool<Writes>,
     reads: Pool<Reads>,
+    /// What each table's definition amounted to when [`Target::inspect`] last found it as declared, by its quoted name.
+    stamps: Mutex<HashMap<String, String>>,
 }
 
 impl PostgresTarget {
@@ -49,7 +55,7 @@ impl PostgresTarget {
     #[must_use]
     pub fn new(options: PostgresOptions) -> Self {
         let connections_max = options.connections_max;
-        Self { options, writes: Pool::new(connections_max), reads: Pool::new(connections_max) }
+        Self { options, writes: Pool::new(connections_max), reads: Pool::new(connections_max), stamps: Mutex::default() }
     }
 
     async fn writing(&self) -> Result<Lease<'_, Writes>> {
@@ -59,6 +65,94 @@ impl PostgresTarget {
     async fn reading(&self) -> Result<Lease<'_, Reads>> {
         self.reads.take(&self.options).await
     }
+
+    /// `tables` with what was accepted of them; those not looked at yet are inspected.
+    async fn accepted<'t>(&self, tables: &[&'t TargetTable]) -> Result<Vec<Accepted<'t>>> {
+        let mut accepted = Vec::new();
+        for &table in tables {
+            let stamp = match self.stamp(table) {
+                Some(stamp) => stamp,
+                None => self.accept(table).await?,
+            };
+            accepted.push(Accepted { table, stamp });
+        }
+        Ok(accepted)
+    }
+
+    fn stamp(&self, table: &TargetTable) -> Option<String> {
+        self.stamps.lock().unwrap_or_else(PoisonError::into_inner).get(&sql::table_name(table)).cloned()
+    }
+
+    /// Inspects a table that is about to be written to.
+    async fn accept(&self, table: &TargetTable) -> Result<String> {
+        let name = inspect::plain_name(table);
+        let differences = match self.inspect(table).await? {
+            TableState::Present { .. } => match self.stamp(table) {
+                Some(stamp) => return Ok(stamp),
+                None => return Err(Error::bug(format!("{name} was accepted without a stamp"))),
+            },
+            TableState::Absent => vec![format!("{name} does not exist")],
+            TableState::Differs(differences) => {
+                differences.into_iter().map(|found| format!("{} {}", found.object, found.message)).collect()
+            }
+        };
+        Err(Error::new(
+            Class::Preflight,
+            format!("cannot write to {name}, it is not as declared: {}", differences.join(", and ")),
+        )
+        .with_hint("alter the table back, or change the mapping and run with --rebuild"))
+    }
+
+    /// Writes under what was accepted of `tables`. If one of them was altered meanwhile, it is inspected again: what the mapping does
+    /// not mind is accepted, anything else is refused by name.
+    async fn guarded(&self, tables: &[&TargetTable], write: Pending<'_>) -> Result<()> {
+        match self.write(write, self.accepted(tables).await?).await {
+            Err(error) if error.class() == Class::Preflight => {
+                for table in tables {
+                    self.accept(table).await?;
+                }
+                // Connections remember unique constraints and column types.
+                self.writes.forget();
+                self.write(write, self.accepted(tables).await?).await
+            }
+            done => done,
+        }
+    }
+
+    async fn write(&self, write: Pending<'_>, accepted: Vec<Accepted<'_>>) -> Result<()> {
+        match write {
+            Pending::Apply(writes) => self.apply_once(writes, &accepted).await,
+            Pending::Load(rows, advance) => {
+                let accepted = accepted.into_iter().next().ok_or_else(|| Error::bug("a load names no table"))?;
+                let mut lease = self.writing().await?;
+                let result = apply::load(&mut lease.connection, accepted, rows, advance).await;
+                settle_outcome(lease, result)
+            }
+        }
+    }
+
+    async fn apply_once(&self, writes: &[(Advance, &[TargetTable], WriteBatch)], accepted: &[Accepted<'_>]) -> Result<()> {
+        let mut lease = self.writing().await?;
+        let remembers = !lease.connection.uniqueness.is_empty();
+        let result = apply::apply(&mut lease.connection, writes, accepted).await;
+        match settle_outcome(lease, result) {
+            // What the connection remembered of the tables may be outdated: a unique index was added.
+            Err(error) if error.class() == Class::Person && remembers => {
+                self.writes.forget();
+                let mut fresh = self.writing().await?;
+                let result = apply::apply(&mut fresh.connection, writes, accepted).await;
+                settle_outcome(fresh, result)
+            }
+            settled => settled,
+        }
+    }
+}
+
+/// A transaction that waits for what was accepted of its tables.
+#[derive(Clone, Copy)]
+enum Pending<'w> {
+    Load(&'w [Row], &'w Advance),
+    Apply(&'w [(Advance, &'w [TargetTable], WriteBatch)]),
 }
 
 /// Gives the connection back if all went well; else it is closed, and the server rolls back what it held.
@@ -88,8 +182,18 @@ impl Target for PostgresTarget {
 
     async fn inspect(&self, table: &TargetTable) -> Result<TableState> {
         let mut lease = self.reading().await?;
-        let result = inspect::inspect(&mut lease.connection, table).await;
-        settle(lease, result)
+        // The stamp is older than what is looked at: an alteration in between shows at the first write.
+        let result = match inspect::stamp(&mut lease.connection, table).await {
+            Ok(stamp) => inspect::inspect(&mut lease.connection, table).await.map(|state| (stamp, state)),
+            Err(error) => Err(error),
+        };
+        let (stamp, state) = settle(lease, result)?;
+        let mut stamps = self.stamps.lock().unwrap_or_else(PoisonError::into_inner);
+        match (&state, stamp) {
+            (TableState::Present { .. }, Some(stamp)) => drop(stamps.insert(sql::table_name(table), stamp)),
+            _ => drop(stamps.remove(&sql::table_name(table))),
+        }
+        Ok(state)
     }
 
     async fn preflight(&self, tables: &[TargetTable]) -> Result<Vec<Finding>> {
@@ -129,38 +233,27 @@ impl Target for PostgresTarget {
     }
 
     async fn load(&self, table: &TargetTable, rows: Vec<Row>, advance: &Advance) -> Result<()> {
-        let mut lease = self.writing().await?;
         if rows.is_empty() {
+            let mut lease = self.writing().await?;
             let result = checkpoint::advance_alone(&mut lease.connection, advance).await;
             return settle(lease, result);
         }
-        let result = apply::load(&mut lease.connection, table, &rows, advance).await;
-        settle_outcome(lease, result)
+        self.guarded(&[table], Pending::Load(&rows, advance)).await
     }
 
     async fn apply(&self, writes: &[(Advance, &[TargetTable], WriteBatch)]) -> Result<()> {
-        let mut lease = match writes {
-            [] => return Ok(()),
-            _ => self.writing().await?,
-        };
+        if writes.is_empty() {
+            return Ok(());
+        }
         if let [(advance, _, batch)] = writes
             && batch.is_empty()
         {
+            let mut lease = self.writing().await?;
             let result = checkpoint::advance_alone(&mut lease.connection, advance).await;
             return settle(lease, result);
         }
-        let remembers = !lease.connection.uniqueness.is_empty();
-        let result = apply::apply(&mut lease.connection, writes).await;
-        match settle_outcome(lease, result) {
-            // What the connection remembered of the tables may be outdated: a unique index was added, a column altered.
-            Err(error) if error.class() == Class::Person && remembers => {
-                self.writes.forget();
-                let mut fresh = self.writing().await?;
-                let result = apply::apply(&mut fresh.connection, writes).await;
-                settle_outcome(fresh, result)
-            }
-            settled => settled,
-        }
+        let tables = apply::tables_of(writes)?;
+        self.guarded(&tables, Pending::Apply(writes)).await
     }
 
     async fn read_keys(&self, mapping: &str, table: &TargetTable, keys: &[Row]) -> Result<(Option<Checkpoint>, Vec<Row>)> {
@@ -169,7 +262,13 @@ impl Target for PostgresTarget {
         settle(lease, result)
     }
 
-    async fn read_after(&self, mapping: &str, table: &TargetTable, after: Option<&Row>, limit: u32) -> Result<(Option<Checkpoint>, Vec<Row>)> {
+    async fn read_after(
+        &self,
+        mapping: &str,
+        table: &TargetTable,
+        after: Option<&Row>,
+        limit: u32,
+    ) -> Result<(Option<Checkpoint>, Vec<Row>)> {
         let mut lease = self.reading().await?;
         let result = read::after(&mut lease.connection, mapping, table, after, limit).await;
         settle(lease, result)

@@ -23,7 +23,7 @@ fn unasked<T>() -> Result<T> {
 }
 
 fn position(offset: u64) -> Position {
-    let binlog = BinlogPosition { server: "s".into(), file: "binlog.000001".into(), offset, gtid: String::new(), prepared_from: None };
+    let binlog = BinlogPosition { server: "s".into(), file: "binlog.000001".into(), offset, gtid: String::new(), prepared_from: None, appended: Vec::new() };
     Position::Binlog(binlog)
 }
 

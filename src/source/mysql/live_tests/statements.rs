@@ -126,11 +126,63 @@ async fn virtual_columns(flavor: Flavor, schema: &str) {
     let layout = &mut bench.layouts[0];
     layout.source_column_count = 4;
     layout.columns[1].ordinal = 3;
+    let mut computed = layout.columns[0].clone();
+    (computed.ordinal, computed.column.name, computed.column.generated) = (1, "g".into(), Generated::Virtual);
+    layout.columns.insert(1, computed);
     let events = bench.stream(&["INSERT INTO a (id, v) VALUES (1,'x')", "UPDATE a SET v = 'y'"]).await.unwrap();
     assert_eq!(rows(&events), ["insert 1", "update 1 1"]);
     let SourceEvent::Transaction(last) = events.last().unwrap() else { panic!("no transaction") };
     let Operation::Update { new, .. } = &last.changes[0].operation else { panic!("no update") };
-    assert_eq!(full(new)[1], Value::text("y"));
+    assert_eq!(full(new)[..], [Value::Int(1), Value::Int(2), Value::text("y")], "the log holds what the server computes");
+}
+
+/// Servers log no column names unless told to; then only the statement tells an appended column, and a reconnect does not see it again.
+async fn appended_then_reconnect(flavor: Flavor, schema: &str) {
+    let Some(mut bench) = minimal_metadata(flavor, schema).await else { return };
+    let begin = bench.position().await;
+    bench.run(&["INSERT INTO a VALUES (1,'x')", "ALTER TABLE a ADD COLUMN extra INT", "INSERT INTO a VALUES (2,'x',3)"]).await;
+    let events = bench.stream_from(begin).await.unwrap();
+    assert_eq!(rows(&events), ["insert 1", "insert 2"]);
+    let resumed = binlog(position_of(events.last().unwrap()));
+    let stored: BinlogPosition = serde_json::from_str(&serde_json::to_string(&resumed).unwrap()).unwrap();
+    assert_eq!(stored.appended.len(), 1);
+    bench.run(&["INSERT INTO a VALUES (3,'x',3)", "ALTER TABLE a ADD COLUMN more INT", "INSERT INTO a VALUES (4,'x',3,4)"]).await;
+    let events = bench.stream_from(stored).await.unwrap();
+    assert_eq!(rows(&events), ["insert 3", "insert 4"]);
+    assert_eq!(binlog(position_of(events.last().unwrap())).appended[0].columns, 2);
+}
+
+/// A resume that starts earlier for a prepared transaction reads statements again that were counted.
+async fn appended_behind_a_prepared(flavor: Flavor, schema: &str) {
+    let Some(mut bench) = minimal_metadata(flavor, schema).await else { return };
+    let begin = bench.position().await;
+    bench.run(&["CREATE TABLE b (id INT PRIMARY KEY)"]).await;
+    let mut other = bench.server.connect().await;
+    other.query_drop(format!("USE {schema}")).await.unwrap();
+    let xid = format!("'{schema}'");
+    for statement in
+        [format!("XA START {xid}"), "INSERT INTO b VALUES (1)".into(), format!("XA END {xid}"), format!("XA PREPARE {xid}")]
+    {
+        other.query_drop(statement).await.unwrap();
+    }
+    bench.run(&["INSERT INTO a VALUES (1,'x')", "ALTER TABLE a ADD COLUMN extra INT", "INSERT INTO a VALUES (2,'x',3)"]).await;
+    let events = bench.stream_from(begin).await.unwrap();
+    let resumed = binlog(position_of(events.last().unwrap()));
+    assert!(resumed.prepared_from.is_some());
+    bench.run(&["INSERT INTO a VALUES (3,'x',3)"]).await;
+    let events = bench.stream_from(resumed).await.unwrap();
+    other.query_drop(format!("XA COMMIT {xid}")).await.unwrap();
+    assert_eq!(rows(&events), ["insert 3"]);
+    assert_eq!(binlog(position_of(events.last().unwrap())).appended[0].columns, 1);
+}
+
+/// As [`bench`], on a server of its own that logs as servers do by default.
+async fn minimal_metadata(flavor: Flavor, schema: &str) -> Option<Bench> {
+    let mut bench = Bench::on(Arc::new(Server::fresh(flavor)?), schema).await;
+    let metadata = if flavor == Flavor::MariaDb { "NO_LOG" } else { "MINIMAL" };
+    bench.run(&[&format!("SET GLOBAL binlog_row_metadata = {metadata}")]).await;
+    bench.table("a", &[("id", "int not null", INT), ("v", "varchar(50)", text("utf8mb4"))], "").await;
+    Some(bench)
 }
 
 macro_rules! both {
@@ -147,4 +199,6 @@ both! {
     f48_drifted => drifted;
     f80_unmapped_columns => unmapped_columns;
     f57_virtual_columns => virtual_columns;
+    f50_a_column_appended_before_a_reconnect => appended_then_reconnect;
+    f50_a_column_appended_behind_a_prepared_transaction => appended_behind_a_prepared;
 }

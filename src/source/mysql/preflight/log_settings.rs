@@ -43,6 +43,7 @@ pub fn findings(facts: &Facts, catalog: &SourceCatalog) -> Vec<Finding> {
     found.extend(filters(facts, catalog));
     found.extend(retention(facts));
     found.extend(identity(facts));
+    found.extend(start(facts));
     let packet: u64 = facts.variable("max_allowed_packet").parse().unwrap_or(0);
     if packet < PACKET_MIN_BYTES {
         let message = format!("max_allowed_packet is {packet} bytes; a larger row would end the stream");
@@ -129,4 +130,16 @@ fn identity(facts: &Facts) -> Vec<Finding> {
         found.push(finding(Severity::Refused, "server_id", "server_id", message, "give another server_id in the project file"));
     }
     found
+}
+
+/// Without GTIDs the start of the stream is found by watching transactions, which takes a privilege.
+fn start(facts: &Facts) -> Option<Finding> {
+    let blind =
+        facts.server.flavor == Flavor::MySql && facts.variable("gtid_mode") != "ON" && !facts.grants.globally(&["PROCESS"]);
+    blind.then(|| {
+        let message = "without GTIDs and without PROCESS the stream starts in an older log file: a table altered or a transaction prepared there \
+             stops the first load, and tables without a key are refused";
+        let remedy = format!("GRANT PROCESS ON *.* TO {}", facts.account);
+        finding(Severity::Warning, "start", "gtid_mode", message, remedy)
+    })
 }

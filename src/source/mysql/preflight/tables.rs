@@ -1,6 +1,6 @@
 //! The mapped tables: that they are tables, keep their rows, have keys, and have columns that can be carried.
 
-use crate::schema::{DataType, Flavor, Generated, SourceCatalog, TableSchema};
+use crate::schema::{DataType, SourceCatalog, TableSchema};
 use crate::source::{Finding, Severity};
 
 use super::super::catalog::Absent;
@@ -16,7 +16,7 @@ pub fn findings(facts: &Facts, catalog: &SourceCatalog, absent: &[Absent]) -> Ve
     for table in &catalog.tables {
         found.extend(engine(table));
         found.extend(key(catalog, table));
-        found.extend(columns(facts, table));
+        found.extend(columns(table));
     }
     found
 }
@@ -68,7 +68,7 @@ fn key(catalog: &SourceCatalog, table: &TableSchema) -> Option<Finding> {
     })
 }
 
-fn columns(facts: &Facts, table: &TableSchema) -> Vec<Finding> {
+fn columns(table: &TableSchema) -> Vec<Finding> {
     let mut found = Vec::new();
     for column in &table.columns {
         let object = format!("{}.{}", table.name, column.name);
@@ -84,11 +84,6 @@ fn columns(facts: &Facts, table: &TableSchema) -> Vec<Finding> {
                 found.push(finding(Severity::Refused, "charset", object.clone(), message, "convert the column to utf8mb4"));
             }
             _ => {}
-        }
-        if column.generated == Generated::Virtual && facts.server.flavor == Flavor::MySql {
-            let message = "a VIRTUAL generated column is not in the log; a mapping that uses it is refused";
-            let remedy = "write its expression in the mapping, or make it STORED";
-            found.push(finding(Severity::Warning, "generated", object, message, remedy));
         }
     }
     found

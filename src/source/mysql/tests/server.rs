@@ -170,6 +170,7 @@ impl TestServer {
             session: SessionOverrides { time_zone: Some("+09:00".into()), ..SessionOverrides::default() },
             statement_timeout_s: 60,
             connections_max: 3,
+            transaction_bytes_max: crate::source::mysql::connect::TRANSACTION_BYTES_MAX,
         }
     }
 

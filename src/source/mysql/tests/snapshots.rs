@@ -208,3 +208,85 @@ async fn keys_over_prefixes_and_expressions_prove_nothing() {
     assert_eq!(table.columns[2].generated, crate::schema::Generated::Virtual);
     assert_eq!(table.columns[3].generated, crate::schema::Generated::Stored);
 }
+
+/// Without GTIDs nothing that lies before the start may be read again: its definitions and prepared transactions are of another time.
+#[tokio::test]
+async fn f44_without_gtids_the_start_is_the_settled_end_of_the_log() {
+    let Some(server) = super::server::start(Kind::MySql, &["--gtid-mode=OFF", "--enforce-gtid-consistency=OFF"]) else { return };
+    let mut conn = server.database("plain").await;
+    for sql in [
+        "CREATE TABLE t (k INT PRIMARY KEY, v INT)",
+        "CREATE TABLE bag (v INT)",
+        "INSERT INTO bag VALUES (1), (1)",
+        "INSERT INTO t VALUES (1, 1)",
+        "XA START 'x'",
+        "INSERT INTO t VALUES (2, 2)",
+        "XA END 'x'",
+        "XA PREPARE 'x'",
+        "XA COMMIT 'x'",
+        "ALTER TABLE t MODIFY v BIGINT",
+        "INSERT INTO t VALUES (3, 3)",
+    ] {
+        conn.query_drop(sql).await.unwrap();
+    }
+    // A session that idles inside a transaction does not hold the start up: nothing of it is in the log.
+    let mut idle = server.root().await;
+    idle.query_drop("BEGIN").await.unwrap();
+    idle.query_drop("INSERT INTO plain.t VALUES (4, 4)").await.unwrap();
+    let source = server.source("plain");
+    let catalog = source.catalog(&[name("plain", "t"), name("plain", "bag")]).await.unwrap();
+    let end = source.current_position().await.unwrap();
+    let start = source.start_position().await.unwrap();
+    assert_eq!(start.compare(&end), Some(std::cmp::Ordering::Equal), "{start} is not {end}");
+    let bag = layout(1, catalog.tables.iter().find(|table| table.name.name == "bag").unwrap());
+    let ranges = source.ranges(&bag, 10).await.unwrap();
+    assert!(source.read_chunk(&bag, 0, &ranges[0]).await.unwrap().exact, "a bag is read with an exact cut without GTIDs too");
+
+    // A statement that runs is waited for: it may stand between log and commit.
+    let mut busy = server.root().await;
+    busy.query_drop("BEGIN").await.unwrap();
+    busy.query_drop("INSERT INTO plain.t VALUES (5, 5)").await.unwrap();
+    let waits = tokio::spawn(async move { busy.query_drop("SELECT SLEEP(2)").await.map(|()| busy) });
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    let early = tokio::time::timeout(std::time::Duration::from_millis(700), source.start_position()).await;
+    assert!(early.is_err(), "{early:?}");
+    let mut busy = waits.await.unwrap().unwrap();
+    busy.query_drop("COMMIT").await.unwrap();
+    let end = source.current_position().await.unwrap();
+    assert_eq!(source.start_position().await.unwrap().compare(&end), Some(std::cmp::Ordering::Equal));
+}
+
+#[tokio::test]
+async fn f37_a_bag_next_to_a_busy_table_is_exact_over_a_rotation() {
+    let Some(server) = super::server::start(Kind::MySql, &[]) else { return };
+    let mut conn = server.database("busy").await;
+    for sql in ["CREATE TABLE bag (v INT)", "CREATE TABLE other (k INT PRIMARY KEY)", "INSERT INTO bag VALUES (1)"] {
+        conn.query_drop(sql).await.unwrap();
+    }
+    let source = server.source("busy");
+    let Position::Binlog(low) = source.current_position().await.unwrap();
+    conn.query_drop("SET binlog_transaction_compression = ON").await.unwrap();
+    for number in 0..20 {
+        conn.query_drop(format!("INSERT INTO other VALUES ({number})")).await.unwrap();
+    }
+    conn.query_drop("SET binlog_transaction_compression = OFF").await.unwrap();
+    // More transactions than a page holds, in one file.
+    conn.query_drop("CREATE PROCEDURE many() BEGIN DECLARE i INT DEFAULT 100; WHILE i < 1400 DO INSERT INTO other VALUES (i); SET i = i + 1; END WHILE; END").await.unwrap();
+    let Position::Binlog(behind) = source.current_position().await.unwrap();
+    conn.query_drop("CALL many()").await.unwrap();
+    conn.query_drop("FLUSH BINARY LOGS").await.unwrap();
+    conn.query_drop("INSERT INTO other VALUES (9999)").await.unwrap();
+    let Position::Binlog(high) = source.current_position().await.unwrap();
+    let (known, _) = source.pool.known().await.unwrap();
+    let mut lease = source.pool.lease(Use::Rows).await.unwrap();
+    let mut marker = Marker { conn: lease.conn(), server: known, limit: source.pool.answer_limit() };
+    let (bag, other) = (name("busy", "bag"), name("busy", "other"));
+    assert!(marker.is_quiet(&behind, &high, &bag).await.unwrap(), "5,200 events and a rotation leave the bag alone");
+    assert!(!marker.is_quiet(&behind, &high, &other).await.unwrap());
+    assert!(!marker.is_quiet(&low, &high, &bag).await.unwrap(), "CREATE PROCEDURE is a statement, and those are not judged");
+    conn.query_drop("SET binlog_transaction_compression = ON").await.unwrap();
+    conn.query_drop("INSERT INTO other VALUES (10000)").await.unwrap();
+    let Position::Binlog(last) = source.current_position().await.unwrap();
+    assert!(marker.is_quiet(&high, &last, &bag).await.unwrap());
+    assert!(!marker.is_quiet(&high, &last, &other).await.unwrap());
+}
