@@ -70,7 +70,7 @@ async fn look_first(stage: &Stage, screen: &Screen, options: &StoryOptions) -> T
     show(stage, screen, "check", 0, (3, 4)).await?;
     show(stage, screen, "plan", 0, (12, 5)).await?;
     if !options.fast {
-        show(stage, screen, "diff --show 1", 2, (12, 2)).await?;
+        show(stage, screen, "diff --table orders --show 1", 2, (12, 2)).await?;
     }
     Ok(())
 }
