@@ -21,12 +21,13 @@ demo: install ## The whole story on one screen: throw-away legacy shop and servi
 	@$(CARGO) run --locked --quiet --bin strangler -- demo $(ARGS)
 
 test: install ## All tests against real servers; TEST=name runs those whose name contains it
-	@scripts/fetch-mysql.sh >/dev/null || { echo "make test: MySQL cannot be had here; its tests skip" >&2; export STRANGLER_MYSQL=absent; }; \
+	@if root=$$(scripts/fetch-mysql.sh); then export STRANGLER_MYSQL_ROOT="$$root"; \
+	else echo "make test: MySQL cannot be had here; its tests skip" >&2; export STRANGLER_MYSQL=absent; fi; \
 	export CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" STRANGLER_REQUIRE_DB=1; scripts/test.sh $(TEST)
 
 test-long: install ## The same tests with more rounds, larger data and the whole matrix of servers
-	@scripts/fetch-mysql.sh >/dev/null
-	@export CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" STRANGLER_REQUIRE_DB=1 STRANGLER_LONG=1; scripts/test.sh $(TEST)
+	@root=$$(scripts/fetch-mysql.sh); export STRANGLER_MYSQL_ROOT="$$root"; \
+	export CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" STRANGLER_REQUIRE_DB=1 STRANGLER_LONG=1; scripts/test.sh $(TEST)
 
 lint: ## Formatting and clippy, warnings refused
 	@$(CARGO) fmt --check

@@ -35,7 +35,7 @@ if [ -z "$mirror" ] && grep -qs '^ID=debian' /etc/os-release; then
   [ -e /etc/apt/sources.list.d/debian.sources ] && mirror=$(awk '/^URIs:/{print $2; exit}' /etc/apt/sources.list.d/debian.sources)
   [ -z "$mirror" ] && [ -e /etc/apt/sources.list ] && mirror=$(awk '$1=="deb"{for(i=2;i<=NF;i++)if($i~/^[a-z]+:\/\//){print $i;exit}}' /etc/apt/sources.list)
 fi
-[ -n "$mirror" ] || mirror=http://deb.debian.org/debian # Ubuntu mirrors carry no Debian packages
+[ -n "$mirror" ] || fail "set STRANGLER_DEBIAN_MIRROR to a Debian mirror; other distributions' mirrors carry no Debian packages"
 keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 [ -e "$keyring" ] || fail "$keyring not found; apt-get install -y debian-archive-keyring"
 

@@ -28,8 +28,8 @@ impl Drop for Server {
     }
 }
 
-/// A private tree of MySQL, as the repository's fetch script leaves it.
-const MYSQL_TREE: &str = "/var/cache/strangler/mysql/tree";
+/// Where the repository's fetch script leaves a private tree of MySQL, unless `STRANGLER_MYSQL_ROOT` says otherwise.
+const MYSQL_ROOT: &str = "/var/cache/strangler/mysql";
 
 impl Server {
     pub fn mariadb() -> Option<Self> {
@@ -40,6 +40,7 @@ impl Server {
             .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db", "--user=root"])
             .arg(format!("--datadir={}", data.display()))
             .arg(format!("--tmpdir={}", folder.path().display()))
+            .env("TMPDIR", folder.path())
             .output()
             .ok()?;
         assert!(made.status.success(), "mariadb-install-db: {}", String::from_utf8_lossy(&made.stderr));
@@ -48,8 +49,8 @@ impl Server {
     }
 
     pub fn mysql() -> Option<Self> {
-        let tree = std::env::var("STRANGLER_MYSQL_TREE").unwrap_or_else(|_| MYSQL_TREE.to_owned());
-        let tree = PathBuf::from(tree);
+        let root = std::env::var("STRANGLER_MYSQL_ROOT").unwrap_or_else(|_| MYSQL_ROOT.to_owned());
+        let tree = PathBuf::from(root).join("tree");
         let loader = tree.join("usr/lib64/ld-linux-x86-64.so.2");
         if !loader.exists() {
             return None;

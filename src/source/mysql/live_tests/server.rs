@@ -41,7 +41,8 @@ impl Server {
     pub fn fresh(flavor: Flavor) -> Option<Self> {
         let started = if flavor == Flavor::MariaDb { mariadb() } else { mysql() };
         if started.is_none() {
-            assert!(std::env::var_os("STRANGLER_REQUIRE_DB").is_none(), "no {flavor:?} server on this machine");
+            let excused = flavor == Flavor::MySql && std::env::var_os("STRANGLER_MYSQL").is_some_and(|said| said == "absent");
+            assert!(excused || std::env::var_os("STRANGLER_REQUIRE_DB").is_none(), "no {flavor:?} server on this machine");
             eprintln!("SKIPPED: no {flavor:?} server on this machine");
         }
         started
@@ -90,6 +91,7 @@ fn free_port() -> u16 {
 fn common(command: &mut Command, folder: &Path) {
     let data = folder.join("data");
     command
+        .env("TMPDIR", folder)
         .arg(format!("--user={}", user()))
         .arg(format!("--datadir={}", data.display()))
         .arg(format!("--socket={}", folder.join("s.sock").display()))
@@ -114,10 +116,11 @@ fn mariadb() -> Option<Server> {
         .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"])
         .arg(format!("--user={}", user()))
         .arg(format!("--datadir={}", folder.path().join("data").display()))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    installed.ok().filter(std::process::ExitStatus::success)?;
+        // Servers that share a temporary folder delete each other's files when they start.
+        .env("TMPDIR", folder.path())
+        .output()
+        .ok()?;
+    assert!(installed.status.success(), "mariadb-install-db: {}", String::from_utf8_lossy(&installed.stderr));
     let mut command = Command::new("mariadbd");
     command.arg("--no-defaults");
     common(&mut command, folder.path());

@@ -53,7 +53,8 @@ pub fn start(kind: Kind, arguments: &[&str]) -> Option<TestServer> {
         Kind::MySql => mysql(folder.path()),
     };
     let Some(mut command) = command else {
-        assert!(std::env::var_os("STRANGLER_REQUIRE_DB").is_none(), "{kind:?} is required and not installed");
+        let excused = kind == Kind::MySql && std::env::var_os("STRANGLER_MYSQL").is_some_and(|said| said == "absent");
+        assert!(excused || std::env::var_os("STRANGLER_REQUIRE_DB").is_none(), "{kind:?} is required and not installed");
         eprintln!("SKIPPED: {kind:?} is not installed, so this test proves nothing here");
         return None;
     };
@@ -106,7 +107,7 @@ fn mariadb(folder: &std::path::Path) -> Option<Command> {
 /// The private tree that `make` puts there: the server, its loader and an initialised data directory.
 fn mysql(folder: &std::path::Path) -> Option<Command> {
     let home =
-        std::path::PathBuf::from(std::env::var_os("STRANGLER_MYSQL_HOME").unwrap_or_else(|| "/var/cache/strangler/mysql".into()));
+        std::path::PathBuf::from(std::env::var_os("STRANGLER_MYSQL_ROOT").unwrap_or_else(|| "/var/cache/strangler/mysql".into()));
     if !home.join("complete").exists() {
         return None;
     }
