@@ -10,5 +10,6 @@ mod kill;
 mod prefix;
 mod scenarios;
 mod shop;
+mod story;
 mod types;
 mod workload;
