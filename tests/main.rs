@@ -4,6 +4,9 @@
 //! row as typed values, by code that shares nothing with the program. A server that is not installed makes a test skip
 //! loudly, or fail where `STRANGLER_REQUIRE_DB=1` says that it must be there. No test asserts a duration.
 
+// What a test does not expect is a failure: helpers may panic as tests do.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
 mod support;
 
 mod kill;

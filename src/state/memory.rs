@@ -8,14 +8,16 @@ use super::{Durability, Store};
 use crate::derive::{Arrangements, Mutation, Space};
 use crate::error::Result;
 
+type Entries = BTreeMap<(Space, Vec<u8>), Vec<u8>>;
+
 /// A store that forgets everything when dropped.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
-    entries: Mutex<BTreeMap<(Space, Vec<u8>), Vec<u8>>>,
+    entries: Mutex<Entries>,
 }
 
 impl MemoryStore {
-    fn entries(&self) -> MutexGuard<'_, BTreeMap<(Space, Vec<u8>), Vec<u8>>> {
+    fn entries(&self) -> MutexGuard<'_, Entries> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

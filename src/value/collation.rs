@@ -51,9 +51,12 @@ pub(super) struct Weights {
     pub(super) sequences: Vec<Box<[u32]>>,
     /// The entry of every other character; 0 if the source gave none.
     pub(super) supplementary: u32,
-    /// One above the largest rank: where the ranks of characters without any weight begin.
+    /// Where the ranks of characters without any weight begin: one above the largest other rank, or of those below the gap that they fill.
     pub(super) rank_end: u32,
 }
+
+/// How many ranks the characters without any weight take.
+pub(super) const CODE_POINTS: u32 = 0x11_0000;
 
 /// Marks an entry that is an index into [`Weights::sequences`].
 pub(super) const SEQUENCE: u32 = 1 << 31;
@@ -86,7 +89,26 @@ impl Collation {
         weights: impl IntoIterator<Item = (char, Vec<u8>)>,
         supplementary: Option<Vec<u8>>,
     ) -> Self {
-        let weights = Weights::new(weights.into_iter().collect(), supplementary);
+        let weights = Weights::new(weights.into_iter().collect(), supplementary, None);
+        Self::from_definition(Definition {
+            name: name.into(),
+            charset: charset.into(),
+            pad_space,
+            order: Order::Weighted(weights),
+        })
+    }
+
+    /// As [`Collation::weighted`], where characters without an entry sort by their code point from the weight `implicit_from` on: below
+    /// the characters whose weights begin higher.
+    #[must_use]
+    pub fn weighted_around(
+        name: impl Into<String>,
+        charset: impl Into<String>,
+        pad_space: bool,
+        weights: impl IntoIterator<Item = (char, Vec<u8>)>,
+        implicit_from: &[u8],
+    ) -> Self {
+        let weights = Weights::new(weights.into_iter().collect(), None, Some(implicit_from));
         Self::from_definition(Definition {
             name: name.into(),
             charset: charset.into(),
@@ -212,7 +234,7 @@ enum Found<'a> {
 }
 
 impl Weights {
-    fn new(weights: BTreeMap<char, Vec<u8>>, supplementary: Option<Vec<u8>>) -> Self {
+    fn new(weights: BTreeMap<char, Vec<u8>>, supplementary: Option<Vec<u8>>, implicit_from: Option<&[u8]>) -> Self {
         let cutter = Cutter::new(&weights, supplementary.as_ref());
         let mut rank_of: BTreeMap<&[u8], u32> = BTreeMap::new();
         for weight in weights.values().chain(&supplementary) {
@@ -220,11 +242,17 @@ impl Weights {
                 rank_of.insert(unit, 0);
             }
         }
-        let mut rank_end = 0;
-        for rank in rank_of.values_mut() {
-            *rank = rank_end;
-            rank_end += 1;
+        let implicit = implicit_from.and_then(|weight| cutter.units(weight).next());
+        let (mut next, mut gap) = (0, None);
+        for (unit, rank) in &mut rank_of {
+            if gap.is_none() && implicit.is_some_and(|implicit| *unit > implicit) {
+                gap = Some(next);
+                next += CODE_POINTS;
+            }
+            *rank = next;
+            next += 1;
         }
+        let rank_end = gap.unwrap_or(next);
         let mut table = Self { rank_end, ..Self::default() };
         let mut known = BTreeMap::new();
         let mut entry_of = |weight: &[u8], sequences: &mut Vec<Box<[u32]>>| {

@@ -7,7 +7,7 @@
 use serde::de::{Deserialize, Deserializer, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-use super::collation::{Collation, Definition, Order, SEQUENCE, Weights};
+use super::collation::{CODE_POINTS, Collation, Definition, Order, SEQUENCE, Weights};
 use super::varint::{Reader, push_varint, unzigzag, zigzag};
 
 const VERSION: u8 = 1;
@@ -188,12 +188,17 @@ fn number(reader: &mut Reader<'_>) -> Option<u32> {
 
 /// Every entry points to a rank or a sequence that exists.
 fn is_sound(weights: &Weights) -> bool {
+    let is_rank = |rank: u32| rank < weights.rank_end || (weights.rank_end + CODE_POINTS..SEQUENCE - 1).contains(&rank);
     let sound = |entry: u32| {
-        if entry & SEQUENCE == 0 { entry <= weights.rank_end } else { ((entry - SEQUENCE) as usize) < weights.sequences.len() }
+        if entry & SEQUENCE == 0 {
+            entry.checked_sub(1).is_none_or(is_rank)
+        } else {
+            ((entry - SEQUENCE) as usize) < weights.sequences.len()
+        }
     };
     let ranks = weights.sequences.iter().flat_map(|sequence| sequence.iter());
-    weights.rank_end < SEQUENCE
+    weights.rank_end < SEQUENCE - CODE_POINTS
         && sound(weights.supplementary)
         && weights.low.iter().chain(weights.high.values()).all(|entry| sound(*entry))
-        && ranks.into_iter().all(|rank| *rank < weights.rank_end)
+        && ranks.into_iter().all(|rank| is_rank(*rank))
 }

@@ -91,17 +91,45 @@ pub async fn build(conn: &mut Conn, limit: Duration, server: &Server, name: &str
     if !neighbours_are_independent(conn, limit, name, charset).await? {
         return Ok(None);
     }
-    let planes: &[u32] = if family == Family::AllPlanes { &[0, 1, 2, 3, 14] } else { &[0] };
-    let mut weights = Vec::new();
-    for plane in planes {
-        weights.append(&mut plane_weights(conn, limit, name, charset, *plane).await?);
+    if family == Family::AllPlanes {
+        return all_planes(conn, limit, name, charset, pads).await;
     }
-    let supplementary = if family == Family::Plane0 && charset == "utf8mb4" {
+    let weights = plane_weights(conn, limit, name, charset, 0).await?;
+    let supplementary = if charset == "utf8mb4" {
         Some(weight(conn, limit, name, charset, "\u{1f600}").await?)
     } else {
         None
     };
     Ok(Some(Collation::weighted(name, charset, pads, weights, supplementary)))
+}
+
+/// Planes 4 to 16 hold nothing but ignorable characters and such as weigh by their code points, between the last ideograph and the
+/// replacement character; only the former are read, and the latter are confirmed on samples.
+async fn all_planes(conn: &mut Conn, limit: Duration, name: &str, charset: &str, pads: bool) -> Result<Option<Collation>> {
+    let mut weights = Vec::new();
+    for plane in 0..4 {
+        weights.append(&mut plane_weights(conn, limit, name, charset, plane).await?);
+    }
+    let special = plane_weights(conn, limit, name, charset, 14).await?;
+    let mut implicit: Vec<(char, Vec<u8>)> = Vec::new();
+    for plane in 4..17_u32 {
+        for offset in [0, 1, 0x7fff, 0x8000, 0xfffd] {
+            let Some(character) = char::from_u32((plane << 16) + offset).filter(|_| plane != 14) else { continue };
+            implicit.push((character, weight(conn, limit, name, charset, &character.to_string()).await?));
+        }
+    }
+    let (ignorable, other): (Vec<_>, Vec<_>) = special.into_iter().partition(|(_, weight)| weight.is_empty());
+    implicit.extend(other);
+    implicit.sort();
+    let increases = implicit.iter().zip(implicit.iter().skip(1)).all(|((_, left), (_, right))| left < right);
+    let (Some((_, least)), Some((_, most))) = (implicit.first(), implicit.last()) else { return Ok(None) };
+    let stands_apart = weights.iter().all(|(_, weight)| weight < least || weight > most);
+    if !increases || !stands_apart {
+        return Ok(None);
+    }
+    let least = least.clone();
+    weights.extend(ignorable);
+    Ok(Some(Collation::weighted_around(name, charset, pads, weights, &least)))
 }
 
 fn charset_of<'a>(name: &'a str, server: &Server) -> Option<&'a str> {

@@ -113,3 +113,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn characters_without_weights_fill_the_gap_below_the_higher_ones() {
+    let weights = [(' ', vec![2, 9]), ('a', vec![3, 1]), ('一', vec![0xfb, 0x40, 0xce, 0]), ('\u{fffd}', vec![0xff, 0xfd])];
+    let collation = Collation::weighted_around("test_520_ci", "utf8mb4", true, weights, &[0xfb, 0xc8, 0x80, 0]);
+    let stored = serde_json::to_string(&collation).unwrap();
+    for collation in [&collation, &serde_json::from_str::<Collation>(&stored).unwrap()] {
+        let ascending = ["", "a", "一", "\u{50000}", "\u{e4c19}", "\u{10fffd}", "\u{fffd}"];
+        for (left, right) in ascending.iter().zip(&ascending[1..]) {
+            assert_eq!(collation.compare(left, right), Ordering::Less, "{left} {right}");
+            assert!(sort_key(collation, left) < sort_key(collation, right), "{left} {right}");
+        }
+    }
+}

@@ -79,5 +79,5 @@ fn filters(facts: &Facts) -> Vec<Finding> {
         let message = format!("the server is a replica with {name} = {value}: what the filter leaves out is not in its tables");
         Some(finding(Severity::Warning, "replica_filter", *name, message, "remove the filter, or read from the primary"))
     };
-    if is_replica { FILTERS.iter().filter_map(|name| filter(name)).collect() } else { Vec::new() }
+    if is_replica { FILTERS.iter().filter_map(filter).collect() } else { Vec::new() }
 }
