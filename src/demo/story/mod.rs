@@ -185,7 +185,7 @@ async fn keep(stage: &Stage, screen: &Screen, mut engine: Running, options: &Sto
     let shop = OpenShop::open(&stage.shop_url, options.transactions_per_second / 10.0).await?;
     screen.say(&format!(
         "Servers and engine keep running, and the shop is open again, until Ctrl-C. In another terminal:\n  \
-         cd {} && . ./passwords.sh\n  strangler status --watch",
+         cd {} && . ./env.sh\n  strangler status --watch",
         stage.folder.display()
     ));
     let ended = engine.end_within(Duration::MAX).await?;

@@ -132,8 +132,14 @@ fn write_project(folder: &Path, mariadb: &MysqlWireServer, postgres: &Postgres, 
     let mappings = folder.join("mappings");
     std::fs::create_dir(&mappings).map_err(StoryError::system("make the folder of mappings"))?;
     private_file(&folder.join("strangler.yaml"), &project)?;
-    private_file(&folder.join("passwords.sh"), &exports)?;
+    private_file(&folder.join("env.sh"), &format!("{exports}{}", program_path()))?;
     private_file(&mappings.join("order-service.yaml"), ORDER_SERVICE_MAPPING)
+}
+
+/// Lets a visitor's shell find this very program under its name.
+fn program_path() -> String {
+    let folder = std::env::current_exe().ok().and_then(|program| Some(program.parent()?.display().to_string()));
+    folder.map_or_else(String::new, |folder| format!("export PATH='{}':\"$PATH\"\n", folder.replace('\'', "'\\''")))
 }
 
 fn private_file(path: &Path, text: &str) -> Told {
