@@ -13,5 +13,6 @@ mod kill;
 mod prefix;
 mod scenarios;
 mod shop;
+mod story;
 mod types;
 mod workload;

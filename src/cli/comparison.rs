@@ -17,16 +17,19 @@ pub fn chosen_nodes<'p>(planned: &'p Planned, mappings: &[String], table: Option
     let plan = &planned.plan;
     if let Some(unknown) = mappings.iter().find(|name| plan.mappings.iter().all(|mapping| mapping.name != **name)) {
         let known: Vec<&str> = plan.mappings.iter().map(|mapping| mapping.name.as_str()).collect();
-        return Err(Error::new(Class::Usage, format!("no mapping is named {unknown}")).with_hint(format!("there are: {}", known.join(", "))));
+        return Err(Error::new(Class::Usage, format!("no mapping is named {unknown}"))
+            .with_hint(format!("there are: {}", known.join(", "))));
     }
     let name_of = |id: MappingId| plan.mappings.get(id.0 as usize).map_or("", |mapping| mapping.name.as_str());
     let of_mappings = plan.nodes.iter().map(|node| (name_of(node.mapping), node));
-    let of_mappings: Vec<_> = of_mappings.filter(|(name, _)| mappings.is_empty() || mappings.iter().any(|chosen| chosen == name)).collect();
+    let of_mappings: Vec<_> =
+        of_mappings.filter(|(name, _)| mappings.is_empty() || mappings.iter().any(|chosen| chosen == name)).collect();
     let Some(table) = table else { return Ok(of_mappings) };
     let chosen: Vec<_> = of_mappings.iter().filter(|(_, node)| is_named(node, table)).copied().collect();
     if chosen.is_empty() {
         let known: Vec<&str> = of_mappings.iter().map(|(_, node)| node.table.name.as_str()).collect();
-        return Err(Error::new(Class::Usage, format!("no target table is named {table}")).with_hint(format!("there are: {}", known.join(", "))));
+        return Err(Error::new(Class::Usage, format!("no target table is named {table}"))
+            .with_hint(format!("there are: {}", known.join(", "))));
     }
     Ok(chosen)
 }

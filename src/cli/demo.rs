@@ -72,7 +72,9 @@ pub async fn command(arguments: &DemoArguments, printer: &Printer) -> Result<Cod
 
 /// Waits for a signal; a terminal that is closed is one too, and leaves nothing behind either.
 async fn ended_by(signals: &mut Signals) -> Code {
-    let Ok(mut hangup) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()) else { return signals.next().await };
+    let Ok(mut hangup) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()) else {
+        return signals.next().await;
+    };
     tokio::select! {
         code = signals.next() => code,
         _ = hangup.recv() => Code::Terminated,

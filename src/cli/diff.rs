@@ -108,8 +108,16 @@ fn text(diffs: &[Diffed<'_>]) -> String {
     let width = diffs.iter().map(|table| table.label.chars().count()).max().unwrap_or(0);
     let mut lines: Vec<String> = diffs.iter().flat_map(|table| table_lines(table, width)).collect();
     let conclusion = match pending_count(diffs) {
-        0 => format!("nothing pending: {} in {} as the source answers them", counted(row_count(diffs), "row"), counted(diffs.len() as u64, "table")),
-        pending => format!("{} pending, of {} that the source answers; nothing was written", counted(pending, "row"), grouped(row_count(diffs))),
+        0 => format!(
+            "nothing pending: {} in {} as the source answers them",
+            counted(row_count(diffs), "row"),
+            counted(diffs.len() as u64, "table")
+        ),
+        pending => format!(
+            "{} pending, of {} that the source answers; nothing was written",
+            counted(pending, "row"),
+            grouped(row_count(diffs))
+        ),
     };
     lines.push(String::new());
     lines.push(conclusion);

@@ -44,7 +44,9 @@ fn key_names(table: &TargetTable) -> impl Iterator<Item = &str> {
 fn literal(value: &Value) -> String {
     match value {
         // What would move the cursor or hide itself is written visibly.
-        Value::Text(text) if text.chars().any(char::is_control) => format!("E'{}'", text.chars().map(visible).collect::<String>()),
+        Value::Text(text) if text.chars().any(char::is_control) => {
+            format!("E'{}'", text.chars().map(visible).collect::<String>())
+        }
         Value::Text(text) => format!("'{}'", text.replace('\'', "''")),
         Value::Bytes(bytes) => format!("'\\x{}'", hex(bytes)),
         Value::Date(date) => format!("'{date}'"),
@@ -106,7 +108,12 @@ mod tests {
 
     #[test]
     fn a_key_can_be_pasted_and_cannot_write_to_the_terminal() {
-        let column = |name: &str| TargetColumn { name: name.into(), target_type: TargetType::Text, nullable: false, description: String::new() };
+        let column = |name: &str| TargetColumn {
+            name: name.into(),
+            target_type: TargetType::Text,
+            nullable: false,
+            description: String::new(),
+        };
         let table = TargetTable {
             schema: None,
             name: "orders".into(),
@@ -121,6 +128,9 @@ mod tests {
         assert_eq!(key_text(&table, &key), r"주문 = E'a\u001b[2J', line = NULL");
         let mismatch = Mismatch { key, difference: Difference::Changed(vec!["secret".into()]) };
         let record = serde_json::to_value(DifferenceRecord::of(&table, &mismatch)).unwrap();
-        assert_eq!(record, serde_json::json!({"key": {"주문": "a\u{1b}[2J", "line": null}, "difference": "changed", "columns": ["secret"]}));
+        assert_eq!(
+            record,
+            serde_json::json!({"key": {"주문": "a\u{1b}[2J", "line": null}, "difference": "changed", "columns": ["secret"]})
+        );
     }
 }

@@ -176,8 +176,14 @@ fn print_text(printer: &Printer, verified: &[Verified<'_>], show: usize, has_eng
         let [rows, diffs, unconfirmed] = counts;
         vec![table.label.clone(), rows, diffs, unconfirmed, duration_ms(table.elapsed_ms())]
     };
-    printer.result(&table(&["table", "rows", "diffs", "unconfirmed", "time"], verified.iter().map(line).collect(), &[1, 2, 3, 4]));
-    let all = verified.iter().flat_map(|table| table.differences().into_iter().map(move |(mismatch, confirmed)| (table, mismatch, confirmed)));
+    printer.result(&table(
+        &["table", "rows", "diffs", "unconfirmed", "time"],
+        verified.iter().map(line).collect(),
+        &[1, 2, 3, 4],
+    ));
+    let all = verified
+        .iter()
+        .flat_map(|table| table.differences().into_iter().map(move |(mismatch, confirmed)| (table, mismatch, confirmed)));
     let lines: Vec<String> = all.map(|(table, mismatch, confirmed)| difference_text(table, mismatch, confirmed)).collect();
     if !lines.is_empty() {
         let mut shown: Vec<String> = lines.iter().take(show).cloned().collect();
@@ -250,8 +256,9 @@ impl<'a> Output<'a> {
         let mut tables = Vec::new();
         for table in verified {
             let listed = table.differences().into_iter().take(left);
-            let differences: Vec<Listed> =
-                listed.map(|(mismatch, confirmed)| Listed { record: DifferenceRecord::of(&table.node.table, mismatch), confirmed }).collect();
+            let differences: Vec<Listed> = listed
+                .map(|(mismatch, confirmed)| Listed { record: DifferenceRecord::of(&table.node.table, mismatch), confirmed })
+                .collect();
             left -= differences.len();
             tables.push(TableOutput {
                 mapping: table.mapping,
@@ -263,7 +270,8 @@ impl<'a> Output<'a> {
                 differences,
             });
         }
-        let (confirmed_count, unconfirmed_count) = (count(verified, |report| &report.confirmed), count(verified, |report| &report.unconfirmed));
+        let (confirmed_count, unconfirmed_count) =
+            (count(verified, |report| &report.confirmed), count(verified, |report| &report.unconfirmed));
         Self { format_version: 1, confirmed_count, unconfirmed_count, tables }
     }
 }

@@ -37,14 +37,21 @@ pub async fn until_live(stage: &Stage, engine: &mut Running, screen: &Screen) ->
 fn is_live(engine: &Value) -> bool {
     let mappings = engine.get("mappings").and_then(Value::as_array);
     let live = |value: &Value, field: &str| value.get(field).and_then(Value::as_str) == Some("live");
-    live(engine, "stage") && mappings.is_some_and(|mappings| !mappings.is_empty() && mappings.iter().all(|mapping| live(mapping, "phase")))
+    live(engine, "stage")
+        && mappings.is_some_and(|mappings| !mappings.is_empty() && mappings.iter().all(|mapping| live(mapping, "phase")))
 }
 
 fn progress(engine: &Value) -> String {
     let rows = |list: Option<&Value>| -> u64 {
         list.and_then(Value::as_array).into_iter().flatten().filter_map(|entry| entry.get("row_count")?.as_u64()).sum()
     };
-    let loads = engine.get("mappings").and_then(Value::as_array).into_iter().flatten().map(|mapping| rows(mapping.get("loads"))).sum::<u64>();
+    let loads = engine
+        .get("mappings")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .map(|mapping| rows(mapping.get("loads")))
+        .sum::<u64>();
     match engine.get("stage").and_then(Value::as_str) {
         None => "starting ..".to_owned(),
         Some("load") => format!("load: {loads} rows in the service"),

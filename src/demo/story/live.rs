@@ -36,7 +36,9 @@ fn changes() -> Vec<Change> {
         Change {
             what: "one code is renamed in tb_cmm_cd",
             statements: vec!["UPDATE tb_cmm_cd SET cd_nm = '배송 완료' WHERE cd_grp = 'ORD_ST' AND cd = '50'".to_owned()],
-            seen: format!("SELECT count(*) FILTER (WHERE {RENAMED}), bool_or({RENAMED}) AND NOT bool_and({RENAMED}) FROM orders WHERE status_code = '50'"),
+            seen: format!(
+                "SELECT count(*) FILTER (WHERE {RENAMED}), bool_or({RENAMED}) AND NOT bool_and({RENAMED}) FROM orders WHERE status_code = '50'"
+            ),
         },
         Change {
             what: "a member changes her name and the spelling of her id",

@@ -46,7 +46,8 @@ pub async fn tell(options: &StoryOptions, screen: &Arc<Screen>) -> Told {
     let mut stage = Stage::set(options.orders, screen).await?;
     let shop = OpenShop::open(&stage.shop_url, options.transactions_per_second).await?;
     stage.shop_writes(&order::placed()).await?;
-    screen.say(&format!("shop        open: {} transactions a second, of 32 kinds, until the end", options.transactions_per_second));
+    screen
+        .say(&format!("shop        open: {} transactions a second, of 32 kinds, until the end", options.transactions_per_second));
 
     look_first(&stage, screen, options).await?;
     let engine = go_live(&stage, screen).await?;
@@ -89,7 +90,11 @@ async fn verify_while_moving(stage: &Stage, screen: &Screen, shop: &OpenShop) ->
     screen.step("Is every row what the legacy system says? Both move meanwhile");
     let before = shop.counts()?.committed;
     show(stage, screen, "verify", 0, (12, 2)).await?;
-    screen.good(&format!("first verified {:.0} s after the start; the shop committed {} transactions meanwhile", screen.elapsed_s(), shop.counts()?.committed - before));
+    screen.good(&format!(
+        "first verified {:.0} s after the start; the shop committed {} transactions meanwhile",
+        screen.elapsed_s(),
+        shop.counts()?.committed - before
+    ));
     Ok(())
 }
 
@@ -113,7 +118,11 @@ async fn one_wrong_row(stage: &Stage, screen: &Screen) -> Told {
 async fn write_service(stage: &Stage, screen: &Screen, statement: &str) -> Told {
     screen.command(&format!("psql orders -c \"{statement}\""));
     let written = stage.service.execute(statement, &[]).await.map_err(StoryError::sql("change a row of the service"))?;
-    if written == 1 { Ok(()) } else { Err(StoryError::Unexpected(format!("{written} rows of the service were changed by hand, not one"))) }
+    if written == 1 {
+        Ok(())
+    } else {
+        Err(StoryError::Unexpected(format!("{written} rows of the service were changed by hand, not one")))
+    }
 }
 
 async fn kill_and_resume(stage: &mut Stage, screen: &Screen, engine: Running, options: &StoryOptions) -> Told<Running> {
@@ -130,7 +139,13 @@ async fn kill_and_resume(stage: &mut Stage, screen: &Screen, engine: Running, op
 }
 
 /// The shop closes; the last row arrives; everything is equal and nothing is pending.
-async fn close_and_finish(stage: &Stage, screen: &Screen, mut engine: Running, shop: OpenShop, options: &StoryOptions) -> Told<Option<Running>> {
+async fn close_and_finish(
+    stage: &Stage,
+    screen: &Screen,
+    mut engine: Running,
+    shop: OpenShop,
+    options: &StoryOptions,
+) -> Told<Option<Running>> {
     screen.step("The shop closes; the rest arrives; everything is compared once more");
     let counts = shop.close().await?;
     screen.say(&format!("shop        closed after {} commits, {} rollbacks", counts.committed, counts.rolled_back));
@@ -170,7 +185,7 @@ async fn keep(stage: &Stage, screen: &Screen, mut engine: Running, options: &Sto
     let shop = OpenShop::open(&stage.shop_url, options.transactions_per_second / 10.0).await?;
     screen.say(&format!(
         "Servers and engine keep running, and the shop is open again, until Ctrl-C. In another terminal:\n  \
-         cd {} && . ./passwords.sh\n  strangler status --watch",
+         cd {} && . ./env.sh\n  strangler status --watch",
         stage.folder.display()
     ));
     let ended = engine.end_within(Duration::MAX).await?;

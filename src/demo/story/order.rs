@@ -33,7 +33,9 @@ pub fn placed() -> Vec<String> {
             "INSERT INTO tb_ord_dtl (ord_no, ord_seq, item_no, opt_no, item_nm, qty, unit_prc, dc_amt, wh_cd, dlv_seq) VALUES \
              ('{NUMBER}', 1, 1, 1, '홈쇼핑 특가 세트', 2, 39900, NULL, NULL, 1), ('{NUMBER}', 2, 2, NULL, '사은품 포함 1+1', 1, 12900.50, 1000, NULL, 1)"
         ),
-        format!("INSERT INTO tb_ord_hist VALUES ('{NUMBER}', 1, '10', {now}, 'E00002'), ('{NUMBER}', 2, '20', '2026-03-14 21:31:40', NULL)"),
+        format!(
+            "INSERT INTO tb_ord_hist VALUES ('{NUMBER}', 1, '10', {now}, 'E00002'), ('{NUMBER}', 2, '20', '2026-03-14 21:31:40', NULL)"
+        ),
         format!("INSERT INTO tb_ord_memo VALUES ('{NUMBER}', '부재시 경비실에 맡겨 주세요', 'E00002', '20260314')"),
         format!(
             "INSERT INTO tb_pay VALUES ('{NUMBER}', 1, '01', '20', 94200.50, '1234-****-****-9876', 3, '55120034', '2026-03-14 21:31:40')"
@@ -44,11 +46,23 @@ pub fn placed() -> Vec<String> {
 
 /// Where its data lies in the legacy database: a table and what to show of its rows.
 const LEGACY: &[(&str, &str)] = &[
-    ("tb_ord_mst", "SELECT ord_no, cust_no, ord_mbr_id, ord_dt, ord_tm, ord_st_cd, chnl_cd, pay_st_cd, rsv_de, del_yn FROM tb_ord_mst WHERE ord_no = ?"),
-    ("tb_cust", "SELECT c.cust_no, c.cust_nm, c.grd_cd, c.wthd_de FROM tb_cust c JOIN tb_ord_mst o USING (cust_no) WHERE o.ord_no = ?"),
+    (
+        "tb_ord_mst",
+        "SELECT ord_no, cust_no, ord_mbr_id, ord_dt, ord_tm, ord_st_cd, chnl_cd, pay_st_cd, rsv_de, del_yn FROM tb_ord_mst WHERE ord_no = ?",
+    ),
+    (
+        "tb_cust",
+        "SELECT c.cust_no, c.cust_nm, c.grd_cd, c.wthd_de FROM tb_cust c JOIN tb_ord_mst o USING (cust_no) WHERE o.ord_no = ?",
+    ),
     ("tb_mbr", "SELECT m.mbr_id, m.mbr_st_cd FROM tb_mbr m JOIN tb_ord_mst o ON m.mbr_id = o.ord_mbr_id WHERE o.ord_no = ?"),
-    ("tb_cust_addr", "SELECT a.addr_seq, a.zip_no, a.addr1, a.addr2 FROM tb_cust_addr a JOIN tb_ord_mst o USING (cust_no, addr_seq) WHERE o.ord_no = ?"),
-    ("tb_ord_dtl", "SELECT ord_seq, item_no, opt_no, qty, unit_prc, dc_amt, cncl_yn FROM tb_ord_dtl WHERE ord_no = ? ORDER BY ord_seq"),
+    (
+        "tb_cust_addr",
+        "SELECT a.addr_seq, a.zip_no, a.addr1, a.addr2 FROM tb_cust_addr a JOIN tb_ord_mst o USING (cust_no, addr_seq) WHERE o.ord_no = ?",
+    ),
+    (
+        "tb_ord_dtl",
+        "SELECT ord_seq, item_no, opt_no, qty, unit_prc, dc_amt, cncl_yn FROM tb_ord_dtl WHERE ord_no = ? ORDER BY ord_seq",
+    ),
     ("tb_pay", "SELECT pay_seq, mtd_cd, pay_st_cd, pay_amt, istm_mm, apv_dtm FROM tb_pay WHERE ord_no = ? ORDER BY pay_seq"),
     ("tb_ord_hist", "SELECT hist_seq, ord_st_cd, chg_dtm FROM tb_ord_hist WHERE ord_no = ? ORDER BY hist_seq"),
     (
@@ -65,15 +79,22 @@ const SERVICE: &[(&str, &str)] = &[
         "SELECT order_id, customer_name, member_id, customer_grade, status, channel, stage, ordered_at, reserved_on, postcode, ship_to, line_count, \
          item_amount, paid_amount FROM orders WHERE order_id = $1",
     ),
-    ("order_lines", "SELECT line_no, item_name, main_category, vendor, quantity, line_amount, carrier, tracking_no FROM order_lines WHERE order_id = $1 ORDER BY line_no"),
-    ("payments", "SELECT kind, method, status, amount, fee, paid_on, remark FROM payments WHERE order_id = $1 ORDER BY kind, entry_no"),
+    (
+        "order_lines",
+        "SELECT line_no, item_name, main_category, vendor, quantity, line_amount, carrier, tracking_no FROM order_lines WHERE order_id = $1 ORDER BY line_no",
+    ),
+    (
+        "payments",
+        "SELECT kind, method, status, amount, fee, paid_on, remark FROM payments WHERE order_id = $1 ORDER BY kind, entry_no",
+    ),
 ];
 
 /// Shows the order as the legacy system has it and as the service has it.
 pub async fn show(stage: &mut Stage, screen: &Screen) -> Told {
     screen.say("before: rows of many tables, codes to be looked up, dates as text");
     for (table, sql) in LEGACY {
-        let rows: Vec<mysql_async::Row> = stage.legacy.exec(*sql, (NUMBER,)).await.map_err(StoryError::sql("read the order from the shop"))?;
+        let rows: Vec<mysql_async::Row> =
+            stage.legacy.exec(*sql, (NUMBER,)).await.map_err(StoryError::sql("read the order from the shop"))?;
         for row in &rows {
             show_wrapped(screen, table, legacy_cells(row));
         }
@@ -127,7 +148,9 @@ fn legacy_cell(value: &mysql_async::Value) -> String {
         Value::Float(number) => number.to_string(),
         Value::Double(number) => number.to_string(),
         Value::Date(year, month, day, 0, 0, 0, _) => format!("{year:04}-{month:02}-{day:02}"),
-        Value::Date(year, month, day, hour, minute, second, _) => format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}"),
+        Value::Date(year, month, day, hour, minute, second, _) => {
+            format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
+        }
         Value::Time(..) => value.as_sql(true),
     }
 }

@@ -150,7 +150,9 @@ impl Running {
 
     /// Sends a signal by its name.
     pub fn signal(&self, name: &str) -> Told {
-        signal(name, &self.pid().to_string()).map(drop).map_err(StoryError::system(format!("send SIG{name} to pid {}", self.pid())))
+        signal(name, &self.pid().to_string())
+            .map(drop)
+            .map_err(StoryError::system(format!("send SIG{name} to pid {}", self.pid())))
     }
 
     /// Ends it as a crash of the machine would.

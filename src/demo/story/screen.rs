@@ -38,7 +38,12 @@ impl Screen {
     pub fn step(&self, text: &str) {
         let number = self.step.fetch_add(1, Ordering::Relaxed) + 1;
         let clock = format!("{:.0} s", self.elapsed_s());
-        self.line(&format!("\n{} {}  {}", self.styled("1;36", &format!("{number:>2}")), self.styled("1", text), self.styled("2", &clock)));
+        self.line(&format!(
+            "\n{} {}  {}",
+            self.styled("1;36", &format!("{number:>2}")),
+            self.styled("1", text),
+            self.styled("2", &clock)
+        ));
     }
 
     /// A line of the story.

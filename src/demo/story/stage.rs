@@ -45,9 +45,10 @@ impl Stage {
         let folder = private_folder("strangler-demo-")?;
         let environment = accounts(&mariadb, &postgres).await?;
         write_project(folder.path(), &mariadb, &postgres, &environment)?;
-        let mut legacy = mysql_async::Conn::new(mysql_async::Opts::from_url(&shop_url).map_err(StoryError::sql("read the shop's url"))?)
-            .await
-            .map_err(StoryError::sql("connect to the shop"))?;
+        let mut legacy =
+            mysql_async::Conn::new(mysql_async::Opts::from_url(&shop_url).map_err(StoryError::sql("read the shop's url"))?)
+                .await
+                .map_err(StoryError::sql("connect to the shop"))?;
         let session = "SET SESSION sql_mode = '', time_zone = '+09:00'";
         legacy.query_drop(session).await.map_err(StoryError::sql("set up a session of the shop"))?;
         let service = postgres.connect("orders").await?;
@@ -87,11 +88,13 @@ async fn servers() -> Told<(MysqlWireServer, Postgres)> {
     let started = tokio::join!(MariaDb::start(ServerOptions::default()), Postgres::start(ServerOptions::default()));
     match started {
         (Ok(mariadb), Ok(postgres)) => Ok((mariadb, postgres)),
-        (Err(ServerError::Missing { program, .. }), Err(ServerError::Missing { program: second, .. })) => Err(ServerError::Missing {
-            program: format!("{program} and {second}"),
-            install: "apt-get install -y --no-install-recommends mariadb-server postgresql".into(),
+        (Err(ServerError::Missing { program, .. }), Err(ServerError::Missing { program: second, .. })) => {
+            Err(ServerError::Missing {
+                program: format!("{program} and {second}"),
+                install: "apt-get install -y --no-install-recommends mariadb-server postgresql".into(),
+            }
+            .into())
         }
-        .into()),
         (Err(error), _) | (_, Err(error)) => Err(error.into()),
     }
 }
@@ -129,8 +132,14 @@ fn write_project(folder: &Path, mariadb: &MysqlWireServer, postgres: &Postgres, 
     let mappings = folder.join("mappings");
     std::fs::create_dir(&mappings).map_err(StoryError::system("make the folder of mappings"))?;
     private_file(&folder.join("strangler.yaml"), &project)?;
-    private_file(&folder.join("passwords.sh"), &exports)?;
+    private_file(&folder.join("env.sh"), &format!("{exports}{}", program_path()))?;
     private_file(&mappings.join("order-service.yaml"), ORDER_SERVICE_MAPPING)
+}
+
+/// Lets a visitor's shell find this very program under its name.
+fn program_path() -> String {
+    let folder = std::env::current_exe().ok().and_then(|program| Some(program.parent()?.display().to_string()));
+    folder.map_or_else(String::new, |folder| format!("export PATH='{}':\"$PATH\"\n", folder.replace('\'', "'\\''")))
 }
 
 fn private_file(path: &Path, text: &str) -> Told {

@@ -16,8 +16,7 @@ use crate::source::PlannedAccess;
 /// Driver errors.
 pub async fn accesses(conn: &mut Conn, limit: Duration, attempt: &str, sql: &str) -> Result<Vec<PlannedAccess>> {
     // The session may have another default form.
-    let lines: Vec<Line> =
-        failure::within(limit, attempt, conn.query(format!("EXPLAIN FORMAT=TRADITIONAL {sql}"))).await?;
+    let lines: Vec<Line> = failure::within(limit, attempt, conn.query(format!("EXPLAIN FORMAT=TRADITIONAL {sql}"))).await?;
     Ok(lines.iter().filter_map(access).collect())
 }
 

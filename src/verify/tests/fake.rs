@@ -11,7 +11,8 @@ use crate::change::{Chunk, KeyRange, SourceEvent};
 use crate::plan::{Builder, MappingInput, NodePlan, Plan, Policies, TableInput};
 use crate::position::{BinlogPosition, Frontier, Position};
 use crate::schema::{
-    Column, DataType, Flavor, Generated, SessionSettings, SourceCatalog, TableLayout, TableName, TableSchema, TargetTable, UniqueKey,
+    Column, DataType, Flavor, Generated, SessionSettings, SourceCatalog, TableLayout, TableName, TableSchema, TargetTable,
+    UniqueKey,
 };
 use crate::source::{Finding, Layouts, PlannedAccess, Source, SourceStream};
 use crate::target::{Advance, Checkpoint, Phase, TableState, Target};
@@ -23,7 +24,14 @@ fn unasked<T>() -> Result<T> {
 }
 
 fn position(offset: u64) -> Position {
-    let binlog = BinlogPosition { server: "s".into(), file: "binlog.000001".into(), offset, gtid: String::new(), prepared_from: None, appended: Vec::new() };
+    let binlog = BinlogPosition {
+        server: "s".into(),
+        file: "binlog.000001".into(),
+        offset,
+        gtid: String::new(),
+        prepared_from: None,
+        appended: Vec::new(),
+    };
     Position::Binlog(binlog)
 }
 
@@ -152,7 +160,13 @@ impl Source for FakeSource {
         unasked()
     }
 
-    async fn select(&self, sql: &str, _: &[Value], _: &[DataType], visit: &mut (dyn FnMut(Row) -> Result<()> + Send)) -> Result<()> {
+    async fn select(
+        &self,
+        sql: &str,
+        _: &[Value],
+        _: &[DataType],
+        visit: &mut (dyn FnMut(Row) -> Result<()> + Send),
+    ) -> Result<()> {
         if self.faults.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
             return Err(Error::new(Class::Unreachable, "connection lost"));
         }
