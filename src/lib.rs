@@ -16,6 +16,7 @@
 // 1 vocabulary: plain data; no async, no driver, no clap
 pub mod change;
 pub mod error;
+pub mod finding;
 pub mod position;
 pub mod schema;
 pub mod value;

@@ -18,6 +18,7 @@ use std::path::Path;
 const LAYERS: &[(&str, u32)] = &[
     ("change", 10),
     ("error", 10),
+    ("finding", 10),
     ("position", 10),
     ("schema", 10),
     ("value", 10),
@@ -53,8 +54,6 @@ const INSIDE_A_LAYER: &[(&str, &str, &str)] = &[
     ("write", "plan::NodeId", "a write names its target table"),
     ("write", "value", "a write carries rows"),
     ("write", "position", "a write names what it contains"),
-    ("target", "source::Finding", "one kind of preflight finding for both ends"),
-    ("target", "source::Severity", "and how bad it is"),
     ("review", "migrate::touched", "the hash by which keys are compared"),
     ("review", "migrate::start", "what a first run would refuse"),
     ("verify", "migrate::touched", "which keys were written meanwhile"),

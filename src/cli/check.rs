@@ -12,7 +12,7 @@ use super::{binding, text};
 use crate::error::{Class, Error, Result};
 use crate::mapping::Problem;
 use crate::review::preflight::{self, FindingJson, Report, TableReport};
-use crate::source::Severity;
+use crate::finding::Severity;
 
 /// Runs the command.
 ///
@@ -198,7 +198,7 @@ mod tests {
 
     use super::*;
     use crate::mapping::SourceFile;
-    use crate::source::Finding;
+    use crate::finding::Finding;
 
     fn finding(severity: Severity, object: &str) -> Finding {
         Finding { severity, check: "x", object: object.into(), message: "is a view".into(), remedy: "map its tables".into() }

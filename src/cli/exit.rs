@@ -151,7 +151,7 @@ mod tests {
 
     use super::*;
     use crate::mapping::SourceFile;
-    use crate::source::{Finding, Severity};
+    use crate::finding::{Finding, Severity};
 
     #[test]
     fn every_class_has_its_code() {

@@ -15,7 +15,7 @@ use super::text::counted;
 use crate::error::Error;
 use crate::mapping::Problem;
 use crate::review::preflight::{Report, severity_name};
-use crate::source::{Finding, Severity};
+use crate::finding::{Finding, Severity};
 
 /// How results are written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]

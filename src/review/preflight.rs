@@ -10,7 +10,8 @@ use serde::Serialize;
 use crate::error::{Class, Result};
 use crate::plan::{MappingPlan, Plan};
 use crate::schema::{SourceCatalog, TargetTable};
-use crate::source::{Finding, Severity, Source};
+use crate::finding::{Finding, Severity};
+use crate::source::Source;
 use crate::target::{TableState, Target};
 
 /// All findings about a plan.

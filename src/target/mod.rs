@@ -91,7 +91,7 @@ pub trait Target: Send + Sync + 'static {
     fn inspect(&self, table: &TargetTable) -> impl Future<Output = Result<TableState>> + Send;
 
     /// All findings about privileges and settings.
-    fn preflight(&self, tables: &[TargetTable]) -> impl Future<Output = Result<Vec<crate::source::Finding>>> + Send;
+    fn preflight(&self, tables: &[TargetTable]) -> impl Future<Output = Result<Vec<crate::finding::Finding>>> + Send;
 
     /// Creates absent tables and the checkpoint table; never touches an existing table.
     fn create(&self, tables: &[TargetTable]) -> impl Future<Output = Result<()>> + Send;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::world::{Fuse, World, offset};
 use crate::error::{Class, Error, Result};
 use crate::schema::TargetTable;
-use crate::source::Finding;
+use crate::finding::Finding;
 use crate::target::{Advance, Checkpoint, Phase, TableState, Target};
 use crate::value::{Row, Value};
 use crate::write::WriteBatch;

@@ -8,7 +8,8 @@ use crate::change::{Change, Chunk, Image, KeyRange, Operation, SourceEvent, Tran
 use crate::error::{Class, Error, Result};
 use crate::position::{BinlogPosition, Position};
 use crate::schema::{Column, DataType, Flavor, Generated, SessionSettings, SourceCatalog, TableLayout, TableName, TableSchema, UniqueKey};
-use crate::source::{Finding, Layouts, PlannedAccess, Source, SourceStream};
+use crate::finding::Finding;
+use crate::source::{Layouts, PlannedAccess, Source, SourceStream};
 use crate::value::{Collation, Row, Value};
 
 /// Orders name a customer by a join key that may be NULL, dangling, or re-assigned.

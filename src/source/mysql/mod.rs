@@ -53,7 +53,8 @@ use self::connect::{MySqlOptions, Pool, Use};
 use self::driver_value::TextForm;
 use self::marks::Marker;
 use self::select::{Expected, OPEN_VIEW, Statement};
-use super::{Finding, Layouts, PlannedAccess, Source};
+use super::{Layouts, PlannedAccess, Source};
+use crate::finding::Finding;
 
 /// A MySQL or MariaDB server.
 pub struct MySqlSource {

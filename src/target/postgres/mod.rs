@@ -36,7 +36,7 @@ use connect::{Lease, Pool, Reads, Role, Writes};
 
 use crate::error::{Class, Error, Result};
 use crate::schema::TargetTable;
-use crate::source::Finding;
+use crate::finding::Finding;
 use crate::target::{Advance, Checkpoint, TableState, Target};
 use crate::value::Row;
 use crate::write::WriteBatch;

@@ -8,7 +8,7 @@ use super::inspect::plain_name;
 use super::{fault, sql};
 use crate::error::Result;
 use crate::schema::TargetTable;
-use crate::source::{Finding, Severity};
+use crate::finding::{Finding, Severity};
 
 const SERVER: &str = "SELECT current_setting('server_version_num')::int, pg_is_in_recovery(), current_setting('server_encoding'), \
      current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int \

@@ -14,7 +14,8 @@ use crate::schema::{
     Column, DataType, Flavor, Generated, SessionSettings, SourceCatalog, TableLayout, TableName, TableSchema, TargetTable,
     UniqueKey,
 };
-use crate::source::{Finding, Layouts, PlannedAccess, Source, SourceStream};
+use crate::finding::Finding;
+use crate::source::{Layouts, PlannedAccess, Source, SourceStream};
 use crate::target::{Advance, Checkpoint, Phase, TableState, Target};
 use crate::value::{Collation, Value};
 use crate::write::WriteBatch;

@@ -14,7 +14,7 @@ mod tables;
 
 use crate::error::Result;
 use crate::schema::SourceCatalog;
-use crate::source::{Finding, Severity};
+use crate::finding::{Finding, Severity};
 
 use super::catalog::Absent;
 use super::connect::Pool;

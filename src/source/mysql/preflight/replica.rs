@@ -4,7 +4,7 @@
 //! log, a warning where a filter keeps changes from the server's own tables, and a word about it where the account may not look.
 
 use crate::schema::Flavor;
-use crate::source::{Finding, Severity};
+use crate::finding::{Finding, Severity};
 
 use super::facts::Facts;
 use super::finding;

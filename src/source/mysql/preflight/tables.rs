@@ -1,7 +1,7 @@
 //! The mapped tables: that they are tables, keep their rows, have keys, and have columns that can be carried.
 
 use crate::schema::{DataType, SourceCatalog, TableSchema};
-use crate::source::{Finding, Severity};
+use crate::finding::{Finding, Severity};
 
 use super::super::catalog::Absent;
 use super::super::charset;

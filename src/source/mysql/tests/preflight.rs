@@ -5,7 +5,8 @@ use mysql_async::prelude::Queryable;
 use super::server::{Kind, TestServer, name, shared};
 use crate::source::mysql::MySqlSource;
 use crate::source::mysql::connect::Secret;
-use crate::source::{Finding, Severity, Source};
+use crate::finding::{Finding, Severity};
+use crate::source::Source;
 
 fn limited(server: &TestServer, database: &str) -> MySqlSource {
     let mut options = server.options(database);

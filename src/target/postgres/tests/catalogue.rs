@@ -4,7 +4,7 @@ use super::super::connect::{Connection, Pool, Reads};
 use super::super::{Address, Secret, Tls};
 use super::*;
 use crate::error::Class;
-use crate::source::{Finding, Severity};
+use crate::finding::{Finding, Severity};
 use crate::target::TableState;
 
 async fn differences(bench: &Bench, declared: &TargetTable) -> String {
