@@ -29,7 +29,11 @@ async fn main() -> Outcome<()> {
     println!("catching up on {transactions} transactions, {changes} changed legacy rows");
     println!("raw SELECT drain        {drain_rate:>12.0} rows/s   1.00");
     println!("raw COPY, keyed         {copy_rate:>12.0} rows/s   1.00");
-    println!("engine, row changes     {rate:>12.0} /s       {:.3} of the drain, {:.3} of the COPY", rate / drain_rate, rate / copy_rate);
+    println!(
+        "engine, row changes     {rate:>12.0} /s       {:.3} of the drain, {:.3} of the COPY",
+        rate / drain_rate,
+        rate / copy_rate
+    );
     println!("engine, transactions    {:>12.0} /s", f64::from(transactions) / elapsed.as_secs_f64());
     println!("engine, whole catch-up  {:>12.1} s (start and end included)", elapsed.as_secs_f64());
     println!("engine, peak memory     {peak_mib:>12} MiB");

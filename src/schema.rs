@@ -192,9 +192,9 @@ impl TableSchema {
     #[must_use]
     pub fn identity(&self) -> Option<&UniqueKey> {
         self.primary_key.as_ref().or_else(|| {
-            self.unique_keys.iter().find(|key| {
-                key.columns.iter().all(|ordinal| self.columns.get(*ordinal).is_some_and(|column| !column.nullable))
-            })
+            self.unique_keys
+                .iter()
+                .find(|key| key.columns.iter().all(|ordinal| self.columns.get(*ordinal).is_some_and(|column| !column.nullable)))
         })
     }
 }

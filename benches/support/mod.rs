@@ -110,7 +110,8 @@ pub async fn raw_copy(postgres: &Postgres) -> Outcome<(u64, f64)> {
     let mut seconds = 0.0;
     for table in ["orders", "order_lines", "payments"] {
         let out = client.copy_out(&format!("COPY {table} TO STDOUT (FORMAT binary)")).await?;
-        let parts: Vec<bytes::Bytes> = out.map(|part| part.map_err(Into::into)).collect::<Vec<Outcome<_>>>().await.into_iter().collect::<Outcome<_>>()?;
+        let parts: Vec<bytes::Bytes> =
+            out.map(|part| part.map_err(Into::into)).collect::<Vec<Outcome<_>>>().await.into_iter().collect::<Outcome<_>>()?;
         client.batch_execute(&format!("CREATE TABLE raw_{table} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS); ALTER TABLE raw_{table} ADD PRIMARY KEY ({})", key(table))).await?;
         let began = Instant::now();
         let sink = client.copy_in(&format!("COPY raw_{table} FROM STDIN (FORMAT binary)")).await?;

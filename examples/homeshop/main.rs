@@ -49,12 +49,7 @@ enum Command {
 async fn main() -> std::process::ExitCode {
     let result = match Arguments::parse().command {
         Command::Load { url, orders, seed } => load_shop(&url, orders, seed).await,
-        Command::Write {
-            url,
-            rate,
-            seconds,
-            seed,
-        } => write(&url, rate, seconds, seed).await,
+        Command::Write { url, rate, seconds, seed } => write(&url, rate, seconds, seed).await,
     };
     match result {
         Ok(()) => std::process::ExitCode::SUCCESS,
@@ -66,17 +61,10 @@ async fn main() -> std::process::ExitCode {
 }
 
 async fn load_shop(url: &str, orders: u32, seed: u64) -> Result<(), ShopError> {
-    let options = ShopOptions {
-        orders,
-        seed,
-        ..ShopOptions::default()
-    };
+    let options = ShopOptions { orders, seed, ..ShopOptions::default() };
     let report = load_with_progress(url, options, |progress| {
         if progress.chunks.is_multiple_of(40) {
-            eprintln!(
-                "{} rows, chunk {} of {}",
-                progress.rows, progress.chunks, progress.chunks_total
-            );
+            eprintln!("{} rows, chunk {} of {}", progress.rows, progress.chunks, progress.chunks_total);
         }
     })
     .await?;

@@ -10,9 +10,9 @@ use super::printer::{Format, Printer, findings_text};
 use super::project::{Planned, Project};
 use super::{binding, text};
 use crate::error::{Class, Error, Result};
+use crate::finding::Severity;
 use crate::mapping::Problem;
 use crate::review::preflight::{self, FindingJson, Report, TableReport};
-use crate::finding::Severity;
 
 /// Runs the command.
 ///
@@ -197,8 +197,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::mapping::SourceFile;
     use crate::finding::Finding;
+    use crate::mapping::SourceFile;
 
     fn finding(severity: Severity, object: &str) -> Finding {
         Finding { severity, check: "x", object: object.into(), message: "is a view".into(), remedy: "map its tables".into() }

@@ -150,8 +150,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::mapping::SourceFile;
     use crate::finding::{Finding, Severity};
+    use crate::mapping::SourceFile;
 
     #[test]
     fn every_class_has_its_code() {

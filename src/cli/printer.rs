@@ -13,9 +13,9 @@ use serde::Serialize;
 use super::exit::{Code, Failure, Findings};
 use super::text::counted;
 use crate::error::Error;
+use crate::finding::{Finding, Severity};
 use crate::mapping::Problem;
 use crate::review::preflight::{Report, severity_name};
-use crate::finding::{Finding, Severity};
 
 /// How results are written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]

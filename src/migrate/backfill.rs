@@ -18,9 +18,9 @@ use crate::error::{Class, Error, Result};
 use crate::position::Position;
 use crate::schema::TableId;
 use crate::source::Source;
+use crate::state::Durability;
 use crate::state::meta::{self, ChunkRecord, Progress, Stage};
 use crate::state::spool::{SpoolReader, position_of};
-use crate::state::Durability;
 use crate::target::Target;
 
 /// Bytes of spooled changes replayed in one state batch.
@@ -100,8 +100,10 @@ impl<S: Source, T: Target> Engine<S, T> {
         let layout = &self.table(table)?.layout;
         let chunk = self.source.read_chunk(layout, index, range).await?;
         if layout.identity.is_none() && !chunk.exact {
-            let message = format!("table {} has no key and the source cannot tell which log position a read of it shows", layout.name);
-            return Err(Error::new(Class::Preflight, message).with_hint("give the table a primary or unique key, or leave it out of the mapping"));
+            let message =
+                format!("table {} has no key and the source cannot tell which log position a read of it shows", layout.name);
+            return Err(Error::new(Class::Preflight, message)
+                .with_hint("give the table a primary or unique key, or leave it out of the mapping"));
         }
         let row_count = chunk.rows.len() as u64;
         let record = ChunkRecord { high: chunk.high.clone(), row_count, exact: chunk.exact };

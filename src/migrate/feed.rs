@@ -183,7 +183,9 @@ impl Spooler {
         match reached {
             Some(true) => Ok(()),
             Some(false) => Err(Error::new(Class::Person, "the spool is at its bound before it holds what the chunks show")
-                .with_hint("run again with `--rebuild` at a quieter time, or with more connections so that chunks are read faster")),
+                .with_hint(
+                    "run again with `--rebuild` at a quieter time, or with more connections so that chunks are read faster",
+                )),
             None => Err(self.failure().await),
         }
     }

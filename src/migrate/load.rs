@@ -15,8 +15,8 @@ use crate::derive::{self, Loaded};
 use crate::error::{Class, Error, Result};
 use crate::plan::NodeId;
 use crate::source::Source;
-use crate::state::meta::{self, Stage};
 use crate::state::Durability;
+use crate::state::meta::{self, Stage};
 use crate::target::{Advance, Checkpoint, Phase, Target};
 use crate::write::WriteBatch;
 
@@ -111,7 +111,8 @@ impl<S: Source, T: Target> Engine<S, T> {
         let engine = self.clone();
         blocking(move || {
             let anchors_max = engine.options.load_anchors_max;
-            let mut loaded = derive::load(&engine.plan, &*engine.store, node, cursor.branch, cursor.after.as_deref(), anchors_max)?;
+            let mut loaded =
+                derive::load(&engine.plan, &*engine.store, node, cursor.branch, cursor.after.as_deref(), anchors_max)?;
             engine.store.commit(std::mem::take(&mut loaded.mutations), Durability::Synced)?;
             Ok(loaded)
         })
@@ -124,8 +125,9 @@ impl<S: Source, T: Target> Engine<S, T> {
         let row_count = slice.rows.len() as u64;
         let mut checkpoint = mapping.checkpoint.clone();
         checkpoint.sequence += 1;
-        checkpoint.load_cursor =
-            Some(serde_json::to_string(next).map_err(|error| Error::bug("a load cursor cannot be written as JSON").because(error))?);
+        checkpoint.load_cursor = Some(
+            serde_json::to_string(next).map_err(|error| Error::bug("a load cursor cannot be written as JSON").because(error))?,
+        );
         let advance = Advance { expected_sequence: mapping.checkpoint.sequence, next: checkpoint };
         let target = self.target(mapping.id)?;
         let mut retry = Retry::new(self.options.retry_for);

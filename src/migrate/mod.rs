@@ -22,4 +22,4 @@ pub mod touched;
 
 pub use board::{Board, EngineStatus};
 pub use options::EngineOptions;
-pub use run::{Engine, Ended};
+pub use run::{Ended, Engine};

@@ -91,8 +91,7 @@ impl<S: Source, T: Target> Engine<S, T> {
     }
 
     fn compare_slice(&self, node: NodeId, branch: usize, after: Option<Vec<u8>>) -> Result<Slice> {
-        let loaded =
-            derive::load(&self.plan, &*self.store, node, branch, after.as_deref(), self.options.load_anchors_max)?;
+        let loaded = derive::load(&self.plan, &*self.store, node, branch, after.as_deref(), self.options.load_anchors_max)?;
         let table = &self.node_plan(node)?.table;
         let (row_count, anchor_count) = (loaded.rows.len() as u64, loaded.anchors);
         let mut mutations = loaded.mutations;

@@ -19,10 +19,10 @@ use crate::derive;
 use crate::error::{Class, Error, Result};
 use crate::position::Position;
 use crate::source::Source;
+use crate::state::Durability;
 use crate::state::meta::{self, Progress, Stage};
 use crate::state::outbox::{self, Entry, Mark};
 use crate::state::spool::{SpoolReader, position_of};
-use crate::state::Durability;
 use crate::target::Target;
 
 /// The source transactions of one step.

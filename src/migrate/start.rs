@@ -89,8 +89,13 @@ pub fn is_reconciling(checkpoint: &Checkpoint) -> bool {
 /// The checkpoint row belongs to another state folder.
 #[must_use]
 pub fn other_state(mapping: &str) -> Error {
-    Error::new(Class::Person, format!("the checkpoint row of mapping {mapping} belongs to another state folder, or its state was deleted"))
-        .with_hint("restore that state folder, or run `strangler run --rebuild`: a new snapshot, and the difference applied to the target")
+    Error::new(
+        Class::Person,
+        format!("the checkpoint row of mapping {mapping} belongs to another state folder, or its state was deleted"),
+    )
+    .with_hint(
+        "restore that state folder, or run `strangler run --rebuild`: a new snapshot, and the difference applied to the target",
+    )
 }
 
 /// The target lost its checkpoint row.
@@ -104,8 +109,11 @@ pub fn checkpoint_lost(mapping: &str) -> Error {
 #[must_use]
 pub fn table_lost(mapping: &str, tables: &[String]) -> Error {
     let tables = tables.join(", ");
-    Error::new(Class::Person, format!("target table {tables} of mapping {mapping} is gone, but its checkpoint row says that it was filled"))
-        .with_hint("run `strangler run --rebuild`, which creates and fills it again")
+    Error::new(
+        Class::Person,
+        format!("target table {tables} of mapping {mapping} is gone, but its checkpoint row says that it was filled"),
+    )
+    .with_hint("run `strangler run --rebuild`, which creates and fills it again")
 }
 
 /// Another engine took the mapping over.
@@ -216,9 +224,13 @@ impl<S: Source, T: Target> Engine<S, T> {
 /// A target table differs from its declaration.
 #[must_use]
 pub fn altered(mapping: &str, differences: &[crate::target::TableDifference]) -> Error {
-    let list: Vec<String> = differences.iter().map(|difference| format!("{}: {}", difference.object, difference.message)).collect();
-    Error::new(Class::Preflight, format!("a target table of mapping {mapping} is not as the mapping declares it: {}", list.join("; ")))
-        .with_hint("change the table back, or adapt the mapping; `strangler plan` prints the expected definition")
+    let list: Vec<String> =
+        differences.iter().map(|difference| format!("{}: {}", difference.object, difference.message)).collect();
+    Error::new(
+        Class::Preflight,
+        format!("a target table of mapping {mapping} is not as the mapping declares it: {}", list.join("; ")),
+    )
+    .with_hint("change the table back, or adapt the mapping; `strangler plan` prints the expected definition")
 }
 
 #[cfg(test)]

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::error::{Class, Result};
+use crate::finding::{Finding, Severity};
 use crate::plan::{MappingPlan, Plan};
 use crate::schema::{SourceCatalog, TargetTable};
-use crate::finding::{Finding, Severity};
 use crate::source::Source;
 use crate::target::{TableState, Target};
 

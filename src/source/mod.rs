@@ -55,7 +55,12 @@ pub trait Source: Send + Sync + 'static {
     fn read_chunk(&self, layout: &TableLayout, index: u32, range: &KeyRange) -> impl Future<Output = Result<Chunk>> + Send;
 
     /// Opens the change stream behind `position`, which must be proven to lie on this server's history.
-    fn open_stream(&self, catalog: &SourceCatalog, layouts: Layouts, position: &Position) -> impl Future<Output = Result<Self::Stream>> + Send;
+    fn open_stream(
+        &self,
+        catalog: &SourceCatalog,
+        layouts: Layouts,
+        position: &Position,
+    ) -> impl Future<Output = Result<Self::Stream>> + Send;
 
     /// Runs a SELECT in a read-only snapshot under the recorded session settings and the statement time limit, and gives its rows
     /// as typed values in batches. `types` are the binder's output types.

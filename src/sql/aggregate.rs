@@ -11,8 +11,8 @@ use crate::schema::DataType;
 use crate::sql::functions::coerce;
 use crate::sql::query::{Aggregate, AggregateFunction, Expr, OrderItem, Span};
 use crate::sql::types::{
-    BIGINT, NumericClass, Refusal, TypeContext, aggregate_text, alike, decimal_type, is_text, is_unsettled, numeric, settle, to_text,
-    type_name,
+    BIGINT, NumericClass, Refusal, TypeContext, aggregate_text, alike, decimal_type, is_text, is_unsettled, numeric, settle,
+    to_text, type_name,
 };
 use crate::value::key::encode_key;
 use crate::value::{Decimal, Key, Value};
@@ -53,7 +53,12 @@ pub fn resolve(
             };
             (if name == "MIN" { AggregateFunction::Min } else { AggregateFunction::Max }, data_type, arguments)
         }
-        _ => return Err(Refusal::new(format!("the aggregate {name} is not carried"), "use COUNT, SUM, AVG, MIN, MAX or GROUP_CONCAT")),
+        _ => {
+            return Err(Refusal::new(
+                format!("the aggregate {name} is not carried"),
+                "use COUNT, SUM, AVG, MIN, MAX or GROUP_CONCAT",
+            ));
+        }
     };
     let rules = if distinct || matches!(function, AggregateFunction::Min | AggregateFunction::Max) {
         rules_of(&arguments, context)?

@@ -280,7 +280,14 @@ mod tests {
     }
 
     fn position() -> Position {
-        Position::Binlog(BinlogPosition { server: "s".into(), file: "binlog.000001".into(), offset: 5_000_000_000, gtid: "0-1-2".into(), prepared_from: None, appended: Vec::new() })
+        Position::Binlog(BinlogPosition {
+            server: "s".into(),
+            file: "binlog.000001".into(),
+            offset: 5_000_000_000,
+            gtid: "0-1-2".into(),
+            prepared_from: None,
+            appended: Vec::new(),
+        })
     }
 
     #[test]
@@ -289,12 +296,16 @@ mod tests {
             Change { table: TableId(3), operation: Operation::Insert { new: Image::Full(row(1)) } },
             Change {
                 table: TableId(4),
-                operation: Operation::Update { old: Image::Partial(Box::new([Some(Value::Int(1)), None])), new: Image::Full(row(2)) },
+                operation: Operation::Update {
+                    old: Image::Partial(Box::new([Some(Value::Int(1)), None])),
+                    new: Image::Full(row(2)),
+                },
             },
             Change { table: TableId(5), operation: Operation::Delete { old: Image::Full(row(3)) } },
             Change { table: TableId(6), operation: Operation::Truncate },
         ];
-        let transaction = SourceEvent::Transaction(Transaction { position: position(), committed_at_us: -5, changes, bytes: 100 });
+        let transaction =
+            SourceEvent::Transaction(Transaction { position: position(), committed_at_us: -5, changes, bytes: 100 });
         let schema_change =
             SourceEvent::SchemaChange(SchemaChange { position: position(), tables: vec![], description: "drops a.b".into() });
         for event in [transaction, schema_change, SourceEvent::Heartbeat { position: position() }] {

@@ -22,7 +22,8 @@ fn keys(store: &dyn Store, space: Space, prefix: &[u8], after: Option<&[u8]>) ->
 /// Panics where `store` breaks the contract. The store must be empty.
 pub fn check(store: &dyn Store) {
     let (one, two) = (Space::Base(TableId(1)), Space::Base(TableId(2)));
-    let batch = vec![put(one, b"a", b"1"), put(one, b"ab", b"2"), put(one, b"b", b"3"), put(two, b"a", b"4"), put(one, b"a", b"5")];
+    let batch =
+        vec![put(one, b"a", b"1"), put(one, b"ab", b"2"), put(one, b"b", b"3"), put(two, b"a", b"4"), put(one, b"a", b"5")];
     store.commit(batch, Durability::Synced).unwrap();
     assert_eq!(store.get(one, b"a").unwrap().as_deref(), Some(b"5".as_slice()), "the later mutation of a key wins");
     assert_eq!(store.get(two, b"a").unwrap().as_deref(), Some(b"4".as_slice()), "spaces are apart");

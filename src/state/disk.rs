@@ -26,10 +26,7 @@ impl DiskOptions {
     /// The store's share of a memory budget: a quarter for the cache, a sixteenth per write buffer kind.
     #[must_use]
     pub fn within(memory_bytes: u64) -> Self {
-        Self {
-            cache_bytes: (memory_bytes / 4).max(8 << 20),
-            write_buffer_bytes: (memory_bytes / 48).clamp(2 << 20, 32 << 20),
-        }
+        Self { cache_bytes: (memory_bytes / 4).max(8 << 20), write_buffer_bytes: (memory_bytes / 48).clamp(2 << 20, 32 << 20) }
     }
 }
 
@@ -179,7 +176,10 @@ impl Store for DiskStore {
     }
 
     fn disk_bytes(&self) -> u64 {
-        [&self.base, &self.index, &self.emitted, &self.scratch, &self.outbox, &self.meta].iter().map(|tree| tree.disk_space()).sum()
+        [&self.base, &self.index, &self.emitted, &self.scratch, &self.outbox, &self.meta]
+            .iter()
+            .map(|tree| tree.disk_space())
+            .sum()
     }
 }
 

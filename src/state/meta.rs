@@ -79,7 +79,8 @@ fn record<T: DeserializeOwned>(store: &dyn Arrangements, key: &[u8]) -> Result<O
 }
 
 fn put<T: Serialize>(key: Vec<u8>, record: &T) -> Result<Mutation> {
-    let value = serde_json::to_vec(record).map_err(|error| Error::bug("a state record cannot be written as JSON").because(error))?;
+    let value =
+        serde_json::to_vec(record).map_err(|error| Error::bug("a state record cannot be written as JSON").because(error))?;
     Ok(Mutation { space: Space::Meta, key, value: Some(value) })
 }
 

@@ -3,9 +3,9 @@
 //! [`Store`] is the narrow face that the flows see; [`disk`] is the implementation, [`memory`] the one for tests. A batch is
 //! atomic over all keyspaces; after a batch with [`Durability::Synced`] it and every batch before it survive a power loss.
 
+pub mod codec;
 #[cfg(test)]
 pub mod conformance;
-pub mod codec;
 pub mod disk;
 pub mod memory;
 pub mod meta;

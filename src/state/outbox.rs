@@ -34,7 +34,8 @@ pub struct Mark {
 /// # Errors
 /// Never in practice (`Bug`).
 pub fn put(mapping: MappingId, entry: &Entry) -> Result<Mutation> {
-    let mark = serde_json::to_vec(&entry.mark).map_err(|error| Error::bug("an outbox mark cannot be written as JSON").because(error))?;
+    let mark =
+        serde_json::to_vec(&entry.mark).map_err(|error| Error::bug("an outbox mark cannot be written as JSON").because(error))?;
     let mut value = u32::try_from(mark.len()).unwrap_or(u32::MAX).to_le_bytes().to_vec();
     value.extend_from_slice(&mark);
     value.extend_from_slice(&codec::encode_writes(&entry.writes));

@@ -59,7 +59,8 @@ impl SpoolWriter {
             Err(error) if error.kind() == ErrorKind::NotFound => (0, None),
             Err(error) => return Err(failed(path, error)),
         };
-        let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(path).map_err(|error| failed(path, error))?;
+        let mut file =
+            OpenOptions::new().create(true).truncate(false).write(true).open(path).map_err(|error| failed(path, error))?;
         file.set_len(bytes).and_then(|()| file.seek(SeekFrom::End(0))).map_err(|error| failed(path, error))?;
         Ok(Self { path: path.to_path_buf(), file: BufWriter::with_capacity(256 << 10, file), bytes, last })
     }
@@ -82,9 +83,8 @@ impl SpoolWriter {
     /// `Local` if the disk fails or is full.
     pub fn append(&mut self, event: &SourceEvent) -> Result<()> {
         let record = codec::encode_event(event)?;
-        let length = u32::try_from(record.len()).map_err(|_| {
-            Error::new(Class::Person, "a source transaction is larger than 4 GiB, the bound of a spool record")
-        })?;
+        let length = u32::try_from(record.len())
+            .map_err(|_| Error::new(Class::Person, "a source transaction is larger than 4 GiB, the bound of a spool record"))?;
         let mut write = |bytes: &[u8]| self.file.write_all(bytes).map_err(|error| failed(&self.path, error));
         write(&length.to_le_bytes())?;
         write(&crc32fast::hash(&record).to_le_bytes())?;
@@ -172,7 +172,14 @@ mod tests {
     use crate::position::BinlogPosition;
 
     fn heartbeat(offset: u64) -> SourceEvent {
-        let position = BinlogPosition { server: "s".into(), file: "b.000001".into(), offset, gtid: String::new(), prepared_from: None, appended: Vec::new() };
+        let position = BinlogPosition {
+            server: "s".into(),
+            file: "b.000001".into(),
+            offset,
+            gtid: String::new(),
+            prepared_from: None,
+            appended: Vec::new(),
+        };
         SourceEvent::Heartbeat { position: Position::Binlog(position) }
     }
 

@@ -115,7 +115,12 @@ pub trait Target: Send + Sync + 'static {
     fn apply(&self, writes: &[(Advance, &[TargetTable], WriteBatch)]) -> impl Future<Output = Result<()>> + Send;
 
     /// Reads rows by key, with the checkpoint they belong to, in one snapshot. Values come back as the types of the columns.
-    fn read_keys(&self, mapping: &str, table: &TargetTable, keys: &[Row]) -> impl Future<Output = Result<(Option<Checkpoint>, Vec<Row>)>> + Send;
+    fn read_keys(
+        &self,
+        mapping: &str,
+        table: &TargetTable,
+        keys: &[Row],
+    ) -> impl Future<Output = Result<(Option<Checkpoint>, Vec<Row>)>> + Send;
 
     /// Reads up to `limit` rows whose key is greater than `after` in the target's own key order, with the checkpoint they belong to.
     fn read_after(

@@ -85,7 +85,11 @@ fn canonical(answer: Option<&[u8]>, data_type: &DataType) -> String {
         DataType::Double => format!("double {:016x}", answer.parse::<f64>().unwrap_or(f64::NAN).to_bits()),
         // MySQL prints a choice with the scale of the chosen number.
         DataType::Decimal { scale, .. } => match Decimal::parse(&answer) {
-            Some(number) if number.scale() < *scale => format!("{answer}{}{}", if number.scale() == 0 { "." } else { "" }, "0".repeat(usize::from(scale - number.scale()))),
+            Some(number) if number.scale() < *scale => format!(
+                "{answer}{}{}",
+                if number.scale() == 0 { "." } else { "" },
+                "0".repeat(usize::from(scale - number.scale()))
+            ),
             _ => answer.into_owned(),
         },
         DataType::Float => format!("float {:08x}", answer.parse::<f32>().unwrap_or(f32::NAN).to_bits()),
@@ -108,7 +112,8 @@ fn run(server: &Server, sql_mode: &str) -> Tally {
     let text = include_str!("expressions.txt");
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let (is_refusal, expression) = line.strip_prefix("refused: ").map_or((false, line), |expression| (true, expression));
-        let (is_value_only, expression) = expression.strip_prefix("values: ").map_or((false, expression), |expression| (true, expression));
+        let (is_value_only, expression) =
+            expression.strip_prefix("values: ").map_or((false, expression), |expression| (true, expression));
         let (is_foreign, expression) = match expression.split_once(" only: ") {
             Some((name, expression)) => (name != server.name(), expression),
             None => (false, expression),

@@ -97,7 +97,11 @@ impl Server {
             .unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let connection = runtime.block_on(async {
-            let options = mysql_async::OptsBuilder::default().ip_or_hostname("127.0.0.1").tcp_port(port).user(Some("root")).prefer_socket(false);
+            let options = mysql_async::OptsBuilder::default()
+                .ip_or_hostname("127.0.0.1")
+                .tcp_port(port)
+                .user(Some("root"))
+                .prefer_socket(false);
             for _ in 0..600 {
                 if let Ok(connection) = mysql_async::Conn::new(options.clone()).await {
                     return connection;
@@ -106,17 +110,13 @@ impl Server {
             }
             panic!("the server did not answer within a minute");
         });
-        let mut server = Self {
-            flavor,
-            child,
-            runtime,
-            connection: RefCell::new(connection),
-            collations: BTreeMap::new(),
-            _folder: folder,
-        };
+        let mut server =
+            Self { flavor, child, runtime, connection: RefCell::new(connection), collations: BTreeMap::new(), _folder: folder };
         server.collations = server.read_collations();
         server.execute("SET sql_mode = ''");
-        for statement in table::CREATE.split(";\n").chain(table::INSERT.split(";\n")).filter(|statement| !statement.trim().is_empty()) {
+        for statement in
+            table::CREATE.split(";\n").chain(table::INSERT.split(";\n")).filter(|statement| !statement.trim().is_empty())
+        {
             server.execute(statement);
         }
         server
@@ -173,7 +173,9 @@ impl Server {
             collations.insert(name.to_owned(), Collation::weighted(name, "utf8mb4", pads, weights, supplementary));
         }
         let korean = "CONVERT(c USING euckr)";
-        let rows = self.query(&format!("SELECT c, WEIGHT_STRING({korean} COLLATE euckr_korean_ci) FROM weights.c WHERE HEX({korean}) <> '3F' OR c = '?'"));
+        let rows = self.query(&format!(
+            "SELECT c, WEIGHT_STRING({korean} COLLATE euckr_korean_ci) FROM weights.c WHERE HEX({korean}) <> '3F' OR c = '?'"
+        ));
         let weights = rows.unwrap().into_iter().filter_map(|mut row| {
             let weight = row.pop()??;
             Some((String::from_utf8(row.pop()??).ok()?.chars().next()?, weight))
@@ -219,7 +221,8 @@ impl Server {
     /// Every character with its upper and lower case under a collation.
     pub fn cases(&self, collation: &str) -> Vec<(String, String, String)> {
         let text = |bytes: Option<Vec<u8>>| String::from_utf8(bytes.unwrap()).unwrap();
-        let rows = self.query(&format!("SELECT c, UPPER(c COLLATE {collation}), LOWER(c COLLATE {collation}) FROM weights.c")).unwrap();
+        let rows =
+            self.query(&format!("SELECT c, UPPER(c COLLATE {collation}), LOWER(c COLLATE {collation}) FROM weights.c")).unwrap();
         rows.into_iter()
             .map(|row| {
                 let mut row = row.into_iter().map(text);

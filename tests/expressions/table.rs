@@ -109,7 +109,9 @@ pub fn same_type(ours: &DataType, theirs: &str) -> bool {
     let base = theirs.split(['(', ' ']).next().unwrap_or(theirs);
     match ours {
         DataType::Null => true,
-        DataType::Integer { unsigned, .. } => base == "year" || (base.ends_with("int") && theirs.contains("unsigned") == *unsigned),
+        DataType::Integer { unsigned, .. } => {
+            base == "year" || (base.ends_with("int") && theirs.contains("unsigned") == *unsigned)
+        }
         DataType::Year => matches!(base, "year" | "int"),
         DataType::Bit { .. } => base == "bit",
         DataType::Decimal { precision, scale, .. } => decimal_fits(theirs, *precision, *scale),

@@ -20,27 +20,18 @@ pub(super) struct Account {
 impl Account {
     /// The account for a server whose folder, made by us, is `own_folder`; `preferred` are names to try first when we are root.
     pub fn choose(own_folder: &Path, preferred: &[&str]) -> Result<Self, ServerError> {
-        let made = std::fs::metadata(own_folder).map_err(|cause| {
-            ServerError::system(format!("read owner of {}", own_folder.display()), cause)
-        })?;
+        let made = std::fs::metadata(own_folder)
+            .map_err(|cause| ServerError::system(format!("read owner of {}", own_folder.display()), cause))?;
         if made.uid() != 0 {
-            return Ok(Self {
-                name: format!("with id {}", made.uid()),
-                uid: made.uid(),
-                gid: made.gid(),
-                switch: false,
-            });
+            return Ok(Self { name: format!("with id {}", made.uid()), uid: made.uid(), gid: made.gid(), switch: false });
         }
-        let passwd = std::fs::read_to_string("/etc/passwd")
-            .map_err(|cause| ServerError::system("read /etc/passwd", cause))?;
-        preferred
-            .iter()
-            .chain(&["mysql", "postgres", "nobody"])
-            .find_map(|name| find(&passwd, name))
-            .ok_or_else(|| ServerError::Missing {
+        let passwd = std::fs::read_to_string("/etc/passwd").map_err(|cause| ServerError::system("read /etc/passwd", cause))?;
+        preferred.iter().chain(&["mysql", "postgres", "nobody"]).find_map(|name| find(&passwd, name)).ok_or_else(|| {
+            ServerError::Missing {
                 program: "an ordinary user to run the server (mysql, postgres or nobody)".into(),
                 install: "useradd --system mysql".into(),
-            })
+            }
+        })
     }
 
     /// Gives `path` and everything below it to this account; nothing to do unless we are root.
@@ -48,12 +39,7 @@ impl Account {
         if !self.switch {
             return Ok(());
         }
-        let failed = |cause| {
-            ServerError::system(
-                format!("give {} to user {}", path.display(), self.name),
-                cause,
-            )
-        };
+        let failed = |cause| ServerError::system(format!("give {} to user {}", path.display(), self.name), cause);
         std::os::unix::fs::chown(path, Some(self.uid), Some(self.gid)).map_err(failed)?;
         if path.is_dir() {
             for entry in std::fs::read_dir(path).map_err(failed)? {
@@ -80,12 +66,7 @@ impl Account {
                 (meta.mode() >> shift) & mask == mask
             })
         };
-        allowed(path, 4)
-            && path
-                .ancestors()
-                .skip(1)
-                .filter(|above| !above.as_os_str().is_empty())
-                .all(|above| allowed(above, 1))
+        allowed(path, 4) && path.ancestors().skip(1).filter(|above| !above.as_os_str().is_empty()).all(|above| allowed(above, 1))
     }
 }
 
@@ -95,12 +76,7 @@ fn find(passwd: &str, wanted: &str) -> Option<Account> {
         let name = fields.next().filter(|name| *name == wanted)?;
         let uid = fields.nth(1)?.parse().ok().filter(|uid| *uid != 0)?;
         let gid = fields.next()?.parse().ok()?;
-        Some(Account {
-            name: name.into(),
-            uid,
-            gid,
-            switch: true,
-        })
+        Some(Account { name: name.into(), uid, gid, switch: true })
     })
 }
 
@@ -111,15 +87,7 @@ mod tests {
     #[test]
     fn an_account_is_read_from_passwd_and_never_root() {
         let passwd = "root:x:0:0::/root:/bin/sh\nmysql:x:102:105:MySQL,,,:/none:/bin/false\n";
-        assert_eq!(
-            find(passwd, "mysql"),
-            Some(Account {
-                name: "mysql".into(),
-                uid: 102,
-                gid: 105,
-                switch: true
-            })
-        );
+        assert_eq!(find(passwd, "mysql"), Some(Account { name: "mysql".into(), uid: 102, gid: 105, switch: true }));
         assert_eq!(find(passwd, "root"), None);
         assert_eq!(find(passwd, "nobody"), None);
     }
@@ -131,12 +99,7 @@ mod tests {
         std::fs::set_permissions(home.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
         let file = home.path().join("f");
         std::fs::write(&file, "x").unwrap();
-        let other = Account {
-            name: "other".into(),
-            uid: 4_000_000,
-            gid: 4_000_000,
-            switch: true,
-        };
+        let other = Account { name: "other".into(), uid: 4_000_000, gid: 4_000_000, switch: true };
         assert!(!other.can_read(&file));
         std::fs::set_permissions(home.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();

@@ -43,18 +43,8 @@ impl MariaDb {
             "--character-set-server=utf8mb4",
             "--collation-server=utf8mb4_general_ci",
         ];
-        let command_line = std::iter::once(server.display().to_string())
-            .chain(arguments.map(String::from))
-            .collect();
-        MysqlWireServer::first_start(
-            process,
-            Flavour {
-                server: "MariaDB",
-                command_line,
-            },
-            options,
-        )
-        .await
+        let command_line = std::iter::once(server.display().to_string()).chain(arguments.map(String::from)).collect();
+        MysqlWireServer::first_start(process, Flavour { server: "MariaDB", command_line }, options).await
     }
 }
 

@@ -35,20 +35,14 @@ pub struct ServerOptions {
 
 impl Default for ServerOptions {
     fn default() -> Self {
-        Self {
-            extra_args: Vec::new(),
-            patience: Duration::from_secs(60),
-        }
+        Self { extra_args: Vec::new(), patience: Duration::from_secs(60) }
     }
 }
 
 impl ServerOptions {
     /// The default options with these server arguments added.
     pub fn with_args<S: Into<String>>(args: impl IntoIterator<Item = S>) -> Self {
-        Self {
-            extra_args: args.into_iter().map(Into::into).collect(),
-            ..Self::default()
-        }
+        Self { extra_args: args.into_iter().map(Into::into).collect(), ..Self::default() }
     }
 }
 
@@ -109,16 +103,11 @@ pub enum ServerError {
 impl ServerError {
     /// An error of the operating system, with what was attempted.
     pub(crate) fn system(attempted: impl Into<String>, cause: std::io::Error) -> Self {
-        Self::System {
-            attempted: attempted.into(),
-            cause,
-        }
+        Self::System { attempted: attempted.into(), cause }
     }
 }
 
 /// A password that nobody else on this machine can guess in the life of a throw-away server.
 fn random_password() -> String {
-    std::iter::repeat_with(fastrand::alphanumeric)
-        .take(20)
-        .collect()
+    std::iter::repeat_with(fastrand::alphanumeric).take(20).collect()
 }

@@ -33,28 +33,19 @@ impl MySql {
         let tree = root.join("tree");
         let loader = tree.join("usr/lib64/ld-linux-x86-64.so.2");
         if !account.can_read(&loader) {
-            return Err(ServerError::Unreadable {
-                path: loader,
-                user: account.name,
-                variable: VARIABLE,
-            });
+            return Err(ServerError::Unreadable { path: loader, user: account.name, variable: VARIABLE });
         }
         let data = folder.path().join("data");
         copy_folder(&root.join("data"), &data)?;
         account.own(folder.path())?;
         let process = ServerProcess::new("MySQL", folder, account, "KILL");
-        let flavour = Flavour {
-            server: "MySQL",
-            command_line: command_line(&tree, &loader),
-        };
+        let flavour = Flavour { server: "MySQL", command_line: command_line(&tree, &loader) };
         MysqlWireServer::first_start(process, flavour, options).await
     }
 
     /// Whether the private tree is there, so that tests can skip loudly where it is not.
     pub fn is_available() -> bool {
-        private_folder("strangler-mysql-")
-            .and_then(|folder| root(folder.path()))
-            .is_ok_and(|root| root.join("complete").exists())
+        private_folder("strangler-mysql-").and_then(|folder| root(folder.path())).is_ok_and(|root| root.join("complete").exists())
     }
 }
 
@@ -62,9 +53,8 @@ fn root(own_folder: &Path) -> Result<PathBuf, ServerError> {
     if let Some(chosen) = std::env::var_os(VARIABLE).filter(|value| !value.is_empty()) {
         return Ok(PathBuf::from(chosen));
     }
-    let meta = std::fs::metadata(own_folder).map_err(|cause| {
-        ServerError::system(format!("read owner of {}", own_folder.display()), cause)
-    })?;
+    let meta = std::fs::metadata(own_folder)
+        .map_err(|cause| ServerError::system(format!("read owner of {}", own_folder.display()), cause))?;
     match std::env::var_os("HOME") {
         Some(home) if meta.uid() != 0 => Ok(PathBuf::from(home).join(".cache/strangler/mysql")),
         _ => Ok(PathBuf::from("/var/cache/strangler/mysql")),
@@ -81,10 +71,7 @@ fn command_line(tree: &Path, loader: &Path) -> Vec<String> {
         "--no-defaults".into(), // has to come first
         format!("--basedir={}", in_tree("usr")),
         format!("--lc-messages-dir={}", in_tree("usr/share/mysql")),
-        format!(
-            "--character-sets-dir={}",
-            in_tree("usr/share/mysql/charsets")
-        ),
+        format!("--character-sets-dir={}", in_tree("usr/share/mysql/charsets")),
         format!("--plugin-dir={}", in_tree("usr/lib/mysql/plugin")),
     ];
     let settings = [
@@ -103,12 +90,7 @@ fn command_line(tree: &Path, loader: &Path) -> Vec<String> {
 }
 
 fn copy_folder(from: &Path, to: &Path) -> Result<(), ServerError> {
-    let failed = |cause| {
-        ServerError::system(
-            format!("copy {} to {}", from.display(), to.display()),
-            cause,
-        )
-    };
+    let failed = |cause| ServerError::system(format!("copy {} to {}", from.display(), to.display()), cause);
     std::fs::create_dir(to).map_err(failed)?;
     for entry in std::fs::read_dir(from).map_err(failed)? {
         let entry = entry.map_err(failed)?;

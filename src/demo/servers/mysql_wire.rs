@@ -33,19 +33,11 @@ impl MysqlWireServer {
         flavour: Flavour,
         options: ServerOptions,
     ) -> Result<Self, ServerError> {
-        let mut server = Self {
-            process,
-            port: Port::reserve()?,
-            password: String::new(),
-            flavour,
-            options,
-        };
+        let mut server = Self { process, port: Port::reserve()?, password: String::new(), flavour, options };
         for attempt in 1.. {
             match server.start_process().await {
                 Ok(()) => break,
-                Err(ServerError::Failed { log, .. })
-                    if attempt < PORT_ATTEMPTS && log.contains("Bind on TCP/IP port") =>
-                {
+                Err(ServerError::Failed { log, .. }) if attempt < PORT_ATTEMPTS && log.contains("Bind on TCP/IP port") => {
                     server.port = Port::reserve()?;
                 }
                 Err(error) => return Err(error),
@@ -80,10 +72,7 @@ impl MysqlWireServer {
                 return Err(self.process.failed("start"));
             }
             if let Ok(connection) = Conn::new(self.socket_options()).await {
-                return connection
-                    .disconnect()
-                    .await
-                    .map_err(|cause| self.sql_error("disconnect", cause));
+                return connection.disconnect().await.map_err(|cause| self.sql_error("disconnect", cause));
             }
             if start.elapsed() > self.options.patience {
                 return Err(self.process.failed("start"));
@@ -95,9 +84,7 @@ impl MysqlWireServer {
     /// Gives root a password and a way in by TCP; kept out of the log, whose first entry belongs to the user of this server.
     async fn secure(&mut self) -> Result<(), ServerError> {
         let password = random_password();
-        let mut connection = Conn::new(self.socket_options())
-            .await
-            .map_err(|cause| self.sql_error("connect", cause))?;
+        let mut connection = Conn::new(self.socket_options()).await.map_err(|cause| self.sql_error("connect", cause))?;
         for statement in [
             "SET SESSION sql_log_bin = 0".to_string(),
             "DROP USER IF EXISTS ''@'localhost', 'root'@'::1'".to_string(),
@@ -106,15 +93,9 @@ impl MysqlWireServer {
             format!("ALTER USER 'root'@'127.0.0.1' IDENTIFIED BY '{password}'"),
             format!("ALTER USER 'root'@'localhost' IDENTIFIED BY '{password}'"),
         ] {
-            connection
-                .query_drop(statement)
-                .await
-                .map_err(|cause| self.sql_error("set the password of root", cause))?;
+            connection.query_drop(statement).await.map_err(|cause| self.sql_error("set the password of root", cause))?;
         }
-        connection
-            .disconnect()
-            .await
-            .map_err(|cause| self.sql_error("disconnect", cause))?;
+        connection.disconnect().await.map_err(|cause| self.sql_error("disconnect", cause))?;
         self.password = password;
         Ok(())
     }
@@ -125,36 +106,20 @@ impl MysqlWireServer {
 
     fn socket_options(&self) -> Opts {
         let password = Some(self.password.clone()).filter(|password| !password.is_empty());
-        OptsBuilder::default()
-            .user(Some("root"))
-            .pass(password)
-            .socket(Some(self.socket().display().to_string()))
-            .into()
+        OptsBuilder::default().user(Some("root")).pass(password).socket(Some(self.socket().display().to_string())).into()
     }
 
     fn sql_error(&self, attempted: &'static str, cause: mysql_async::Error) -> ServerError {
-        ServerError::Sql {
-            server: self.flavour.server,
-            attempted,
-            cause: Box::new(cause),
-        }
+        ServerError::Sql { server: self.flavour.server, attempted, cause: Box::new(cause) }
     }
 
     /// Runs statements as root, one after the other, on one connection.
     pub async fn execute(&self, statements: &[&str]) -> Result<(), ServerError> {
-        let mut connection = Conn::new(self.socket_options())
-            .await
-            .map_err(|cause| self.sql_error("connect", cause))?;
+        let mut connection = Conn::new(self.socket_options()).await.map_err(|cause| self.sql_error("connect", cause))?;
         for statement in statements {
-            connection
-                .query_drop(*statement)
-                .await
-                .map_err(|cause| self.sql_error("execute a statement", cause))?;
+            connection.query_drop(*statement).await.map_err(|cause| self.sql_error("execute a statement", cause))?;
         }
-        connection
-            .disconnect()
-            .await
-            .map_err(|cause| self.sql_error("disconnect", cause))
+        connection.disconnect().await.map_err(|cause| self.sql_error("disconnect", cause))
     }
 
     /// `MariaDB` or `MySQL`.
@@ -184,10 +149,7 @@ impl MysqlWireServer {
 
     /// `mysql://root:PASSWORD@127.0.0.1:PORT`, without a database.
     pub fn url(&self) -> String {
-        format!(
-            "mysql://root:{}@127.0.0.1:{}",
-            self.password, self.port.number
-        )
+        format!("mysql://root:{}@127.0.0.1:{}", self.password, self.port.number)
     }
 
     /// The url of one database.

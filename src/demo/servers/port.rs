@@ -23,26 +23,15 @@ pub(super) struct Port {
 impl Port {
     /// Reserves a port nobody listens on.
     pub fn reserve() -> Result<Self, ServerError> {
-        (0..ATTEMPTS)
-            .find_map(|_| Self::try_reserve(fastrand::u16(LOWEST..=HIGHEST)))
-            .ok_or(ServerError::NoPort(LOWEST, HIGHEST))
+        (0..ATTEMPTS).find_map(|_| Self::try_reserve(fastrand::u16(LOWEST..=HIGHEST))).ok_or(ServerError::NoPort(LOWEST, HIGHEST))
     }
 
     fn try_reserve(number: u16) -> Option<Self> {
         let lock = std::env::temp_dir().join(format!("strangler-port-{number}.lock"));
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&lock)
-            .ok()?;
+        let file = File::options().create(true).truncate(false).write(true).open(&lock).ok()?;
         file.try_lock().ok()?;
         TcpListener::bind((Ipv4Addr::LOCALHOST, number)).ok()?;
-        Some(Self {
-            number,
-            lock,
-            _locked: file,
-        })
+        Some(Self { number, lock, _locked: file })
     }
 }
 

@@ -30,8 +30,7 @@ impl Postgres {
         let account = Account::choose(folder.path(), &["postgres"])?;
         let password = random_password();
         let password_file = folder.path().join("password");
-        std::fs::write(&password_file, &password)
-            .map_err(|cause| ServerError::system("write a password file", cause))?;
+        std::fs::write(&password_file, &password).map_err(|cause| ServerError::system("write a password file", cause))?;
         account.own(folder.path())?;
         let data = folder.path().join("data");
         // SIGQUIT ends all backends and the shared memory; SIGKILL of the postmaster would leave both for a moment.
@@ -48,21 +47,12 @@ impl Postgres {
                 "--no-sync".into(),
             ])
             .await?;
-        std::fs::remove_file(&password_file)
-            .map_err(|cause| ServerError::system("remove the password file", cause))?;
-        let mut server = Self {
-            process,
-            program: programs.join("postgres"),
-            port: Port::reserve()?,
-            password,
-            options,
-        };
+        std::fs::remove_file(&password_file).map_err(|cause| ServerError::system("remove the password file", cause))?;
+        let mut server = Self { process, program: programs.join("postgres"), port: Port::reserve()?, password, options };
         for attempt in 1.. {
             match server.start_process().await {
                 Ok(()) => break,
-                Err(ServerError::Failed { log, .. })
-                    if attempt < PORT_ATTEMPTS && log.contains("Address already in use") =>
-                {
+                Err(ServerError::Failed { log, .. }) if attempt < PORT_ATTEMPTS && log.contains("Address already in use") => {
                     server.port = Port::reserve()?;
                 }
                 Err(error) => return Err(error),
@@ -99,8 +89,7 @@ impl Postgres {
             match self.wait_until_ready(start).await {
                 // After a SIGKILL of the postmaster its children need a moment to leave the shared memory.
                 Err(ServerError::Failed { log, .. })
-                    if log.contains("shared memory block")
-                        && start.elapsed() < self.options.patience =>
+                    if log.contains("shared memory block") && start.elapsed() < self.options.patience =>
                 {
                     self.process.stop("QUIT", self.options.patience).await?;
                     tokio::time::sleep(Duration::from_millis(100)).await;
@@ -144,17 +133,13 @@ impl Postgres {
     /// Runs SQL text of one or more statements as the superuser in `database`.
     pub async fn execute(&self, database: &str, sql: &str) -> Result<(), ServerError> {
         let client = self.connect(database).await?;
-        client
-            .batch_execute(sql)
-            .await
-            .map_err(|cause| sql_error("execute a statement", cause))
+        client.batch_execute(sql).await.map_err(|cause| sql_error("execute a statement", cause))
     }
 
     /// Creates an empty database and returns its url.
     pub async fn create_database(&self, name: &str) -> Result<String, ServerError> {
         let quoted = name.replace('"', "\"\"");
-        self.execute("postgres", &format!("CREATE DATABASE \"{quoted}\""))
-            .await?;
+        self.execute("postgres", &format!("CREATE DATABASE \"{quoted}\"")).await?;
         Ok(self.url_of(name))
     }
 
@@ -185,10 +170,7 @@ impl Postgres {
 
     /// The url of one database.
     pub fn url_of(&self, database: &str) -> String {
-        format!(
-            "postgresql://postgres:{}@127.0.0.1:{}/{database}",
-            self.password, self.port.number
-        )
+        format!("postgresql://postgres:{}@127.0.0.1:{}/{database}", self.password, self.port.number)
     }
 
     /// Stops the server if it runs and starts it again on the same port, also after [`Self::kill`].
@@ -215,11 +197,7 @@ impl Postgres {
 }
 
 fn sql_error(attempted: &'static str, cause: tokio_postgres::Error) -> ServerError {
-    ServerError::Sql {
-        server: "PostgreSQL",
-        attempted,
-        cause: Box::new(cause),
-    }
+    ServerError::Sql { server: "PostgreSQL", attempted, cause: Box::new(cause) }
 }
 
 /// The folder that holds both `initdb` and `postgres`; Debian keeps one for each version, the newest wins.
@@ -229,18 +207,11 @@ fn program_folder() -> Result<PathBuf, ServerError> {
         .flatten()
         .filter_map(|entry| {
             let entry = entry.ok()?;
-            Some((
-                entry.file_name().to_str()?.parse().ok()?,
-                entry.path().join("bin"),
-            ))
+            Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin")))
         })
         .collect();
     versions.sort();
-    let more: Vec<PathBuf> = versions
-        .into_iter()
-        .rev()
-        .map(|(_, folder)| folder)
-        .collect();
+    let more: Vec<PathBuf> = versions.into_iter().rev().map(|(_, folder)| folder).collect();
     find_program("initdb", &more)
         .and_then(|initdb| initdb.parent().map(PathBuf::from))
         .filter(|folder| folder.join("postgres").is_file())

@@ -29,22 +29,9 @@ pub(super) struct ServerProcess {
 
 impl ServerProcess {
     /// A process that is not started yet. `server` is the name for messages, `end_signal` as for `kill -s`.
-    pub fn new(
-        server: &'static str,
-        folder: TempDir,
-        account: Account,
-        end_signal: &'static str,
-    ) -> Self {
+    pub fn new(server: &'static str, folder: TempDir, account: Account, end_signal: &'static str) -> Self {
         let log = folder.path().join("log");
-        Self {
-            server,
-            command_line: Vec::new(),
-            end_signal,
-            account,
-            log,
-            child: None,
-            folder,
-        }
+        Self { server, command_line: Vec::new(), end_signal, account, log, child: None, folder }
     }
 
     /// Sets program and arguments for the next start.
@@ -66,16 +53,9 @@ impl ServerProcess {
     pub fn spawn(&mut self) -> Result<(), ServerError> {
         let program = self.command_line.first().cloned().unwrap_or_default();
         let failed = |cause| ServerError::system(format!("start {program}"), cause);
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(&self.log)
-            .map_err(failed)?;
+        let log = File::options().create(true).append(true).open(&self.log).map_err(failed)?;
         let mut command = self.account_command(self.end_signal);
-        command
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().map_err(failed)?)
-            .stderr(log);
+        command.stdin(Stdio::null()).stdout(log.try_clone().map_err(failed)?).stderr(log);
         self.child = Some(spawn_tied_to_us(command).map_err(failed)?);
         Ok(())
     }
@@ -108,12 +88,7 @@ impl ServerProcess {
             }
         };
         // An own process group: Ctrl-C on the terminal is for us, and we end the servers in order.
-        command
-            .args(parts)
-            .process_group(0)
-            .current_dir(self.folder())
-            .env("HOME", self.folder())
-            .env("LC_ALL", "C");
+        command.args(parts).process_group(0).current_dir(self.folder()).env("HOME", self.folder()).env("LC_ALL", "C");
         // A MariaDB that starts removes every `#sql*` file in its temp folder, also those of its neighbours.
         command.env("TMPDIR", self.folder());
         command
@@ -135,9 +110,7 @@ impl ServerProcess {
         let Some(child) = self.child.as_mut() else {
             return Ok(None);
         };
-        let status = child
-            .try_wait()
-            .map_err(|cause| ServerError::system(format!("wait for {}", self.server), cause))?;
+        let status = child.try_wait().map_err(|cause| ServerError::system(format!("wait for {}", self.server), cause))?;
         if status.is_some() {
             self.child = None;
         }
@@ -145,10 +118,7 @@ impl ServerProcess {
     }
 
     /// Waits for the process to end by itself; `None` if it still runs after `patience`.
-    pub async fn wait(
-        &mut self,
-        patience: Duration,
-    ) -> Result<Option<std::process::ExitStatus>, ServerError> {
+    pub async fn wait(&mut self, patience: Duration) -> Result<Option<std::process::ExitStatus>, ServerError> {
         let start = Instant::now();
         while self.child.is_some() {
             if let Some(status) = self.ended()? {
@@ -166,11 +136,7 @@ impl ServerProcess {
     pub async fn stop(&mut self, signal: &str, patience: Duration) -> Result<(), ServerError> {
         self.send(signal)?;
         self.wait(patience).await?;
-        if self.child.is_some() {
-            Err(self.failed("stop"))
-        } else {
-            Ok(())
-        }
+        if self.child.is_some() { Err(self.failed("stop")) } else { Ok(()) }
     }
 
     /// Ends the process without asking (SIGKILL), as a crash or a power cut of the machine would; and with it what it has started, for
@@ -180,14 +146,9 @@ impl ServerProcess {
             return Ok(());
         };
         let pid = child.id();
-        let failed =
-            |cause| ServerError::system(format!("kill {} (pid {pid})", self.server), cause);
+        let failed = |cause| ServerError::system(format!("kill {} (pid {pid})", self.server), cause);
         signal("KILL", &format!("-{pid}")).map_err(failed)?;
-        child
-            .kill()
-            .and_then(|()| child.wait())
-            .map(drop)
-            .map_err(failed)?;
+        child.kill().and_then(|()| child.wait()).map(drop).map_err(failed)?;
         // What it has started needs a moment to be gone; until then it may still write into the folder.
         for _ in 0..50 {
             if !signal("0", &format!("-{pid}")).map_err(failed)? {
@@ -200,34 +161,21 @@ impl ServerProcess {
 
     fn send(&self, name: &str) -> Result<(), ServerError> {
         let Some(pid) = self.pid() else { return Ok(()) };
-        signal(name, &pid.to_string()).map(drop).map_err(|cause| {
-            ServerError::system(
-                format!("send SIG{name} to {} (pid {pid})", self.server),
-                cause,
-            )
-        })
+        signal(name, &pid.to_string())
+            .map(drop)
+            .map_err(|cause| ServerError::system(format!("send SIG{name} to {} (pid {pid})", self.server), cause))
     }
 
     /// The end of the log, for messages.
     pub fn log_tail(&self) -> String {
-        let text = std::fs::read(&self.log)
-            .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-            .unwrap_or_default();
+        let text = std::fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
-        lines
-            .iter()
-            .skip(lines.len().saturating_sub(LOG_LINES))
-            .map(|line| format!("  {line}\n"))
-            .collect()
+        lines.iter().skip(lines.len().saturating_sub(LOG_LINES)).map(|line| format!("  {line}\n")).collect()
     }
 
     /// An error that carries the end of the log.
     pub fn failed(&self, wanted: &'static str) -> ServerError {
-        ServerError::Failed {
-            server: self.server,
-            wanted,
-            log: self.log_tail(),
-        }
+        ServerError::Failed { server: self.server, wanted, log: self.log_tail() }
     }
 }
 
@@ -259,11 +207,7 @@ impl Drop for ServerProcess {
 /// A new private folder, short enough for a Unix socket in it.
 pub(in crate::demo) fn private_folder(prefix: &str) -> Result<TempDir, ServerError> {
     let system = std::env::temp_dir();
-    let base = if system.as_os_str().len() > 50 {
-        PathBuf::from("/tmp")
-    } else {
-        system
-    };
+    let base = if system.as_os_str().len() > 50 { PathBuf::from("/tmp") } else { system };
     tempfile::Builder::new()
         .prefix(prefix)
         .permissions(std::fs::Permissions::from_mode(0o700)) // the socket in it is a way in without a password
@@ -294,9 +238,7 @@ static LAUNCHER: LazyLock<Sender<Launch>> = LazyLock::new(|| {
         }
     };
     // Without the thread the channel is closed, which `spawn_tied_to_us` reports.
-    let _ = std::thread::Builder::new()
-        .name("server-launcher".into())
-        .spawn(run);
+    let _ = std::thread::Builder::new().name("server-launcher".into()).spawn(run);
     sender
 });
 

@@ -12,27 +12,13 @@ async fn ask(url: &str, question: &str) -> String {
 
 async fn goes_down_and_comes_back(mut server: MysqlWireServer) {
     server
-        .execute(&[
-            "CREATE DATABASE d",
-            "CREATE TABLE d.t (a INT PRIMARY KEY) ENGINE=InnoDB",
-            "INSERT INTO d.t VALUES (7)",
-        ])
+        .execute(&["CREATE DATABASE d", "CREATE TABLE d.t (a INT PRIMARY KEY) ENGINE=InnoDB", "INSERT INTO d.t VALUES (7)"])
         .await
         .unwrap();
     assert_eq!(ask(&server.url_of("d"), "SELECT a FROM t").await, "7");
-    let (port, folder, uuid) = (
-        server.port(),
-        server.folder().to_path_buf(),
-        ask(&server.url(), "SELECT @@server_id").await,
-    );
+    let (port, folder, uuid) = (server.port(), server.folder().to_path_buf(), ask(&server.url(), "SELECT @@server_id").await);
     server.restart().await.unwrap();
-    assert_eq!(
-        (
-            server.port(),
-            ask(&server.url(), "SELECT @@server_id").await
-        ),
-        (port, uuid)
-    );
+    assert_eq!((server.port(), ask(&server.url(), "SELECT @@server_id").await), (port, uuid));
     server.kill().unwrap();
     assert_eq!(server.pid(), None);
     server.restart().await.unwrap();
@@ -45,17 +31,9 @@ async fn goes_down_and_comes_back(mut server: MysqlWireServer) {
 
 #[tokio::test]
 async fn mariadb_goes_down_and_comes_back() {
-    let server = MariaDb::start(ServerOptions::with_args(["--binlog-row-image=MINIMAL"]))
-        .await
-        .unwrap();
-    assert_eq!(
-        ask(&server.url(), "SELECT @@binlog_row_image").await,
-        "MINIMAL"
-    );
-    assert_eq!(
-        ask(&server.url(), "SELECT @@binlog_row_metadata").await,
-        "FULL"
-    );
+    let server = MariaDb::start(ServerOptions::with_args(["--binlog-row-image=MINIMAL"])).await.unwrap();
+    assert_eq!(ask(&server.url(), "SELECT @@binlog_row_image").await, "MINIMAL");
+    assert_eq!(ask(&server.url(), "SELECT @@binlog_row_metadata").await, "FULL");
     goes_down_and_comes_back(server).await;
 }
 
@@ -63,10 +41,7 @@ async fn mariadb_goes_down_and_comes_back() {
 #[tokio::test]
 async fn each_server_has_a_temp_folder_of_its_own() {
     let server = MariaDb::start(ServerOptions::default()).await.unwrap();
-    assert_eq!(
-        ask(&server.url(), "SELECT @@tmpdir").await,
-        server.folder().display().to_string()
-    );
+    assert_eq!(ask(&server.url(), "SELECT @@tmpdir").await, server.folder().display().to_string());
 }
 
 #[tokio::test]
@@ -77,10 +52,7 @@ async fn two_mysql_servers_have_two_identities() {
     }
     let first = MySql::start(ServerOptions::default()).await.unwrap();
     let second = MySql::start(ServerOptions::default()).await.unwrap();
-    assert_ne!(
-        ask(&first.url(), "SELECT @@server_uuid").await,
-        ask(&second.url(), "SELECT @@server_uuid").await
-    );
+    assert_ne!(ask(&first.url(), "SELECT @@server_uuid").await, ask(&second.url(), "SELECT @@server_uuid").await);
     goes_down_and_comes_back(first).await;
 }
 
@@ -88,34 +60,15 @@ async fn two_mysql_servers_have_two_identities() {
 async fn postgres_goes_down_and_comes_back() {
     let mut server = Postgres::start(ServerOptions::default()).await.unwrap();
     let url = server.create_database("orders").await.unwrap();
-    server
-        .execute("orders", "CREATE TABLE t (a int); INSERT INTO t VALUES (7)")
-        .await
-        .unwrap();
-    let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls)
-        .await
-        .unwrap();
+    server.execute("orders", "CREATE TABLE t (a int); INSERT INTO t VALUES (7)").await.unwrap();
+    let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);
-    assert_eq!(
-        client
-            .query_one("SELECT a FROM t", &[])
-            .await
-            .unwrap()
-            .get::<_, i32>(0),
-        7
-    );
+    assert_eq!(client.query_one("SELECT a FROM t", &[]).await.unwrap().get::<_, i32>(0), 7);
     server.restart().await.unwrap();
     server.kill().unwrap();
     server.restart().await.unwrap();
     let again = server.connect("orders").await.unwrap();
-    assert_eq!(
-        again
-            .query_one("SELECT a FROM t", &[])
-            .await
-            .unwrap()
-            .get::<_, i32>(0),
-        7
-    );
+    assert_eq!(again.query_one("SELECT a FROM t", &[]).await.unwrap().get::<_, i32>(0), 7);
     let folder = server.folder().to_path_buf();
     drop(server);
     assert!(!folder.exists());
@@ -123,9 +76,7 @@ async fn postgres_goes_down_and_comes_back() {
 
 #[tokio::test]
 async fn a_server_that_cannot_start_says_what_it_wrote() {
-    let Err(error) = MariaDb::start(ServerOptions::with_args(["--no-such-option"])).await else {
-        panic!("it started")
-    };
+    let Err(error) = MariaDb::start(ServerOptions::with_args(["--no-such-option"])).await else { panic!("it started") };
     assert!(error.to_string().contains("no-such-option"), "{error}");
 }
 
@@ -139,21 +90,9 @@ async fn child_that_starts_a_server_and_waits() {
     };
     let mariadb = MariaDb::start(ServerOptions::default()).await.unwrap();
     let postgres = Postgres::start(ServerOptions::default()).await.unwrap();
-    let folders = format!(
-        "{} {}",
-        mariadb.folder().display(),
-        postgres.folder().display()
-    );
+    let folders = format!("{} {}", mariadb.folder().display(), postgres.folder().display());
     let unfinished = std::path::PathBuf::from(&report).with_extension("new");
-    std::fs::write(
-        &unfinished,
-        format!(
-            "{} {} {folders}",
-            mariadb.pid().unwrap(),
-            postgres.pid().unwrap()
-        ),
-    )
-    .unwrap();
+    std::fs::write(&unfinished, format!("{} {} {folders}", mariadb.pid().unwrap(), postgres.pid().unwrap())).unwrap();
     std::fs::rename(unfinished, report).unwrap();
     std::future::pending().await
 }
@@ -163,10 +102,7 @@ async fn servers_die_with_a_parent_that_is_killed() {
     let folder = tempfile::tempdir().unwrap();
     let report = folder.path().join("pids");
     let mut child = std::process::Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "demo::servers::tests::child_that_starts_a_server_and_waits",
-        ])
+        .args(["--exact", "demo::servers::tests::child_that_starts_a_server_and_waits"])
         .env(CHILD, &report)
         .stdout(std::process::Stdio::null())
         .spawn()
@@ -191,6 +127,5 @@ async fn servers_die_with_a_parent_that_is_killed() {
 
 /// A process that is neither gone nor a zombie waiting for somebody to collect it.
 fn alive(pid: &str) -> bool {
-    std::fs::read_to_string(format!("/proc/{pid}/stat"))
-        .is_ok_and(|stat| !stat.rsplit(')').next().unwrap().starts_with(" Z"))
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.rsplit(')').next().unwrap().starts_with(" Z"))
 }

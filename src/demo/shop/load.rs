@@ -30,11 +30,7 @@ pub struct ShopOptions {
 
 impl Default for ShopOptions {
     fn default() -> Self {
-        Self {
-            orders: 10_000,
-            seed: 1,
-            connections: 3,
-        }
+        Self { orders: 10_000, seed: 1, connections: 3 }
     }
 }
 
@@ -76,10 +72,7 @@ pub async fn load_with_progress(
     progress: impl Fn(LoadProgress) + Send + Sync + 'static,
 ) -> Result<LoadReport, ShopError> {
     if !(1..=9_999_999).contains(&options.orders) {
-        return Err(ShopError::Url(format!(
-            "orders must be between 1 and 9999999, not {}",
-            options.orders
-        )));
+        return Err(ShopError::Url(format!("orders must be between 1 and 9999999, not {}", options.orders)));
     }
     let shop = Opts::from_url(url).map_err(|cause| ShopError::Url(cause.to_string()))?;
     create(&shop).await?;
@@ -89,15 +82,10 @@ pub async fn load_with_progress(
         tasks.spawn(drain(shop.clone(), work.clone()));
     }
     while let Some(ended) = tasks.join_next().await {
-        ended.map_err(|cause| {
-            ShopError::database("load the shop", mysql_async::Error::Other(Box::new(cause)))
-        })??;
+        ended.map_err(|cause| ShopError::database("load the shop", mysql_async::Error::Other(Box::new(cause))))??;
     }
     analyze(&shop).await?;
-    Ok(LoadReport {
-        rows: work.rows.load(Ordering::Relaxed),
-        orders: options.orders,
-    })
+    Ok(LoadReport { rows: work.rows.load(Ordering::Relaxed), orders: options.orders })
 }
 
 /// Opens a connection in the session of the old application.
@@ -108,58 +96,29 @@ pub(super) async fn connect(options: &Opts) -> Result<Conn, mysql_async::Error> 
 }
 
 async fn create(shop: &Opts) -> Result<(), ShopError> {
-    let name = shop
-        .db_name()
-        .ok_or_else(|| ShopError::Url("no database named at the end of the url".into()))?;
+    let name = shop.db_name().ok_or_else(|| ShopError::Url("no database named at the end of the url".into()))?;
     let failed = |attempted: &str| {
         let attempted = format!("{attempted} {name}");
         move |cause| ShopError::database(attempted, cause)
     };
-    let server = OptsBuilder::from_opts(shop.clone())
-        .db_name(None::<String>)
-        .into();
-    let mut connection = connect(&server)
-        .await
-        .map_err(failed("connect to create database"))?;
+    let server = OptsBuilder::from_opts(shop.clone()).db_name(None::<String>).into();
+    let mut connection = connect(&server).await.map_err(failed("connect to create database"))?;
     let quoted = name.replace('`', "``");
-    let sql = format!(
-        "CREATE DATABASE IF NOT EXISTS `{quoted}` CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci"
-    );
-    connection
-        .query_drop(sql)
-        .await
-        .map_err(failed("create database"))?;
-    connection
-        .query_drop(format!("USE `{quoted}`"))
-        .await
-        .map_err(failed("use database"))?;
+    let sql = format!("CREATE DATABASE IF NOT EXISTS `{quoted}` CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci");
+    connection.query_drop(sql).await.map_err(failed("create database"))?;
+    connection.query_drop(format!("USE `{quoted}`")).await.map_err(failed("use database"))?;
     for statement in statements() {
-        connection
-            .query_drop(statement)
-            .await
-            .map_err(failed("create a table in"))?;
+        connection.query_drop(statement).await.map_err(failed("create a table in"))?;
     }
-    connection
-        .disconnect()
-        .await
-        .map_err(failed("disconnect from"))
+    connection.disconnect().await.map_err(failed("disconnect from"))
 }
 
 /// Fresh statistics: right after a load MySQL's are those of empty tables, and its plans scan where they should look up.
 async fn analyze(shop: &Opts) -> Result<(), ShopError> {
     let failed = |cause| ShopError::database("analyze the tables of the shop", cause);
     let mut connection = connect(shop).await.map_err(failed)?;
-    let tables: Vec<String> = connection
-        .query("SHOW TABLES LIKE 'tb\\_%'")
-        .await
-        .map_err(failed)?;
-    connection
-        .query_drop(format!(
-            "ANALYZE NO_WRITE_TO_BINLOG TABLE {}",
-            tables.join(", ")
-        ))
-        .await
-        .map_err(failed)?;
+    let tables: Vec<String> = connection.query("SHOW TABLES LIKE 'tb\\_%'").await.map_err(failed)?;
+    connection.query_drop(format!("ANALYZE NO_WRITE_TO_BINLOG TABLE {}", tables.join(", "))).await.map_err(failed)?;
     connection.disconnect().await.map_err(failed)
 }
 
@@ -178,21 +137,11 @@ struct Work {
 impl Work {
     fn new(options: ShopOptions, report: Report) -> Self {
         let sizes = Sizes::of(options.orders);
-        Self {
-            options,
-            sizes,
-            next: AtomicU32::new(0),
-            chunks: AtomicU32::new(0),
-            rows: AtomicU64::new(0),
-            report,
-        }
+        Self { options, sizes, next: AtomicU32::new(0), chunks: AtomicU32::new(0), rows: AtomicU64::new(0), report }
     }
 
     fn master_chunks(&self) -> (u32, u32) {
-        (
-            self.sizes.customers.div_ceil(CHUNK_MASTERS),
-            self.sizes.items.div_ceil(CHUNK_MASTERS),
-        )
+        (self.sizes.customers.div_ceil(CHUNK_MASTERS), self.sizes.items.div_ceil(CHUNK_MASTERS))
     }
 
     fn total(&self) -> u32 {
@@ -221,11 +170,7 @@ impl Work {
     fn done(&self, rows: u64) {
         let rows = self.rows.fetch_add(rows, Ordering::Relaxed) + rows;
         let chunks = self.chunks.fetch_add(1, Ordering::Relaxed) + 1;
-        (self.report)(LoadProgress {
-            rows,
-            chunks,
-            chunks_total: self.total(),
-        });
+        (self.report)(LoadProgress { rows, chunks, chunks_total: self.total() });
     }
 }
 
@@ -244,15 +189,13 @@ async fn drain(shop: Opts, work: Arc<Work>) -> Result<(), ShopError> {
 }
 
 async fn write(connection: &mut Conn, inserts: &[Insert]) -> Result<(), ShopError> {
-    let (after, inside): (Vec<&Insert>, Vec<&Insert>) = inserts
-        .iter()
-        .partition(|insert| NOT_TRANSACTIONAL.contains(&insert.table));
+    let (after, inside): (Vec<&Insert>, Vec<&Insert>) =
+        inserts.iter().partition(|insert| NOT_TRANSACTIONAL.contains(&insert.table));
     for attempt in 1.. {
         match transaction(connection, &inside).await {
-            Err(ShopError::Database {
-                cause: mysql_async::Error::Server(error),
-                ..
-            }) if error.code == 1213 && attempt < ATTEMPTS => {
+            Err(ShopError::Database { cause: mysql_async::Error::Server(error), .. })
+                if error.code == 1213 && attempt < ATTEMPTS =>
+            {
                 // a deadlock victim is rolled back as a whole
             }
             Err(error) => return Err(error),
@@ -278,8 +221,5 @@ async fn execute(connection: &mut Conn, insert: &Insert) -> Result<(), ShopError
     let Some(statement) = insert.statement() else {
         return Ok(());
     };
-    connection
-        .query_drop(statement)
-        .await
-        .map_err(|cause| ShopError::database(format!("load {}", insert.table), cause))
+    connection.query_drop(statement).await.map_err(|cause| ShopError::database(format!("load {}", insert.table), cause))
 }

@@ -37,10 +37,7 @@ pub enum ShopError {
 
 impl ShopError {
     fn database(attempted: impl Into<String>, cause: mysql_async::Error) -> Self {
-        Self::Database {
-            attempted: attempted.into(),
-            cause,
-        }
+        Self::Database { attempted: attempted.into(), cause }
     }
 }
 

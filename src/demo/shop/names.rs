@@ -21,83 +21,18 @@ pub(super) const CODES: &[(&str, &str, &[Code])] = &[
             ("90", "취소"),
         ],
     ),
-    (
-        "DTL_ST",
-        "상세상태",
-        &[
-            ("10", "접수"),
-            ("30", "출고"),
-            ("50", "완료"),
-            ("70", "반품"),
-            ("90", "취소"),
-        ],
-    ),
-    (
-        "PAY_ST",
-        "결제상태",
-        &[
-            ("10", "입금대기"),
-            ("20", "결제완료"),
-            ("30", "부분취소"),
-            ("90", "결제취소"),
-        ],
-    ),
-    (
-        "DLV_ST",
-        "배송상태",
-        &[
-            ("10", "배송준비"),
-            ("20", "집화"),
-            ("30", "배송중"),
-            ("50", "배송완료"),
-        ],
-    ),
-    (
-        "CHNL",
-        "주문채널",
-        &[
-            ("TV", "TV방송"),
-            ("WEB", "인터넷몰"),
-            ("MOB", "모바일"),
-            ("ARS", "자동주문"),
-            ("CTL", "카탈로그"),
-        ],
-    ),
-    (
-        "MBR_ST",
-        "회원상태",
-        &[("10", "정상"), ("20", "휴면"), ("90", "탈퇴")],
-    ),
-    (
-        "CLM_RS",
-        "클레임사유",
-        &[
-            ("01", "단순변심"),
-            ("02", "상품불량"),
-            ("03", "오배송"),
-            ("04", "배송지연"),
-        ],
-    ),
-    (
-        "RGN",
-        "지역",
-        &[("01", "수도권"), ("02", "영남"), ("03", "호남")],
-    ),
+    ("DTL_ST", "상세상태", &[("10", "접수"), ("30", "출고"), ("50", "완료"), ("70", "반품"), ("90", "취소")]),
+    ("PAY_ST", "결제상태", &[("10", "입금대기"), ("20", "결제완료"), ("30", "부분취소"), ("90", "결제취소")]),
+    ("DLV_ST", "배송상태", &[("10", "배송준비"), ("20", "집화"), ("30", "배송중"), ("50", "배송완료")]),
+    ("CHNL", "주문채널", &[("TV", "TV방송"), ("WEB", "인터넷몰"), ("MOB", "모바일"), ("ARS", "자동주문"), ("CTL", "카탈로그")]),
+    ("MBR_ST", "회원상태", &[("10", "정상"), ("20", "휴면"), ("90", "탈퇴")]),
+    ("CLM_RS", "클레임사유", &[("01", "단순변심"), ("02", "상품불량"), ("03", "오배송"), ("04", "배송지연")]),
+    ("RGN", "지역", &[("01", "수도권"), ("02", "영남"), ("03", "호남")]),
 ];
 
-pub(super) const GRADES: &[(&str, &str, i64)] = &[
-    ("V", "VIP", 300),
-    ("G", "골드", 200),
-    ("S", "실버", 100),
-    ("W", "웰컴", 50),
-];
-pub(super) const CARRIERS: &[(&str, &str)] = &[
-    ("01", "대한통운"),
-    ("02", "한진택배"),
-    ("03", "우체국택배"),
-    ("04", "롯데택배"),
-    ("09", "직접배송"),
-];
+pub(super) const GRADES: &[(&str, &str, i64)] = &[("V", "VIP", 300), ("G", "골드", 200), ("S", "실버", 100), ("W", "웰컴", 50)];
+pub(super) const CARRIERS: &[(&str, &str)] =
+    &[("01", "대한통운"), ("02", "한진택배"), ("03", "우체국택배"), ("04", "롯데택배"), ("09", "직접배송")];
 pub(super) const METHODS: &[(&str, &str, &str)] = &[
     ("01", "신용카드", "2.450"),
     ("02", "무통장입금", "0.000"),
@@ -105,11 +40,7 @@ pub(super) const METHODS: &[(&str, &str, &str)] = &[
     ("04", "간편결제", "1.925"),
     ("09", "상품권", "0.500"),
 ];
-pub(super) const WAREHOUSES: &[(&str, &str)] = &[
-    ("W01", "이천물류센터"),
-    ("W02", "군포물류센터"),
-    ("W03", "양산물류센터"),
-];
+pub(super) const WAREHOUSES: &[(&str, &str)] = &[("W01", "이천물류센터"), ("W02", "군포물류센터"), ("W03", "양산물류센터")];
 pub(super) const CATEGORIES: &[(&str, &str)] = &[
     ("01", "패션"),
     ("0101", "여성의류"),
@@ -134,8 +65,8 @@ pub(super) const CATEGORIES: &[(&str, &str)] = &[
 ];
 /// Leaf categories in use; the last two have no row.
 const LEAVES: &[&str] = &[
-    "010101", "010102", "010201", "020101", "020102", "020201", "030101", "030102", "040101",
-    "040102", "0401", "03", "050101", "990001",
+    "010101", "010102", "010201", "020101", "020102", "020201", "030101", "030102", "040101", "040102", "0401", "03", "050101",
+    "990001",
 ];
 pub(super) const BRANDS: &[(&str, &str, Option<&str>)] = &[
     ("B001", "한샘", Some("Hanssem")),
@@ -158,13 +89,9 @@ const VENDORS: &[&str] = &[
     "쫀득떡집",
     "(주)가나다",
 ];
-const SURNAMES: &[&str] = &[
-    "김", "이", "박", "최", "정", "강", "조", "윤", "장", "임", "남궁", "황보",
-];
-const GIVEN: &[&str] = &[
-    "민준", "서연", "도윤", "지우", "하준", "서현", "영희", "철수", "똠이", "슬기", "아름", "빛나",
-    "현우", "수빈",
-];
+const SURNAMES: &[&str] = &["김", "이", "박", "최", "정", "강", "조", "윤", "장", "임", "남궁", "황보"];
+const GIVEN: &[&str] =
+    &["민준", "서연", "도윤", "지우", "하준", "서현", "영희", "철수", "똠이", "슬기", "아름", "빛나", "현우", "수빈"];
 const GOODS: &[&str] = &[
     "원피스",
     "블라우스",
@@ -178,33 +105,10 @@ const GOODS: &[&str] = &[
     "극세사이불",
     "똠양꿍 밀키트",
 ];
-const MARKS: &[&str] = &[
-    "[방송중]",
-    "[무료배송]",
-    "(특가)",
-    "",
-    "",
-    "20% 할인",
-    "\\한정\\",
-    "1+1",
-];
-const OPTIONS: &[&str] = &[
-    "블랙/M",
-    "화이트/L",
-    "네이비/XL",
-    "단품",
-    "2박스",
-    "선물포장",
-    "",
-    "색상랜덤 ",
-];
-const ROADS: &[&str] = &[
-    "서울 강남구 테헤란로",
-    "부산 해운대구 센텀로",
-    "경기 성남시 판교역로",
-    "광주 서구 상무대로",
-    "제주 제주시 첨단로",
-];
+const MARKS: &[&str] = &["[방송중]", "[무료배송]", "(특가)", "", "", "20% 할인", "\\한정\\", "1+1"];
+const OPTIONS: &[&str] = &["블랙/M", "화이트/L", "네이비/XL", "단품", "2박스", "선물포장", "", "색상랜덤 "];
+const ROADS: &[&str] =
+    &["서울 강남구 테헤란로", "부산 해운대구 센텀로", "경기 성남시 판교역로", "광주 서구 상무대로", "제주 제주시 첨단로"];
 const MEMOS: &[&str] = &[
     "👍 빠른 배송 부탁드려요 🎁",
     "부재시 경비실",
@@ -220,9 +124,7 @@ const SHOWS: &[&str] = &["최유라쇼", "왕톡", "동가게", "쇼미더트렌
 
 /// A random element; `""` of an empty list.
 pub(super) fn pick<'a>(rng: &mut Rng, list: &[&'a str]) -> &'a str {
-    list.get(rng.usize(..list.len().max(1)))
-        .copied()
-        .unwrap_or_default()
+    list.get(rng.usize(..list.len().max(1))).copied().unwrap_or_default()
 }
 
 /// True once in `n`.
@@ -247,14 +149,7 @@ pub(super) fn plain_person(rng: &mut Rng) -> String {
 }
 
 pub(super) fn item(rng: &mut Rng) -> String {
-    format!(
-        "{} {} {}",
-        pick(rng, MARKS),
-        pick(rng, GOODS),
-        rng.u32(1..999)
-    )
-    .trim_start()
-    .into()
+    format!("{} {} {}", pick(rng, MARKS), pick(rng, GOODS), rng.u32(1..999)).trim_start().into()
 }
 
 pub(super) fn option(rng: &mut Rng) -> &'static str {
@@ -267,12 +162,7 @@ pub(super) fn vendor(rng: &mut Rng) -> String {
 
 /// The first name of vendor `number`; all syllables appear even in the smallest shop.
 pub(super) fn first_vendor(number: u32) -> String {
-    let name = VENDORS
-        .iter()
-        .cycle()
-        .nth(number as usize % VENDORS.len())
-        .copied()
-        .unwrap_or_default();
+    let name = VENDORS.iter().cycle().nth(number as usize % VENDORS.len()).copied().unwrap_or_default();
     format!("{name} {number}호점")
 }
 
@@ -281,11 +171,7 @@ pub(super) fn address(rng: &mut Rng) -> String {
 }
 
 pub(super) fn memo(rng: &mut Rng) -> Option<&'static str> {
-    if once_in(rng, 12) {
-        None
-    } else {
-        Some(pick(rng, MEMOS))
-    }
+    if once_in(rng, 12) { None } else { Some(pick(rng, MEMOS)) }
 }
 
 pub(super) fn show(rng: &mut Rng) -> &'static str {
@@ -293,11 +179,7 @@ pub(super) fn show(rng: &mut Rng) -> &'static str {
 }
 
 pub(super) fn category(rng: &mut Rng) -> Option<&'static str> {
-    if once_in(rng, 25) {
-        None
-    } else {
-        Some(pick(rng, LEAVES))
-    }
+    if once_in(rng, 25) { None } else { Some(pick(rng, LEAVES)) }
 }
 
 /// A postcode in one of the three forms twenty years left behind.
@@ -349,16 +231,7 @@ mod tests {
     fn choices_repeat_with_the_seed() {
         let draw = |seed| {
             let mut rng = Rng::with_seed(seed);
-            (0..50)
-                .map(|_| {
-                    format!(
-                        "{:?}{}{}",
-                        person(&mut rng),
-                        item(&mut rng),
-                        postcode(&mut rng)
-                    )
-                })
-                .collect::<Vec<_>>()
+            (0..50).map(|_| format!("{:?}{}{}", person(&mut rng), item(&mut rng), postcode(&mut rng))).collect::<Vec<_>>()
         };
         assert_eq!(draw(7), draw(7));
         assert_ne!(draw(7), draw(8));

@@ -44,12 +44,7 @@ pub(super) struct Insert {
 impl Insert {
     /// An empty insert into all columns of `table`.
     pub fn into(table: &'static str) -> Self {
-        Self {
-            table,
-            rows: 0,
-            text: String::new(),
-            fresh: true,
-        }
+        Self { table, rows: 0, text: String::new(), fresh: true }
     }
 
     /// Begins the next row.
@@ -124,9 +119,6 @@ mod tests {
         assert_eq!(insert.statement(), None);
         insert.row().text("a'b\\").number(-3).money(-1205);
         insert.row().null().number_or_null(None).money(7);
-        assert_eq!(
-            insert.statement().unwrap(),
-            "INSERT INTO t VALUES ('a\\'b\\\\',-3,-12.05),(NULL,NULL,0.07)"
-        );
+        assert_eq!(insert.statement().unwrap(), "INSERT INTO t VALUES ('a\\'b\\\\',-3,-12.05),(NULL,NULL,0.07)");
     }
 }

@@ -106,7 +106,14 @@ fn run(seed: u64, batches: usize) {
 
 fn chunk(plan: &Plan, table: TableId, rows: &[Row]) -> Chunk {
     let server = "s".to_owned();
-    let position = BinlogPosition { server, file: "binlog.000001".into(), offset: 4, gtid: String::new(), prepared_from: None, appended: Vec::new() };
+    let position = BinlogPosition {
+        server,
+        file: "binlog.000001".into(),
+        offset: 4,
+        gtid: String::new(),
+        prepared_from: None,
+        appended: Vec::new(),
+    };
     let rows = rows.iter().map(|row| project(plan, table, row)).collect();
     Chunk { table, index: 0, rows, high: Position::Binlog(position), exact: true }
 }

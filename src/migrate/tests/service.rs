@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::world::{Fuse, World, offset};
 use crate::error::{Class, Error, Result};
-use crate::schema::TargetTable;
 use crate::finding::Finding;
+use crate::schema::TargetTable;
 use crate::target::{Advance, Checkpoint, Phase, TableState, Target};
 use crate::value::{Row, Value};
 use crate::write::WriteBatch;

@@ -6,14 +6,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::change::{Change, Chunk, Image, KeyRange, Operation, SourceEvent, Transaction};
 use crate::error::{Class, Error, Result};
-use crate::position::{BinlogPosition, Position};
-use crate::schema::{Column, DataType, Flavor, Generated, SessionSettings, SourceCatalog, TableLayout, TableName, TableSchema, UniqueKey};
 use crate::finding::Finding;
+use crate::position::{BinlogPosition, Position};
+use crate::schema::{
+    Column, DataType, Flavor, Generated, SessionSettings, SourceCatalog, TableLayout, TableName, TableSchema, UniqueKey,
+};
 use crate::source::{Layouts, PlannedAccess, Source, SourceStream};
 use crate::value::{Collation, Row, Value};
 
 /// Orders name a customer by a join key that may be NULL, dangling, or re-assigned.
-pub const SQL: &str = "SELECT o.id AS id, c.name AS name, o.amount AS amount FROM orders o LEFT JOIN customers c ON c.id = o.customer";
+pub const SQL: &str =
+    "SELECT o.id AS id, c.name AS name, o.amount AS amount FROM orders o LEFT JOIN customers c ON c.id = o.customer";
 
 pub type Tables = [BTreeMap<i64, Row>; 2];
 pub const CUSTOMERS: usize = 0;
@@ -254,7 +257,8 @@ impl Source for World {
         let state = self.touched()?;
         let table = &state.tables[layout.id.0 as usize];
         let inside = |key: &i64| {
-            range.after.as_ref().is_none_or(|after| *key > key_of(after)) && range.up_to.as_ref().is_none_or(|up_to| *key <= key_of(up_to))
+            range.after.as_ref().is_none_or(|after| *key > key_of(after))
+                && range.up_to.as_ref().is_none_or(|up_to| *key <= key_of(up_to))
         };
         let rows = table.iter().filter(|(key, _)| inside(key)).map(|(_, row)| row.clone()).collect();
         Ok(Chunk { table: layout.id, index, rows, high: position(state.log.len()), exact: false })

@@ -95,11 +95,7 @@ pub async fn build(conn: &mut Conn, limit: Duration, server: &Server, name: &str
         return all_planes(conn, limit, name, charset, pads).await;
     }
     let weights = plane_weights(conn, limit, name, charset, 0).await?;
-    let supplementary = if charset == "utf8mb4" {
-        Some(weight(conn, limit, name, charset, "\u{1f600}").await?)
-    } else {
-        None
-    };
+    let supplementary = if charset == "utf8mb4" { Some(weight(conn, limit, name, charset, "\u{1f600}").await?) } else { None };
     Ok(Some(Collation::weighted(name, charset, pads, weights, supplementary)))
 }
 

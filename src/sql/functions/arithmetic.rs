@@ -8,7 +8,8 @@ use crate::sql::functions::{Function, coerce, mismatch, no_value, take};
 use crate::sql::query::{Expr, ExprKind, Span};
 use crate::sql::types::NumericClass;
 use crate::sql::types::{
-    BIGINT, Numeric, Refusal, TypeContext, constant, decimal_type, is_temporal, node, numeric, settle, to_decimal, to_double, type_name,
+    BIGINT, Numeric, Refusal, TypeContext, constant, decimal_type, is_temporal, node, numeric, settle, to_decimal, to_double,
+    type_name,
 };
 use crate::value::{Decimal, Value};
 
@@ -201,7 +202,9 @@ fn in_range(result: Option<i128>, unsigned: bool, expr: &Expr) -> Result<Value> 
         true => u64::try_from(wide).ok().map(Value::UInt),
         false => i64::try_from(wide).ok().map(Value::Int),
     });
-    value.ok_or_else(|| no_value(expr, if unsigned { "a BIGINT UNSIGNED value is out of range" } else { "a BIGINT value is out of range" }))
+    value.ok_or_else(|| {
+        no_value(expr, if unsigned { "a BIGINT UNSIGNED value is out of range" } else { "a BIGINT value is out of range" })
+    })
 }
 
 fn double_call(function: &Function, expr: &Expr, left: &Value, right: &Value) -> Result<Value> {
@@ -264,7 +267,8 @@ pub(crate) fn quotient(left: &Decimal, right: &Decimal, increment: u32) -> Optio
 
 /// Words before the point that the source reserves for a quotient.
 fn quotient_words(left: &Decimal, right: &Decimal) -> u32 {
-    let integral = |number: &Decimal| i64::from(number.unscaled().magnitude().to_string().len() as u32) - i64::from(number.scale());
+    let integral =
+        |number: &Decimal| i64::from(number.unscaled().magnitude().to_string().len() as u32) - i64::from(number.scale());
     let larger = left.abs().compare(&right.abs()) != Ordering::Less;
     let digits = integral(left) - integral(right) + i64::from(larger);
     u32::try_from(digits.max(0)).unwrap_or(0).div_ceil(WORD_DIGITS)

@@ -95,7 +95,8 @@ fn element(mut arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> R
 
 fn extreme(name: &str, arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
     arity(name, &arguments, 2..=usize::MAX)?;
-    let every = |test: &dyn Fn(&Expr) -> bool| arguments.iter().all(|argument| argument.data_type == DataType::Null || test(argument));
+    let every =
+        |test: &dyn Fn(&Expr) -> bool| arguments.iter().all(|argument| argument.data_type == DataType::Null || test(argument));
     let alike_types = every(&|argument| numeric(argument).is_some())
         || every(&|argument| is_text(&argument.data_type))
         || every(&|argument| is_temporal(&argument.data_type));

@@ -173,7 +173,9 @@ fn to_decimal(value: &Value, precision: u16, scale: u16) -> Result<Value> {
         _ => return Err(mismatch("a decimal")),
     };
     let rounded = rescale(&decimal, scale);
-    if rounded.digits() > u32::from(precision) && rounded.unscaled().magnitude() >= BigInt::from(10).pow(u32::from(precision)).magnitude() {
+    if rounded.digits() > u32::from(precision)
+        && rounded.unscaled().magnitude() >= BigInt::from(10).pow(u32::from(precision)).magnitude()
+    {
         let largest: BigInt = BigInt::from(10).pow(u32::from(precision)) - 1;
         return Ok(Value::Decimal(Decimal::from_unscaled(if rounded.is_negative() { -largest } else { largest }, scale)));
     }

@@ -1,9 +1,9 @@
 //! Arithmetic on dates: INTERVAL, DATEDIFF, TIMESTAMPDIFF, LAST_DAY, MAKEDATE, FROM_DAYS, UNIX time in fixed-offset zones.
 
 use crate::error::Result;
+use crate::schema::DataType;
 use crate::sql::functions::{Function, coerce, mismatch, no_value};
 use crate::sql::query::Expr;
-use crate::schema::DataType;
 use crate::value::{Date, DateTime, Value};
 
 const SECOND_US: i128 = 1_000_000;
@@ -163,9 +163,10 @@ const EPOCH_DAY: i64 = 719_528;
 const UNIX_MAX: i128 = 2_147_483_647;
 
 fn unix_timestamp(expr: &Expr, moment: DateTime, offset_s: i32) -> Result<Value> {
-    let seconds = moment.date.day_number().map(|day| {
-        i128::from(day - EPOCH_DAY) * 86_400 + i128::from(moment.time_us) / SECOND_US - i128::from(offset_s)
-    });
+    let seconds = moment
+        .date
+        .day_number()
+        .map(|day| i128::from(day - EPOCH_DAY) * 86_400 + i128::from(moment.time_us) / SECOND_US - i128::from(offset_s));
     match seconds {
         Some(seconds) if (0..=UNIX_MAX).contains(&seconds) => Ok(Value::Int(i64::try_from(seconds).unwrap_or(0))),
         _ => Err(no_value(expr, "UNIX_TIMESTAMP of a moment that servers treat differently")),

@@ -4,8 +4,8 @@ use crate::schema::DataType;
 use crate::sql::functions::{Function, Part, Unit, arity, date_format, str_to_date, take};
 use crate::sql::query::{Expr, ExprKind, Span};
 use crate::sql::types::{
-    BIGINT, BOOLEAN, Refusal, TypeContext, charset_of, constant, node, rules, temporal_fraction, to_date, to_datetime, to_integer,
-    to_text, to_time, type_name,
+    BIGINT, BOOLEAN, Refusal, TypeContext, charset_of, constant, node, rules, temporal_fraction, to_date, to_datetime,
+    to_integer, to_text, to_time, type_name,
 };
 use crate::value::Value;
 
@@ -72,7 +72,10 @@ pub(super) fn resolve(name: &str, arguments: Vec<Expr>, span: Span, context: &Ty
             let [seconds] = take(name, arguments)?;
             from_unix_time(seconds, span, context)
         }
-        _ => Err(Refusal::new(format!("the function {name} is not carried"), "leave it to the service, or store its result in the source")),
+        _ => Err(Refusal::new(
+            format!("the function {name} is not carried"),
+            "leave it to the service, or store its result in the source",
+        )),
     }
 }
 
@@ -119,7 +122,10 @@ fn part_call(part: Part, value: Expr, span: Span, context: &TypeContext<'_>) -> 
     let value = match &value.data_type {
         DataType::Time { .. } if part.is_clock() => value,
         DataType::Text { .. } if part.is_clock() => {
-            return Err(Refusal::new("the time of day of a string is not carried exactly", "use CAST(.. AS DATETIME) or STR_TO_DATE"));
+            return Err(Refusal::new(
+                "the time of day of a string is not carried exactly",
+                "use CAST(.. AS DATETIME) or STR_TO_DATE",
+            ));
         }
         _ => moment(value, context)?,
     };
@@ -180,7 +186,14 @@ fn format(arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Result
 ///
 /// # Errors
 /// For strings and TIME values as base, and fractions of seconds.
-pub fn date_add(base: Expr, amount: Expr, unit: Unit, subtract: bool, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
+pub fn date_add(
+    base: Expr,
+    amount: Expr,
+    unit: Unit,
+    subtract: bool,
+    span: Span,
+    context: &TypeContext<'_>,
+) -> Result<Expr, Refusal> {
     let base = if base.data_type == DataType::Null { to_date(base, span.clone(), context)? } else { base };
     if unit == Unit::Second && !matches!(amount.data_type, DataType::Integer { .. } | DataType::Null) {
         return Err(Refusal::new("an interval of seconds that is not an integer", "convert it with CAST(.. AS SIGNED)"));

@@ -45,7 +45,10 @@ pub(super) fn resolve(name: &str, mut arguments: Vec<Expr>, span: Span, context:
 fn places(name: &str, argument: Option<Expr>) -> Result<i64, Refusal> {
     match argument.as_ref().and_then(constant) {
         Some(Value::Int(places)) if (-65..=30).contains(places) => Ok(*places),
-        _ => Err(Refusal::new(format!("the number of places of {name} is not a constant between -65 and 30"), "write it as a number")),
+        _ => Err(Refusal::new(
+            format!("the number of places of {name} is not a constant between -65 and 30"),
+            "write it as a number",
+        )),
     }
 }
 
@@ -64,7 +67,13 @@ fn result_type(function: &Function, own: &Numeric, places: i64, context: &TypeCo
         }
         _ => {
             let width = own.integral() + 1 + u16::from(own.scale > 0);
-            if width >= 20 { decimal_type(own.integral() + 1, 0, own.unsigned) } else if context.is_mariadb() { integer } else { BIGINT }
+            if width >= 20 {
+                decimal_type(own.integral() + 1, 0, own.unsigned)
+            } else if context.is_mariadb() {
+                integer
+            } else {
+                BIGINT
+            }
         }
     }
 }

@@ -54,7 +54,10 @@ impl TemporalRules {
 
 /// A function or an operator, with the settings its result depends on.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(missing_docs, reason = "each variant is the SQL function or operator of its name; fields are the session settings it was resolved under")]
+#[expect(
+    missing_docs,
+    reason = "each variant is the SQL function or operator of its name; fields are the session settings it was resolved under"
+)]
 pub enum Function {
     // numbers
     Add,
@@ -167,9 +170,7 @@ pub fn resolve(name: &str, arguments: Vec<Expr>, span: Span, context: &TypeConte
     }
     match name {
         "+" | "-" | "*" | "/" | "DIV" | "%" | "MOD" | "NEG" => arithmetic::resolve(name, arguments, span, context),
-        "ABS" | "SIGN" | "ROUND" | "TRUNCATE" | "CEIL" | "CEILING" | "FLOOR" => {
-            decimals::resolve(name, arguments, span, context)
-        }
+        "ABS" | "SIGN" | "ROUND" | "TRUNCATE" | "CEIL" | "CEILING" | "FLOOR" => decimals::resolve(name, arguments, span, context),
         "&" | "|" | "^" | "~" | "<<" | ">>" => bits::resolve(name, arguments, span),
         "IF" | "IFNULL" | "NVL" | "NVL2" | "NULLIF" | "COALESCE" | "ISNULL" | "GREATEST" | "LEAST" | "FIELD" | "ELT" => {
             choice::resolve(name, arguments, span, context)
@@ -199,8 +200,7 @@ fn arity(name: &str, arguments: &[Expr], allowed: std::ops::RangeInclusive<usize
 /// Takes the arguments of a call whose number was checked.
 fn take<const N: usize>(name: &str, arguments: Vec<Expr>) -> Result<[Expr; N], Refusal> {
     let found = arguments.len();
-    <[Expr; N]>::try_from(arguments)
-        .map_err(|_| Refusal::new(format!("{name} takes {N} arguments, not {found}"), ""))
+    <[Expr; N]>::try_from(arguments).map_err(|_| Refusal::new(format!("{name} takes {N} arguments, not {found}"), ""))
 }
 
 /// Computes a call whose arguments are `values`. [`Function::Coalesce`] and [`Function::NullIf`] are given all their values too.
@@ -224,14 +224,10 @@ pub fn call(function: &Function, expr: &Expr, values: &[Value]) -> Result<Value>
         F::Absolute | F::Sign | F::Round { .. } | F::Ceiling | F::Floor => decimals::call(function, expr, values),
         F::BitAnd | F::BitOr | F::BitXor | F::BitNot | F::ShiftLeft | F::ShiftRight => bits::call(function, values),
         F::Greatest { .. } | F::Least { .. } => choice::call(function, values),
-        F::Locate { .. } | F::FindInSet { .. } | F::StringCompare { .. } | F::Like { .. } => {
-            search::call(function, expr, values)
+        F::Locate { .. } | F::FindInSet { .. } | F::StringCompare { .. } | F::Like { .. } => search::call(function, expr, values),
+        F::ToDate(_) | F::ToDateTime { .. } | F::ToTime { .. } | F::TextToDate(_) | F::TextToDateTime { .. } => {
+            temporal_text::call(function, expr, values)
         }
-        F::ToDate(_)
-        | F::ToDateTime { .. }
-        | F::ToTime { .. }
-        | F::TextToDate(_)
-        | F::TextToDateTime { .. } => temporal_text::call(function, expr, values),
         F::DatePart(part) => date_parts::call(*part, values),
         F::DateFormat(rules) => date_format::call(*rules, expr, values),
         F::StrToDate(rules) => str_to_date::call(*rules, expr, values),

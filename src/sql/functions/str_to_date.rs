@@ -30,7 +30,9 @@ pub(super) fn result_type(format: &str) -> Result<DataType, Refusal> {
     match (has_date, has_time || has_fraction) {
         (true, true) => Ok(DataType::DateTime { fraction: if has_fraction { 6 } else { 0 } }),
         (true, false) => Ok(DataType::Date),
-        _ => Err(Refusal::new("STR_TO_DATE makes a TIME here, which is not carried exactly", "format a date, or a date and time")),
+        _ => {
+            Err(Refusal::new("STR_TO_DATE makes a TIME here, which is not carried exactly", "format a date, or a date and time"))
+        }
     }
 }
 

@@ -219,10 +219,8 @@ fn finish(fields: &Fields, rest: &str, mariadb: bool) -> Reading {
     }
     let scale = u32::try_from(6 - fraction_width.min(6)).unwrap_or(0);
     let seconds = i64::from(hour * 3600 + minute * 60 + second);
-    let value = DateTime {
-        date: Date { year, month, day },
-        time_us: seconds * SECOND_US + i64::from(fraction) * 10_i64.pow(scale),
-    };
+    let value =
+        DateTime { date: Date { year, month, day }, time_us: seconds * SECOND_US + i64::from(fraction) * 10_i64.pow(scale) };
     let garbage = rest.chars().any(|c| !c.is_ascii_whitespace());
     let fraction = u8::try_from(fraction_width.min(6)).unwrap_or(6);
     Reading::Moment(Parsed { value, has_time: fields.count > 3, fraction, garbage })

@@ -53,8 +53,12 @@ pub(super) fn call(function: &Function, expr: &Expr, values: &[Value]) -> Result
 fn one_argument(function: &Function, expr: &Expr, text: &str) -> Result<Value> {
     Ok(match function {
         Function::Trim { leading, trailing } => Value::text(trim(text, " ", *leading, *trailing)),
-        Function::Upper { map } => Value::text(map.upper(text).ok_or_else(|| no_value(expr, "UPPER of a character that the source cuts off"))?),
-        Function::Lower { map } => Value::text(map.lower(text).ok_or_else(|| no_value(expr, "LOWER of a character that the source cuts off"))?),
+        Function::Upper { map } => {
+            Value::text(map.upper(text).ok_or_else(|| no_value(expr, "UPPER of a character that the source cuts off"))?)
+        }
+        Function::Lower { map } => {
+            Value::text(map.lower(text).ok_or_else(|| no_value(expr, "LOWER of a character that the source cuts off"))?)
+        }
         Function::CharacterLength => count(text.chars().count()),
         Function::Reverse => Value::text(text.chars().rev().collect::<String>()),
         Function::Ascii => Value::Int(i64::from(text.bytes().next().unwrap_or(0))),
@@ -220,7 +224,11 @@ fn unhex(text: &str) -> Value {
     let padded = if text.len().is_multiple_of(2) { text.to_owned() } else { format!("0{text}") };
     let digits: Option<Vec<u32>> = padded.chars().map(|digit| digit.to_digit(16)).collect();
     let bytes = digits.map(|digits| {
-        digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte * 16 + digit)).filter_map(|byte| u8::try_from(byte).ok()).collect::<Vec<u8>>()
+        digits
+            .chunks(2)
+            .map(|pair| pair.iter().fold(0, |byte, digit| byte * 16 + digit))
+            .filter_map(|byte| u8::try_from(byte).ok())
+            .collect::<Vec<u8>>()
     });
     bytes.map_or(Value::Null, |bytes| Value::Bytes(bytes.into()))
 }

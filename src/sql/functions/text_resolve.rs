@@ -94,7 +94,14 @@ fn character_text(argument: Expr, context: &TypeContext<'_>) -> Result<Expr, Ref
     Ok(text)
 }
 
-fn text_node(function: Function, arguments: Vec<Expr>, length: Option<u32>, charset: String, collation: String, span: Span) -> Expr {
+fn text_node(
+    function: Function,
+    arguments: Vec<Expr>,
+    length: Option<u32>,
+    charset: String,
+    collation: String,
+    span: Span,
+) -> Expr {
     let nullable = arguments.iter().any(|argument| argument.nullable);
     let data_type = DataType::Text { length, fixed: false, charset, collation };
     node(ExprKind::Call { function, arguments }, data_type, nullable, span)
@@ -182,7 +189,11 @@ fn substring(name: &str, arguments: Vec<Expr>, span: Span, context: &TypeContext
     let text = to_text(text, context)?;
     let mut length = text_length(&text);
     if let (Some(own), Some(position)) = (length, constant_integer(&position)) {
-        let skipped = if position < 0 { own.saturating_sub(u32::try_from(-position).unwrap_or(u32::MAX)) } else { u32::try_from(position - 1).unwrap_or(0) };
+        let skipped = if position < 0 {
+            own.saturating_sub(u32::try_from(-position).unwrap_or(u32::MAX))
+        } else {
+            u32::try_from(position - 1).unwrap_or(0)
+        };
         length = Some(own.saturating_sub(skipped));
     }
     length = shorter(length, count.as_ref().and_then(constant_integer));
@@ -247,7 +258,11 @@ fn replace(arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Resul
     let length = match lengths.as_deref() {
         Some([own, from, to]) if *from > 0 && to > from => {
             let times = own / from;
-            let grown = if context.is_mariadb() { times.saturating_mul(*to) } else { own.saturating_add(times.saturating_mul(to - from)) };
+            let grown = if context.is_mariadb() {
+                times.saturating_mul(*to)
+            } else {
+                own.saturating_add(times.saturating_mul(to - from))
+            };
             Some(grown)
         }
         Some([own, ..]) => Some(*own),
@@ -305,11 +320,17 @@ fn locate(arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Result
     let (needle, text) = (character_text(needle, context)?, character_text(text, context)?);
     let traits = aggregate_text(&[&needle, &text], context)?;
     if !matches!(traits.charset.as_str(), "utf8mb4" | "utf8mb3" | "utf8") {
-        return Err(Refusal::new(format!("a search inside {} strings is not carried exactly", traits.charset), "convert with CONVERT(.. USING utf8mb4)"));
+        return Err(Refusal::new(
+            format!("a search inside {} strings is not carried exactly", traits.charset),
+            "convert with CONVERT(.. USING utf8mb4)",
+        ));
     }
     let may_be_empty = constant(&needle).is_none_or(|needle| *needle == Value::text(""));
     if start.is_some() && may_be_empty {
-        return Err(Refusal::new("a start position with a needle that may be empty, which servers do differently", "search for a constant"));
+        return Err(Refusal::new(
+            "a start position with a needle that may be empty, which servers do differently",
+            "search for a constant",
+        ));
     }
     let collation = collation(&traits.collation, context)?;
     let mut parts = vec![needle, text];
@@ -331,7 +352,9 @@ fn find(name: &str, arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>)
 fn hex(arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
     let [value] = take("HEX", arguments)?;
     let (value, length) = match &value.data_type {
-        DataType::Integer { .. } | DataType::Decimal { .. } | DataType::Year | DataType::Bit { .. } => (to_integer(value)?, Some(16)),
+        DataType::Integer { .. } | DataType::Decimal { .. } | DataType::Year | DataType::Bit { .. } => {
+            (to_integer(value)?, Some(16))
+        }
         _ => {
             let text = utf8_text("HEX", value, context)?;
             let width = crate::sql::types::charset_width(&crate::sql::types::traits(&text, context).charset).unwrap_or(4);

@@ -73,9 +73,10 @@ pub fn cast(expr: Expr, target: &CastTarget, span: Span, context: &TypeContext<'
         CastTarget::Date => to_date(expr, span, context),
         CastTarget::DateTime { fraction } => to_datetime(expr, *fraction, span, context),
         CastTarget::Time { fraction } => to_time(expr, *fraction, span, context),
-        CastTarget::Other(name) => {
-            Err(Refusal::new(format!("CAST to {name} is not carried exactly"), "cast to a number, CHAR, BINARY, DATE, DATETIME or TIME"))
-        }
+        CastTarget::Other(name) => Err(Refusal::new(
+            format!("CAST to {name} is not carried exactly"),
+            "cast to a number, CHAR, BINARY, DATE, DATETIME or TIME",
+        )),
     }
 }
 
@@ -126,7 +127,11 @@ fn cast_char(
     let charset = charset.unwrap_or_else(|| charset_of(&connection)).to_ascii_lowercase();
     let ascii_source = super::traits(&expr, context).repertoire == super::Repertoire::Ascii;
     let source_charset = super::traits(&expr, context).charset;
-    if charset != "utf8mb4" && charset != source_charset && !ascii_source && !(charset == "utf8mb3" && source_charset != "utf8mb4") {
+    if charset != "utf8mb4"
+        && charset != source_charset
+        && !ascii_source
+        && !(charset == "utf8mb3" && source_charset != "utf8mb4")
+    {
         return Err(Refusal::new(
             format!("a conversion from {source_charset} to {charset} may lose characters"),
             "convert to utf8mb4, or connect with a utf8mb4 collation (session: collation_connection)",

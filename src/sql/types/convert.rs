@@ -2,9 +2,7 @@
 
 use crate::schema::DataType;
 use crate::sql::query::{Expr, ExprKind};
-use crate::sql::types::{
-    BIGINT, Refusal, TypeContext, charset_of, decimal_type, node, numeric, settle, text_length, type_name,
-};
+use crate::sql::types::{BIGINT, Refusal, TypeContext, charset_of, decimal_type, node, numeric, settle, text_length, type_name};
 
 fn cast_node(expr: Expr, to: DataType, nullable: bool) -> Expr {
     let span = expr.span.clone();

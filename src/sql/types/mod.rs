@@ -21,9 +21,7 @@ pub use cast::{CastTarget, cast, rules, to_date, to_datetime, to_time};
 pub(crate) use compare::{alike, collation};
 pub use compare::{between, collate, compare, in_list, like, truth};
 pub use convert::{to_bytes, to_decimal, to_double, to_integer, to_text};
-pub use literal::{
-    literal_date, literal_datetime, literal_null, literal_number, literal_string, literal_time, temporal_literal,
-};
+pub use literal::{literal_date, literal_datetime, literal_null, literal_number, literal_string, literal_time, temporal_literal};
 pub use numeric::{Numeric, NumericClass, decimal_type, is_unsettled, numeric, refuse_open_quotient, settle};
 pub use text::{Repertoire, TextTraits, aggregate_text, charset_of, charset_width, text_length, traits};
 pub(crate) use unify::chosen_date;
@@ -129,10 +127,7 @@ pub fn type_name(data_type: &DataType) -> String {
 /// Whether a type is one of the date and time types.
 #[must_use]
 pub fn is_temporal(data_type: &DataType) -> bool {
-    matches!(
-        data_type,
-        DataType::Date | DataType::DateTime { .. } | DataType::Timestamp { .. } | DataType::Time { .. }
-    )
+    matches!(data_type, DataType::Date | DataType::DateTime { .. } | DataType::Timestamp { .. } | DataType::Time { .. })
 }
 
 /// Whether a type holds characters: strings, ENUM and SET.

@@ -127,8 +127,7 @@ pub fn is_unsettled(expr: &Expr) -> bool {
     match &expr.kind {
         ExprKind::Aggregate(_) => true,
         ExprKind::Case { branches, otherwise } => {
-            branches.iter().any(|(_, result)| is_unsettled(result))
-                || otherwise.as_deref().is_some_and(is_unsettled)
+            branches.iter().any(|(_, result)| is_unsettled(result)) || otherwise.as_deref().is_some_and(is_unsettled)
         }
         ExprKind::Call { function, arguments } => match function {
             Function::Divide { .. } => true,

@@ -5,8 +5,8 @@ use crate::sql::functions::{Function, TemporalRules};
 use crate::sql::query::{Expr, ExprKind};
 use crate::sql::types::numeric::{NumericClass, is_unsettled};
 use crate::sql::types::{
-    BIGINT, Refusal, TypeContext, aggregate_text, decimal_type, is_temporal, is_text, node, numeric, rules, text_length, to_bytes,
-    to_date, to_datetime, to_double, to_text, type_name,
+    BIGINT, Refusal, TypeContext, aggregate_text, decimal_type, is_temporal, is_text, node, numeric, rules, text_length,
+    to_bytes, to_date, to_datetime, to_double, to_text, type_name,
 };
 
 /// Converts the results of a choice (CASE, COALESCE, IF, GREATEST, ..) to their common type and says which it is.
@@ -20,11 +20,14 @@ pub fn unify(results: Vec<Expr>, context: &TypeContext<'_>) -> Result<(Vec<Expr>
 /// A date as a result of a choice between dates: MariaDB reads it under the session's rules, by which a zero date becomes NULL
 /// where `sql_mode` forbids it.
 pub(crate) fn chosen_date(result: Expr, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
-    let forbids = context.is_mariadb() && ["NO_ZERO_DATE", "NO_ZERO_IN_DATE", "TRADITIONAL"].iter().any(|mode| context.has_mode(mode));
+    let forbids =
+        context.is_mariadb() && ["NO_ZERO_DATE", "NO_ZERO_IN_DATE", "TRADITIONAL"].iter().any(|mode| context.has_mode(mode));
     let span = result.span.clone();
     match result.data_type {
         DataType::Date if forbids => to_date(result, span, context),
-        DataType::DateTime { fraction } | DataType::Timestamp { fraction } if forbids => to_datetime(result, fraction, span, context),
+        DataType::DateTime { fraction } | DataType::Timestamp { fraction } if forbids => {
+            to_datetime(result, fraction, span, context)
+        }
         _ => Ok(result),
     }
 }
@@ -114,7 +117,11 @@ fn integer_type(results: &[Expr], context: &TypeContext<'_>) -> DataType {
     let is_unsigned = |expr: &Expr| !matches!(expr.data_type, DataType::Integer { unsigned: false, .. });
     let bits = present().map(width).max().unwrap_or(64);
     if present().all(is_unsigned) {
-        return if present().all(|expr| expr.data_type == DataType::Year) { DataType::Year } else { DataType::Integer { bits, unsigned: true } };
+        return if present().all(|expr| expr.data_type == DataType::Year) {
+            DataType::Year
+        } else {
+            DataType::Integer { bits, unsigned: true }
+        };
     }
     if !present().any(is_unsigned) {
         return DataType::Integer { bits, unsigned: false };
@@ -139,7 +146,10 @@ fn unify_temporal(results: Vec<Expr>, context: &TypeContext<'_>) -> Result<(Vec<
     let times = present().filter(|data_type| matches!(data_type, DataType::Time { .. })).count();
     let data_type = if times > 0 {
         if times < present().count() {
-            return Err(Refusal::new("a TIME and a date are mixed in one result, which depends on today", "bring them to one type"));
+            return Err(Refusal::new(
+                "a TIME and a date are mixed in one result, which depends on today",
+                "bring them to one type",
+            ));
         }
         DataType::Time { fraction }
     } else if present().all(|data_type| *data_type == DataType::Date) {

@@ -66,9 +66,14 @@ mod tests {
 
     #[test]
     fn known_days_have_the_counts_of_postgresql() {
-        for (year, month, day, days) in
-            [(2000, 1, 1, 0), (1999, 12, 31, -1), (1970, 1, 1, -10_957), (2024, 2, 29, 8_825), (1, 1, 1, -730_119), (9999, 12, 31, 2_921_939)]
-        {
+        for (year, month, day, days) in [
+            (2000, 1, 1, 0),
+            (1999, 12, 31, -1),
+            (1970, 1, 1, -10_957),
+            (2024, 2, 29, 8_825),
+            (1, 1, 1, -730_119),
+            (9999, 12, 31, 2_921_939),
+        ] {
             assert_eq!(days_of(date(year, month, day)), Some(days));
             assert_eq!(date_of(i64::from(days)), Some(date(year, month, day)));
         }
@@ -84,7 +89,9 @@ mod tests {
 
     #[test]
     fn zero_dates_and_false_leap_days_have_no_count() {
-        for (year, month, day) in [(0, 0, 0), (2024, 5, 0), (2024, 0, 1), (2023, 2, 29), (1900, 2, 29), (2024, 4, 31), (2024, 13, 1)] {
+        for (year, month, day) in
+            [(0, 0, 0), (2024, 5, 0), (2024, 0, 1), (2023, 2, 29), (1900, 2, 29), (2024, 4, 31), (2024, 13, 1)]
+        {
             assert_eq!(days_of(date(year, month, day)), None);
         }
     }

@@ -72,7 +72,11 @@ pub(super) async fn read(connection: &mut Connection<Reads>, mapping: &str) -> R
 }
 
 /// Inserts the row, or raises the owner epoch of the row that still equals `current`.
-pub(super) async fn take_over(connection: &mut Connection<Writes>, current: Option<&Checkpoint>, mut next: Checkpoint) -> Result<Checkpoint> {
+pub(super) async fn take_over(
+    connection: &mut Connection<Writes>,
+    current: Option<&Checkpoint>,
+    mut next: Checkpoint,
+) -> Result<Checkpoint> {
     let attempt = attempt("take over", &next.mapping);
     next.owner_epoch = current.map_or(1, |row| row.owner_epoch + 1);
     let mut parameters = columns(&next)?;
@@ -109,7 +113,10 @@ pub(super) async fn mismatch(connection: &mut Connection<Writes>, advance: &Adva
         && (&found.state_id, found.owner_epoch) == (&wanted.state_id, wanted.owner_epoch)
         && found.sequence > expected
     {
-        return Ok(Error::new(Class::Retry, format!("mapping {mapping} is at sequence {} already, expected {expected}", found.sequence)));
+        return Ok(Error::new(
+            Class::Retry,
+            format!("mapping {mapping} is at sequence {} already, expected {expected}", found.sequence),
+        ));
     }
     let message = format!(
         "the checkpoint of mapping {mapping} is not that of this engine (state {}, owner epoch {}, sequence {expected}): {}",
@@ -117,7 +124,8 @@ pub(super) async fn mismatch(connection: &mut Connection<Writes>, advance: &Adva
         wanted.owner_epoch,
         described(row)
     );
-    Ok(Error::new(Class::Locked, message).with_hint("another engine has taken the mapping over, or the target was restored; stop one of them"))
+    Ok(Error::new(Class::Locked, message)
+        .with_hint("another engine has taken the mapping over, or the target was restored; stop one of them"))
 }
 
 async fn holder(connection: &mut Connection<Writes>, mapping: &str) -> Result<String> {
@@ -128,7 +136,10 @@ fn described(row: Option<(Checkpoint, String)>) -> String {
     match row {
         None => "there is no row".to_owned(),
         Some((row, applied_at)) => {
-            format!("held by state {}, owner epoch {}, sequence {}, applied at {applied_at}", row.state_id, row.owner_epoch, row.sequence)
+            format!(
+                "held by state {}, owner epoch {}, sequence {}, applied at {applied_at}",
+                row.state_id, row.owner_epoch, row.sequence
+            )
         }
     }
 }
@@ -177,7 +188,8 @@ fn cell<'a, T: tokio_postgres::types::FromSql<'a>>(row: &'a Row, index: usize) -
 
 /// The first nine parameters that every statement shares.
 fn columns(row: &Checkpoint) -> Result<Vec<Parameter>> {
-    let positions = serde_json::to_string(&row.frontier).map_err(|error| Error::bug("a frontier does not become JSON").because(error))?;
+    let positions =
+        serde_json::to_string(&row.frontier).map_err(|error| Error::bug("a frontier does not become JSON").because(error))?;
     let phase = match row.phase {
         Phase::Loading => "loading",
         Phase::Live => "live",

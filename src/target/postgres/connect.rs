@@ -123,11 +123,13 @@ pub(super) struct Writes;
 pub(super) struct Reads;
 
 impl Role for Writes {
-    const SETTINGS: &'static str = "-c enable_hashjoin=off -c enable_mergejoin=off -c enable_seqscan=off -c plan_cache_mode=force_generic_plan";
+    const SETTINGS: &'static str =
+        "-c enable_hashjoin=off -c enable_mergejoin=off -c enable_seqscan=off -c plan_cache_mode=force_generic_plan";
 }
 
 impl Role for Reads {
-    const SETTINGS: &'static str = "-c default_transaction_read_only=on -c enable_hashjoin=off -c enable_mergejoin=off -c enable_seqscan=off";
+    const SETTINGS: &'static str =
+        "-c default_transaction_read_only=on -c enable_hashjoin=off -c enable_mergejoin=off -c enable_seqscan=off";
 }
 
 /// One open connection.
@@ -153,9 +155,17 @@ impl<R: Role> Connection<R> {
     async fn open(options: &PostgresOptions) -> Result<Self> {
         let attempt = format!("cannot connect to target {}", options.name);
         let limit = Duration::from_secs(options.connect_timeout_s);
-        let (client, driver) =
-            tokio::time::timeout(limit, dial::<R>(options, &attempt)).await.map_err(|_| fault::overdue(&attempt, options.connect_timeout_s))??;
-        Ok(Self { client, uniqueness: HashMap::new(), statements: HashMap::new(), driver, patience: options.patience(), role: PhantomData })
+        let (client, driver) = tokio::time::timeout(limit, dial::<R>(options, &attempt))
+            .await
+            .map_err(|_| fault::overdue(&attempt, options.connect_timeout_s))??;
+        Ok(Self {
+            client,
+            uniqueness: HashMap::new(),
+            statements: HashMap::new(),
+            driver,
+            patience: options.patience(),
+            role: PhantomData,
+        })
     }
 
     /// Prepares a statement once per connection.
@@ -244,7 +254,11 @@ fn config<R: Role>(options: &PostgresOptions) -> Result<Config> {
     if let Some(Secret(password)) = &options.password {
         config.password(password.as_bytes());
     }
-    config.keepalives(true).keepalives_idle(Duration::from_secs(10)).keepalives_interval(Duration::from_secs(5)).keepalives_retries(3);
+    config
+        .keepalives(true)
+        .keepalives_idle(Duration::from_secs(10))
+        .keepalives_interval(Duration::from_secs(5))
+        .keepalives_retries(3);
     config.tcp_user_timeout(Duration::from_secs(30)).connect_timeout(Duration::from_secs(options.connect_timeout_s));
     let timeout_ms = options.statement_timeout_s.saturating_mul(1_000);
     config.options(format!(
@@ -319,7 +333,9 @@ mod tests {
 
     #[test]
     fn tls_may_be_off_on_loopback_only() {
-        for (host, allowed) in [("127.0.0.1", true), ("::1", true), ("localhost", true), ("10.0.0.5", false), ("127.0.0.1.example.com", false)] {
+        for (host, allowed) in
+            [("127.0.0.1", true), ("::1", true), ("localhost", true), ("10.0.0.5", false), ("127.0.0.1.example.com", false)]
+        {
             let address = Address::Tcp { host: host.into(), port: 5432 };
             let built = config::<Writes>(&PostgresOptions::new("t", address, "u", "d"));
             assert_eq!(built.is_ok(), allowed, "{host}");

@@ -12,8 +12,11 @@ pub(super) const IDENTIFIER_BYTES_MAX: usize = 63;
 /// Creates the checkpoint table and the absent ones of `tables`.
 pub(super) async fn tables(connection: &mut Connection<Writes>, tables: &[TargetTable]) -> Result<()> {
     if let Some((table, name)) = tables.iter().find_map(|table| Some((table, unusable_names(table).into_iter().next()?))) {
-        return Err(Error::new(Class::Preflight, format!("cannot create {}: PostgreSQL cannot hold the name {name:?}", plain_name(table)))
-            .with_hint(format!("names have 1 to {IDENTIFIER_BYTES_MAX} bytes and no NUL")));
+        return Err(Error::new(
+            Class::Preflight,
+            format!("cannot create {}: PostgreSQL cannot hold the name {name:?}", plain_name(table)),
+        )
+        .with_hint(format!("names have 1 to {IDENTIFIER_BYTES_MAX} bytes and no NUL")));
     }
     // Existence is asked first: IF NOT EXISTS demands the privilege to create even where there is nothing to do.
     let mut statements = Vec::new();

@@ -51,12 +51,18 @@ pub(super) fn expect_types(table: &TargetTable, columns: &[tokio_postgres::Colum
 }
 
 fn field(table: &TargetTable, column: &TargetColumn, row: &tokio_postgres::Row, index: usize) -> Result<Value> {
-    let raw: Raw<'_> = row.try_get(index).map_err(|error| fault::of(error, &format!("cannot read {}.{}", table.name, column.name)))?;
+    let raw: Raw<'_> =
+        row.try_get(index).map_err(|error| fault::of(error, &format!("cannot read {}.{}", table.name, column.name)))?;
     let Some(bytes) = raw.0 else { return Ok(Value::Null) };
     value(&column.target_type, bytes).ok_or_else(|| {
         Error::new(
             Class::Person,
-            format!("a value of {}.{} is none that strangler writes as {}", table.name, column.name, types::declared_name(&column.target_type)),
+            format!(
+                "a value of {}.{} is none that strangler writes as {}",
+                table.name,
+                column.name,
+                types::declared_name(&column.target_type)
+            ),
         )
         .with_hint("look for infinite dates, NaN, and intervals with days or months")
     })

@@ -27,14 +27,18 @@ const CHECKPOINT_COMMENTS: [(&str, &str); 11] = [
     ("owner_epoch", "Grows by one with each engine that takes the mapping over; fences the older ones out"),
     ("positions", "Per source, the log position up to which every committed transaction is contained"),
     ("source_committed_at", "Commit time of the last contained source transaction; NULL if unknown"),
-    ("phase", "loading: the first load is under way, do not trust the tables yet. live: the tables equal a committed prefix of the source"),
+    (
+        "phase",
+        "loading: the first load is under way, do not trust the tables yet. live: the tables equal a committed prefix of the source",
+    ),
     ("load_cursor", "While loading: how far each table is; for the engine alone"),
     ("pending_sweeps", "Deferred updates under way; 0 means that the tables are exact"),
     ("quarantined", "Rows held back because of invalid data; 0 means none"),
     ("applied_at", "When this row was last written, by the clock of this server"),
 ];
 
-const CHECKPOINT_PURPOSE: &str = "How far each mapping of strangler is; written in the same transaction as the rows. Read it, never write it";
+const CHECKPOINT_PURPOSE: &str =
+    "How far each mapping of strangler is; written in the same transaction as the rows. Read it, never write it";
 
 /// The `strangler` schema and the checkpoint table with its comments.
 pub(super) fn checkpoint_table() -> Vec<String> {
@@ -65,7 +69,11 @@ pub(super) fn target_table(table: &TargetTable) -> Vec<String> {
         statements.push(format!("COMMENT ON TABLE {name} IS {}", sql::literal(&table.description)));
     }
     for column in table.columns.iter().filter(|column| !column.description.is_empty()) {
-        statements.push(format!("COMMENT ON COLUMN {name}.{} IS {}", sql::quoted(&column.name), sql::literal(&column.description)));
+        statements.push(format!(
+            "COMMENT ON COLUMN {name}.{} IS {}",
+            sql::quoted(&column.name),
+            sql::literal(&column.description)
+        ));
     }
     statements
 }

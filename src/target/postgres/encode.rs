@@ -165,7 +165,8 @@ pub(super) fn field(table: &TargetTable, column: &TargetColumn, value: &Value, o
     }
     let start = out.len();
     out.extend_from_slice(&[0; 4]);
-    let written = binary(&column.target_type, value, out).and_then(|()| i32::try_from(out.len() - start - 4).map_err(|_| Misfit::Range));
+    let written =
+        binary(&column.target_type, value, out).and_then(|()| i32::try_from(out.len() - start - 4).map_err(|_| Misfit::Range));
     match (written, out.get_mut(start..start + 4)) {
         (Ok(length), Some(prefix)) => prefix.copy_from_slice(&length.to_be_bytes()),
         (Err(misfit), _) => return Err(refuse(table, column, misfit)),
@@ -178,12 +179,16 @@ fn refuse(table: &TargetTable, column: &TargetColumn, misfit: Misfit) -> Error {
     let object = format!("{}.{}", table.name, column.name);
     let declared = types::declared_name(&column.target_type);
     match misfit {
-        Misfit::Nul => Error::new(Class::Person, format!("a value of {object} holds a NUL character, which {declared} cannot store"))
-            .with_hint("remove NUL characters in the mapping, for example with REPLACE, or map the column to bytea"),
+        Misfit::Nul => {
+            Error::new(Class::Person, format!("a value of {object} holds a NUL character, which {declared} cannot store"))
+                .with_hint("remove NUL characters in the mapping, for example with REPLACE, or map the column to bytea")
+        }
         Misfit::Range => Error::new(Class::Person, format!("a value of {object} is outside what {declared} stores exactly"))
             .with_hint("declare a wider type for the column in the mapping"),
-        Misfit::Calendar => Error::new(Class::Person, format!("a value of {object} is not a day of the calendar, so {declared} cannot store it"))
-            .with_hint("set the policy zero_date of the mapping"),
+        Misfit::Calendar => {
+            Error::new(Class::Person, format!("a value of {object} is not a day of the calendar, so {declared} cannot store it"))
+                .with_hint("set the policy zero_date of the mapping")
+        }
         Misfit::Kind => Error::bug(format!("a value of {object} is not of the kind that {declared} takes")),
     }
 }
@@ -192,9 +197,15 @@ fn refuse(table: &TargetTable, column: &TargetColumn, misfit: Misfit) -> Error {
 fn binary(target_type: &TargetType, value: &Value, out: &mut Vec<u8>) -> Result<(), Misfit> {
     match (target_type, value) {
         (TargetType::Boolean, Value::Bool(flag)) => out.push(u8::from(*flag)),
-        (TargetType::SmallInt, _) => out.extend_from_slice(&i16::try_from(integer(value)?).map_err(|_| Misfit::Range)?.to_be_bytes()),
-        (TargetType::Integer, _) => out.extend_from_slice(&i32::try_from(integer(value)?).map_err(|_| Misfit::Range)?.to_be_bytes()),
-        (TargetType::BigInt, _) => out.extend_from_slice(&i64::try_from(integer(value)?).map_err(|_| Misfit::Range)?.to_be_bytes()),
+        (TargetType::SmallInt, _) => {
+            out.extend_from_slice(&i16::try_from(integer(value)?).map_err(|_| Misfit::Range)?.to_be_bytes())
+        }
+        (TargetType::Integer, _) => {
+            out.extend_from_slice(&i32::try_from(integer(value)?).map_err(|_| Misfit::Range)?.to_be_bytes())
+        }
+        (TargetType::BigInt, _) => {
+            out.extend_from_slice(&i64::try_from(integer(value)?).map_err(|_| Misfit::Range)?.to_be_bytes())
+        }
         (TargetType::Numeric(declared), _) => numeric_bytes(*declared, value, out)?,
         (TargetType::Real, Value::Float(float)) => out.extend_from_slice(&float.to_bits().to_be_bytes()),
         (TargetType::Double, Value::Double(double)) => out.extend_from_slice(&double.to_bits().to_be_bytes()),
@@ -206,8 +217,12 @@ fn binary(target_type: &TargetType, value: &Value, out: &mut Vec<u8>) -> Result<
             out.extend_from_slice(text.as_bytes());
         }
         (TargetType::Bytea, Value::Bytes(bytes)) => out.extend_from_slice(bytes),
-        (TargetType::Date, Value::Date(date)) => out.extend_from_slice(&calendar::days_of(*date).ok_or(Misfit::Calendar)?.to_be_bytes()),
-        (TargetType::Timestamp(fraction), Value::DateTime(moment)) => out.extend_from_slice(&moment_us(*moment, *fraction)?.to_be_bytes()),
+        (TargetType::Date, Value::Date(date)) => {
+            out.extend_from_slice(&calendar::days_of(*date).ok_or(Misfit::Calendar)?.to_be_bytes())
+        }
+        (TargetType::Timestamp(fraction), Value::DateTime(moment)) => {
+            out.extend_from_slice(&moment_us(*moment, *fraction)?.to_be_bytes())
+        }
         (TargetType::Interval, Value::Time(time)) => {
             out.extend_from_slice(&time.0.to_be_bytes());
             out.extend_from_slice(&[0; 8]);

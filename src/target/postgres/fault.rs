@@ -70,7 +70,9 @@ fn reason(error: &DbError) -> String {
     match code.get(..2) {
         Some("23") => constraint(error),
         // Messages of these classes speak of settings, objects and resources only.
-        Some("08" | "0A" | "25" | "28" | "3D" | "40" | "42" | "53" | "55" | "57" | "58") => format!("{} (SQLSTATE {code})", error.message()),
+        Some("08" | "0A" | "25" | "28" | "3D" | "40" | "42" | "53" | "55" | "57" | "58") => {
+            format!("{} (SQLSTATE {code})", error.message())
+        }
         _ => format!("the server refused a value or statement{} (SQLSTATE {code})", place(error)),
     }
 }

@@ -35,8 +35,8 @@ use apply::Accepted;
 use connect::{Lease, Pool, Reads, Role, Writes};
 
 use crate::error::{Class, Error, Result};
-use crate::schema::TargetTable;
 use crate::finding::Finding;
+use crate::schema::TargetTable;
 use crate::target::{Advance, Checkpoint, TableState, Target};
 use crate::value::Row;
 use crate::write::WriteBatch;

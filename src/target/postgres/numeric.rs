@@ -107,7 +107,9 @@ mod tests {
     #[test]
     fn every_shape_comes_back_with_its_scale() {
         let long = "9".repeat(65);
-        for unscaled in ["0", "1", "-1", "9999", "10000", "123456789", "-100000000", "99999999999999999999999999999999999999", long.as_str()] {
+        for unscaled in
+            ["0", "1", "-1", "9999", "10000", "123456789", "-100000000", "99999999999999999999999999999999999999", long.as_str()]
+        {
             for scale in [0, 1, 2, 3, 4, 5, 8, 30, 37, 200] {
                 let value = Decimal::from_unscaled(unscaled.parse().unwrap(), scale);
                 let mut bytes = Vec::new();

@@ -7,8 +7,8 @@ use super::create::unusable_names;
 use super::inspect::plain_name;
 use super::{fault, sql};
 use crate::error::Result;
-use crate::schema::TargetTable;
 use crate::finding::{Finding, Severity};
+use crate::schema::TargetTable;
 
 const SERVER: &str = "SELECT current_setting('server_version_num')::int, pg_is_in_recovery(), current_setting('server_encoding'), \
      current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int \
@@ -34,14 +34,24 @@ struct Report<'a> {
 }
 
 /// All findings for `tables`.
-pub(super) async fn findings(connection: &mut Connection<Reads>, options: &PostgresOptions, tables: &[TargetTable]) -> Result<Vec<Finding>> {
+pub(super) async fn findings(
+    connection: &mut Connection<Reads>,
+    options: &PostgresOptions,
+    tables: &[TargetTable],
+) -> Result<Vec<Finding>> {
     let mut report = server(connection, options).await?;
     let checkpoint = ("strangler".to_owned(), "checkpoint".to_owned());
     privileges(connection, &mut report, &checkpoint, false).await?;
     for table in tables {
         for name in unusable_names(table) {
             let remedy = "names have 1 to 63 bytes and no NUL".to_owned();
-            report.add(Severity::Refused, "identifier", plain_name(table), format!("PostgreSQL cannot hold the name {name:?}"), remedy);
+            report.add(
+                Severity::Refused,
+                "identifier",
+                plain_name(table),
+                format!("PostgreSQL cannot hold the name {name:?}"),
+                remedy,
+            );
         }
         match table.schema.clone().or_else(|| report.own_schema.clone()) {
             Some(schema) => privileges(connection, &mut report, &(schema, table.name.clone()), !table.indexes.is_empty()).await?,
@@ -85,12 +95,30 @@ async fn server<'a>(connection: &mut Connection<Reads>, options: &'a PostgresOpt
     let name = report.options.name.clone();
     let version: i32 = cell(&row, 0)?;
     match version / 10_000 {
-        ..14 => report.add(Severity::Refused, "version", name.clone(), format!("PostgreSQL {} is not supported", version / 10_000), "use PostgreSQL 14 to 18".into()),
+        ..14 => report.add(
+            Severity::Refused,
+            "version",
+            name.clone(),
+            format!("PostgreSQL {} is not supported", version / 10_000),
+            "use PostgreSQL 14 to 18".into(),
+        ),
         14..=18 => {}
-        major => report.add(Severity::Warning, "version", name.clone(), format!("PostgreSQL {major} is newer than what was tested"), String::new()),
+        major => report.add(
+            Severity::Warning,
+            "version",
+            name.clone(),
+            format!("PostgreSQL {major} is newer than what was tested"),
+            String::new(),
+        ),
     }
     if cell(&row, 1)? {
-        report.add(Severity::Refused, "standby", name.clone(), "the server is a standby and takes no writes".into(), "connect to the primary".into());
+        report.add(
+            Severity::Refused,
+            "standby",
+            name.clone(),
+            "the server is a standby and takes no writes".into(),
+            "connect to the primary".into(),
+        );
     }
     let encoding: String = cell(&row, 2)?;
     if encoding != "UTF8" {
@@ -119,7 +147,12 @@ fn headroom(report: &mut Report<'_>, free: i32) {
 }
 
 /// The privileges on one table, or, where it does not exist, those to create it.
-async fn privileges(connection: &mut Connection<Reads>, report: &mut Report<'_>, (schema, table): &(String, String), indexes: bool) -> Result<()> {
+async fn privileges(
+    connection: &mut Connection<Reads>,
+    report: &mut Report<'_>,
+    (schema, table): &(String, String),
+    indexes: bool,
+) -> Result<()> {
     let user = sql::quoted(&report.user);
     let Some(on_schema) = one(connection, SCHEMA, &[schema]).await? else {
         if !report.may_create_schema {
@@ -154,7 +187,13 @@ async fn privileges(connection: &mut Connection<Reads>, report: &mut Report<'_>,
     }
     if indexes && !cell::<bool>(&on_table, 4)? {
         let message = "only the owner of the table can create its declared indexes".to_owned();
-        report.add(Severity::Warning, "indexes", object, message, "let the owner create them, or remove them from the mapping".into());
+        report.add(
+            Severity::Warning,
+            "indexes",
+            object,
+            message,
+            "let the owner create them, or remove them from the mapping".into(),
+        );
     }
     Ok(())
 }

@@ -19,7 +19,12 @@ const KEYS_MAX: usize = 5_000;
 pub(super) type Snapshot = (Option<Checkpoint>, Vec<Row>);
 
 /// Reads rows by key, in no particular order; keys without a row are left out.
-pub(super) async fn keys(connection: &mut Connection<Reads>, mapping: &str, table: &TargetTable, keys: &[Row]) -> Result<Snapshot> {
+pub(super) async fn keys(
+    connection: &mut Connection<Reads>,
+    mapping: &str,
+    table: &TargetTable,
+    keys: &[Row],
+) -> Result<Snapshot> {
     let statement = row_statement(connection, table, &sql::select_keys(table)).await?;
     let columns = sql::key_columns(table);
     let batches = keys.chunks(KEYS_MAX).map(|batch| key_arrays(table, &columns, batch)).collect::<Result<Vec<_>>>()?;
@@ -89,7 +94,11 @@ async fn snapshot(
     Ok((checkpoint, rows))
 }
 
-async fn ask(connection: &Connection<Reads>, questions: &[(Statement, Vec<Parameter>)], attempt: &str) -> Result<Vec<Vec<tokio_postgres::Row>>> {
+async fn ask(
+    connection: &Connection<Reads>,
+    questions: &[(Statement, Vec<Parameter>)],
+    attempt: &str,
+) -> Result<Vec<Vec<tokio_postgres::Row>>> {
     let control = |text: &'static str| -> Request<'_, Result<Vec<tokio_postgres::Row>>> {
         Box::pin(async move { connection.answer(connection.client.batch_execute(text), attempt).await.map(|()| Vec::new()) })
     };

@@ -63,7 +63,11 @@ pub(super) fn select_after(table: &TargetTable, behind: bool) -> String {
         String::new()
     };
     let limit = if behind { key.len() + 1 } else { 1 };
-    format!("SELECT {} FROM {} AS t{condition} ORDER BY {order} LIMIT ${limit}::bigint", qualified(&table.columns), table_name(table))
+    format!(
+        "SELECT {} FROM {} AS t{condition} ORDER BY {order} LIMIT ${limit}::bigint",
+        qualified(&table.columns),
+        table_name(table)
+    )
 }
 
 /// The columns of a table and their types, no rows.
@@ -79,8 +83,12 @@ pub(super) fn copy(table: &TargetTable) -> String {
 
 /// A temporary table for many rows at once, gone with the transaction.
 pub(super) fn create_staging(table: &TargetTable) -> String {
-    let columns: Vec<String> =
-        table.columns.iter().enumerate().map(|(index, column)| format!("c{} {}", index + 1, types::wire_name(&column.target_type))).collect();
+    let columns: Vec<String> = table
+        .columns
+        .iter()
+        .enumerate()
+        .map(|(index, column)| format!("c{} {}", index + 1, types::wire_name(&column.target_type)))
+        .collect();
     format!("CREATE TEMPORARY TABLE strangler_staging ({}) ON COMMIT DROP", columns.join(", "))
 }
 
@@ -104,7 +112,12 @@ pub(super) fn delete_staged(table: &TargetTable) -> String {
 pub(super) fn insert_staged(table: &TargetTable, overwrite: bool) -> String {
     let columns: Vec<&TargetColumn> = table.columns.iter().collect();
     let end = if overwrite { format!(" {}", on_conflict(table)) } else { String::new() };
-    format!("INSERT INTO {} ({}) SELECT {} FROM pg_temp.strangler_staging AS u{end}", table_name(table), names(&columns), aliases(columns.len()))
+    format!(
+        "INSERT INTO {} ({}) SELECT {} FROM pg_temp.strangler_staging AS u{end}",
+        table_name(table),
+        names(&columns),
+        aliases(columns.len())
+    )
 }
 
 /// Whether another unique or exclusion constraint than the primary key exists; `$1` is the quoted table name.
@@ -126,7 +139,11 @@ fn on_conflict(table: &TargetTable) -> String {
 /// `unnest($1::type[], ..) AS u(c1, ..)`: one row per array position.
 fn rows(columns: &[&TargetColumn]) -> String {
     let arrays: Vec<String> = columns.iter().enumerate().map(|(index, column)| parameter(index, column, "[]")).collect();
-    format!("unnest({}) AS u({})", arrays.join(", "), columns.iter().enumerate().map(|(index, _)| format!("c{}", index + 1)).collect::<Vec<_>>().join(", "))
+    format!(
+        "unnest({}) AS u({})",
+        arrays.join(", "),
+        columns.iter().enumerate().map(|(index, _)| format!("c{}", index + 1)).collect::<Vec<_>>().join(", ")
+    )
 }
 
 fn parameter(index: usize, column: &TargetColumn, suffix: &str) -> String {
@@ -146,5 +163,9 @@ fn qualified(columns: &[TargetColumn]) -> String {
 }
 
 fn same_key(key: &[&TargetColumn]) -> String {
-    key.iter().enumerate().map(|(index, column)| format!("t.{} = u.c{}", quoted(&column.name), index + 1)).collect::<Vec<_>>().join(" AND ")
+    key.iter()
+        .enumerate()
+        .map(|(index, column)| format!("t.{} = u.c{}", quoted(&column.name), index + 1))
+        .collect::<Vec<_>>()
+        .join(" AND ")
 }

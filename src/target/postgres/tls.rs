@@ -40,7 +40,8 @@ fn system_roots() -> Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if roots.is_empty() {
-        return Err(Error::new(Class::Mapping, "the system has no certificate authorities").with_hint("give the certificate authority in tls.ca"));
+        return Err(Error::new(Class::Mapping, "the system has no certificate authorities")
+            .with_hint("give the certificate authority in tls.ca"));
     }
     Ok(roots)
 }

@@ -25,7 +25,10 @@ fn f71_decimal_65_30_keeps_every_digit() {
     let number = decimal(&text);
     assert_eq!(number.to_string(), text);
     assert_eq!((number.scale(), number.digits()), (30, 65));
-    assert_eq!(number.sub(&decimal("0.000000000000000000000000000001")).to_string(), format!("-1{}.{}", "0".repeat(35), "0".repeat(30)));
+    assert_eq!(
+        number.sub(&decimal("0.000000000000000000000000000001")).to_string(),
+        format!("-1{}.{}", "0".repeat(35), "0".repeat(30))
+    );
     let square = number.mul(&number);
     assert_eq!(square.scale(), 60);
     assert_eq!(square.unscaled(), number.unscaled() * number.unscaled());
@@ -62,7 +65,14 @@ fn equality_is_structural_and_comparison_by_value() {
 #[test]
 fn rounding_is_half_away_from_zero() {
     for (text, scale, rounded) in [
-        ("2.5", 0, "3"), ("-2.5", 0, "-3"), ("2.49", 0, "2"), ("1.005", 2, "1.01"), ("-1.004", 2, "-1.00"), ("0.4", 0, "0"), ("9.99", 1, "10.0"), ("1.5", 4, "1.5000"),
+        ("2.5", 0, "3"),
+        ("-2.5", 0, "-3"),
+        ("2.49", 0, "2"),
+        ("1.005", 2, "1.01"),
+        ("-1.004", 2, "-1.00"),
+        ("0.4", 0, "0"),
+        ("9.99", 1, "10.0"),
+        ("1.5", 4, "1.5000"),
     ] {
         assert_eq!(decimal(text).round(scale).to_string(), rounded);
     }

@@ -19,9 +19,11 @@ fn pair_of(kind: KeyKind, values: impl Strategy<Value = Value> + Clone + 'static
 
 fn pair() -> impl Strategy<Value = (KeyKind, Value, Value)> {
     let number = || prop_oneof![strategies::integer(), strategies::decimal().prop_map(Value::Decimal)].boxed();
-    let any_number = || prop_oneof![number(), strategies::double().prop_map(Value::Double), any::<f32>().prop_map(Value::Float)].boxed();
+    let any_number =
+        || prop_oneof![number(), strategies::double().prop_map(Value::Double), any::<f32>().prop_map(Value::Float)].boxed();
     let text = || strategies::text().prop_map(Value::text).boxed();
-    let moment = || prop_oneof![strategies::date().prop_map(Value::Date), strategies::date_time().prop_map(Value::DateTime)].boxed();
+    let moment =
+        || prop_oneof![strategies::date().prop_map(Value::Date), strategies::date_time().prop_map(Value::DateTime)].boxed();
     prop_oneof![
         pair_of(KeyKind::Integer, strategies::integer().boxed()),
         pair_of(KeyKind::Decimal, number()),
@@ -89,7 +91,17 @@ proptest! {
 #[test]
 fn f69_bigint_unsigned_above_2_63_sorts_after_every_signed_integer() {
     let ascending = [
-        Value::Null, Value::Int(i64::MIN), Value::Int(-256), Value::Int(-255), Value::Int(-1), Value::Int(0), Value::Int(255), Value::Int(256), Value::Int(i64::MAX), Value::UInt(1 << 63), Value::UInt(u64::MAX),
+        Value::Null,
+        Value::Int(i64::MIN),
+        Value::Int(-256),
+        Value::Int(-255),
+        Value::Int(-1),
+        Value::Int(0),
+        Value::Int(255),
+        Value::Int(256),
+        Value::Int(i64::MAX),
+        Value::UInt(1 << 63),
+        Value::UInt(u64::MAX),
     ];
     for kind in [KeyKind::Integer, KeyKind::Decimal] {
         for window in ascending.windows(2) {
@@ -105,8 +117,23 @@ fn f71_decimal_65_30_keys_are_by_value_whatever_the_scale() {
     let parse = |text: &str| Value::Decimal(Decimal::parse(text).unwrap());
     let nines = "9".repeat(35);
     let ascending = [
-        format!("-{nines}.{}", "9".repeat(30)), format!("-{nines}.{}8", "9".repeat(29)), "-1.01".into(), "-1".into(), "-0.1".into(), format!("-0.{}1", "0".repeat(29)), "0".into(), format!("0.{}1", "0".repeat(29)),
-        "0.09".into(), "0.1".into(), "0.11".into(), "1".into(), "1.0000001".into(), "9.9".into(), "10".into(), nines.clone(), format!("{nines}.{}", "9".repeat(30)),
+        format!("-{nines}.{}", "9".repeat(30)),
+        format!("-{nines}.{}8", "9".repeat(29)),
+        "-1.01".into(),
+        "-1".into(),
+        "-0.1".into(),
+        format!("-0.{}1", "0".repeat(29)),
+        "0".into(),
+        format!("0.{}1", "0".repeat(29)),
+        "0.09".into(),
+        "0.1".into(),
+        "0.11".into(),
+        "1".into(),
+        "1.0000001".into(),
+        "9.9".into(),
+        "10".into(),
+        nines.clone(),
+        format!("{nines}.{}", "9".repeat(30)),
     ];
     for window in ascending.windows(2) {
         assert!(key(&KeyKind::Decimal, &parse(&window[0])) < key(&KeyKind::Decimal, &parse(&window[1])), "{window:?}");
@@ -157,7 +184,9 @@ fn dates_and_date_times_share_their_keys() {
 #[test]
 fn a_value_of_another_kind_is_a_bug_and_never_shown() {
     let secret = Value::text("secret");
-    for kind in [KeyKind::Integer, KeyKind::Decimal, KeyKind::Double, KeyKind::Bytes, KeyKind::Date, KeyKind::DateTime, KeyKind::Time] {
+    for kind in
+        [KeyKind::Integer, KeyKind::Decimal, KeyKind::Double, KeyKind::Bytes, KeyKind::Date, KeyKind::DateTime, KeyKind::Time]
+    {
         for error in [kind.encode(&secret, &mut Vec::new()).unwrap_err(), kind.compare(&secret, &secret).unwrap_err()] {
             assert_eq!(error.class(), Class::Bug);
             assert!(!format!("{error:?}").contains("secret"));

@@ -26,16 +26,31 @@ fn f69_bigint_unsigned_above_2_63_round_trips() {
 
 #[test]
 fn f71_decimal_65_30_round_trips() {
-    let values: Row = ["9", "-9"].map(|digit| Value::Decimal(Decimal::parse(&format!("{}.{}", digit.replace('9', &"9".repeat(35)), "9".repeat(30))).unwrap())).into();
+    let values: Row = ["9", "-9"]
+        .map(|digit| {
+            Value::Decimal(Decimal::parse(&format!("{}.{}", digit.replace('9', &"9".repeat(35)), "9".repeat(30))).unwrap())
+        })
+        .into();
     assert_eq!(row::decode(&encoded(&values)).unwrap(), values);
 }
 
 #[test]
 fn f112_presence_length_and_type_change_the_fingerprint() {
     let rows: Vec<Vec<Value>> = vec![
-        vec![], vec![Value::Null], vec![Value::Null, Value::Null], vec![Value::text("")], vec![Value::Bytes([].into())], vec![Value::text(" ")],
-        vec![Value::text("a"), Value::text("bc")], vec![Value::text("ab"), Value::text("c")], vec![Value::Int(1)], vec![Value::UInt(1)],
-        vec![Value::Decimal(Decimal::parse("1").unwrap())], vec![Value::Decimal(Decimal::parse("1.0").unwrap())], vec![Value::text("x".repeat(70_000))], vec![Value::text("x".repeat(70_001))],
+        vec![],
+        vec![Value::Null],
+        vec![Value::Null, Value::Null],
+        vec![Value::text("")],
+        vec![Value::Bytes([].into())],
+        vec![Value::text(" ")],
+        vec![Value::text("a"), Value::text("bc")],
+        vec![Value::text("ab"), Value::text("c")],
+        vec![Value::Int(1)],
+        vec![Value::UInt(1)],
+        vec![Value::Decimal(Decimal::parse("1").unwrap())],
+        vec![Value::Decimal(Decimal::parse("1.0").unwrap())],
+        vec![Value::text("x".repeat(70_000))],
+        vec![Value::text("x".repeat(70_001))],
     ];
     let prints: std::collections::BTreeSet<u128> = rows.iter().map(|values| row::fingerprint(values)).collect();
     assert_eq!(prints.len(), rows.len());
@@ -51,7 +66,15 @@ fn damage_is_an_error_of_the_local_disk() {
     }
     let trailing = [whole.as_slice(), &[0]].concat();
     // Bad tag, longer form of a number, a count without values, a length beyond the end, text that is not UTF-8, leading zero.
-    for bytes in [&trailing, &vec![1, 99], &vec![1, 3, 0x80, 0], &vec![0xff, 0xff, 0xff, 0xff, 0x7f], &vec![1, 10, 0xff, 0xff, 0x7f], &vec![1, 10, 1, 0xff], &vec![1, 6, 0, 1, 5]] {
+    for bytes in [
+        &trailing,
+        &vec![1, 99],
+        &vec![1, 3, 0x80, 0],
+        &vec![0xff, 0xff, 0xff, 0xff, 0x7f],
+        &vec![1, 10, 0xff, 0xff, 0x7f],
+        &vec![1, 10, 1, 0xff],
+        &vec![1, 6, 0, 1, 5],
+    ] {
         assert_eq!(row::decode(bytes).unwrap_err().class(), Class::Local, "{bytes:?}");
     }
 }

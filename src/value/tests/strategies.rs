@@ -52,7 +52,9 @@ pub fn double() -> impl Strategy<Value = f64> {
 
 /// Short strings of few characters, so that near misses are frequent: blanks, controls, case, accents, Hangul, beyond the BMP.
 pub fn text() -> impl Strategy<Value = String> {
-    let characters = prop::sample::select(vec![' ', ' ', ' ', '\t', '\0', '\u{1f}', '!', 'a', 'A', 'b', 'ß', 's', 'é', '가', '각', '\u{a0}', '\u{ad}', '😀', '𝄞']);
+    let characters = prop::sample::select(vec![
+        ' ', ' ', ' ', '\t', '\0', '\u{1f}', '!', 'a', 'A', 'b', 'ß', 's', 'é', '가', '각', '\u{a0}', '\u{ad}', '😀', '𝄞',
+    ]);
     prop::collection::vec(characters, 0..7).prop_map(|characters| characters.into_iter().collect())
 }
 

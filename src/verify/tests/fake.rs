@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::super::{Class, Error, Pin, Result, Row, TouchedKeys, key_hash, key_of};
 use crate::change::{Chunk, KeyRange, SourceEvent};
+use crate::finding::Finding;
 use crate::plan::{Builder, MappingInput, NodePlan, Plan, Policies, TableInput};
 use crate::position::{BinlogPosition, Frontier, Position};
 use crate::schema::{
     Column, DataType, Flavor, Generated, SessionSettings, SourceCatalog, TableLayout, TableName, TableSchema, TargetTable,
     UniqueKey,
 };
-use crate::finding::Finding;
 use crate::source::{Layouts, PlannedAccess, Source, SourceStream};
 use crate::target::{Advance, Checkpoint, Phase, TableState, Target};
 use crate::value::{Collation, Value};

@@ -1,8 +1,6 @@
 //! Master data: codes, people, goods.
 
-use super::super::names::{
-    self, BRANDS, CARRIERS, CATEGORIES, CODES, GRADES, METHODS, WAREHOUSES, once_in,
-};
+use super::super::names::{self, BRANDS, CARRIERS, CATEGORIES, CODES, GRADES, METHODS, WAREHOUSES, once_in};
 use super::super::text::Insert;
 use super::{HISTORY_DAYS, Sizes, ZERO_DATE, ZERO_DATETIME, chunk_rng, datetime, day, time};
 use fastrand::Rng;
@@ -26,15 +24,7 @@ fn codes() -> Vec<Insert> {
         groups.row().text(group).text(group_name).text("Y");
         for (sort, (code, name)) in (1i64..).zip(members.iter()) {
             let used = if *code == "CTL" { "N" } else { "Y" };
-            codes
-                .row()
-                .text(group)
-                .text(code)
-                .text(name)
-                .null()
-                .number(sort)
-                .text(used)
-                .text(ZERO_DATETIME);
+            codes.row().text(group).text(code).text(name).null().number(sort).text(used).text(ZERO_DATETIME);
         }
     }
     vec![groups, codes]
@@ -72,13 +62,7 @@ fn employees(rng: &mut Rng, sizes: Sizes) -> Insert {
     let mut insert = Insert::into("tb_emp");
     for number in 1..=sizes.employees {
         let left = if once_in(rng, 10) { "20240630" } else { "" };
-        insert
-            .row()
-            .text(&format!("E{number:05}"))
-            .text(&names::plain_person(rng))
-            .text("CS1")
-            .text("20150302")
-            .text(left);
+        insert.row().text(&format!("E{number:05}")).text(&names::plain_person(rng)).text("CS1").text("20150302").text(left);
     }
     insert
 }
@@ -101,10 +85,7 @@ fn vendors(rng: &mut Rng, sizes: Sizes) -> Insert {
 fn coupons(rng: &mut Rng, sizes: Sizes) -> Insert {
     let mut insert = Insert::into("tb_cpn");
     for number in 1..=sizes.coupons {
-        insert
-            .row()
-            .number(number)
-            .text(&format!("쿠폰 {number}호"));
+        insert.row().number(number).text(&format!("쿠폰 {number}호"));
         if rng.bool() {
             insert.money(rng.i64(1..30) * 100).null();
         } else {
@@ -118,19 +99,9 @@ fn broadcasts(rng: &mut Rng) -> Insert {
     let mut insert = Insert::into("tb_brdc");
     for number in (0..HISTORY_DAYS).filter(|number| number % 2 == 0) {
         for sequence in 1..=2u32 {
-            let host = if once_in(rng, 8) {
-                None
-            } else {
-                Some(names::plain_person(rng))
-            };
+            let host = if once_in(rng, 8) { None } else { Some(names::plain_person(rng)) };
             let start = time(sequence * 36_000);
-            insert
-                .row()
-                .text(&day(number))
-                .number(sequence)
-                .text(names::show(rng))
-                .text_or_null(host.as_deref())
-                .text(&start);
+            insert.row().text(&day(number)).number(sequence).text(names::show(rng)).text_or_null(host.as_deref()).text(&start);
         }
     }
     insert
@@ -139,11 +110,8 @@ fn broadcasts(rng: &mut Rng) -> Insert {
 /// Customers of a range, their addresses and member ids. `range` counts from 0; numbers start at 1.
 pub(in super::super) fn customers(seed: u64, sizes: Sizes, range: Range<u32>) -> Vec<Insert> {
     let mut rng = chunk_rng(seed, 2, range.start);
-    let (mut people, mut addresses, mut members) = (
-        Insert::into("tb_cust"),
-        Insert::into("tb_cust_addr"),
-        Insert::into("tb_mbr"),
-    );
+    let (mut people, mut addresses, mut members) =
+        (Insert::into("tb_cust"), Insert::into("tb_cust_addr"), Insert::into("tb_mbr"));
     for number in range.start + 1..=range.end.min(sizes.customers) {
         customer(&mut rng, &mut people, number);
         for sequence in 1..=rng.u32(1..=3).min(2) {
@@ -153,12 +121,7 @@ pub(in super::super) fn customers(seed: u64, sizes: Sizes, range: Range<u32>) ->
                 _ => Some(format!("{}동 {}호", rng.u32(101..120), rng.u32(101..2500))),
             };
             let standard = if sequence == 1 { "Y" } else { "N" };
-            addresses
-                .row()
-                .number(number)
-                .number(sequence)
-                .text(&names::plain_person(&mut rng))
-                .text(&names::postcode(&mut rng));
+            addresses.row().number(number).number(sequence).text(&names::plain_person(&mut rng)).text(&names::postcode(&mut rng));
             addresses
                 .text(&names::address(&mut rng))
                 .text_or_null(detail.as_deref())
@@ -172,12 +135,7 @@ pub(in super::super) fn customers(seed: u64, sizes: Sizes, range: Range<u32>) ->
             } else {
                 datetime(&day(rng.u32(..HISTORY_DAYS)), rng.u32(..86_400))
             };
-            members
-                .row()
-                .text(&names::member_id(number))
-                .number(number)
-                .text(state)
-                .text(&last);
+            members.row().text(&names::member_id(number)).number(number).text(state).text(&last);
         }
     }
     vec![people, addresses, members]
@@ -192,24 +150,10 @@ fn customer(rng: &mut Rng, people: &mut Insert, number: u32) {
         5..8 => Some("S"),
         _ => Some("W"),
     };
-    let left = if once_in(rng, 30) {
-        "2024-05-01"
-    } else {
-        ZERO_DATE
-    };
-    let email = if rng.bool() {
-        Some(format!("user{number}@example.com"))
-    } else {
-        None
-    };
-    people
-        .row()
-        .number(number)
-        .text_or_null(names::person(rng).as_deref())
-        .text_or_null(grade);
-    people
-        .text(&format!("19{:02}0{}15", rng.u32(40..99), rng.u32(1..10)))
-        .text(names::pick(rng, &["M", "F", ""]));
+    let left = if once_in(rng, 30) { "2024-05-01" } else { ZERO_DATE };
+    let email = if rng.bool() { Some(format!("user{number}@example.com")) } else { None };
+    people.row().number(number).text_or_null(names::person(rng).as_deref()).text_or_null(grade);
+    people.text(&format!("19{:02}0{}15", rng.u32(40..99), rng.u32(1..10))).text(names::pick(rng, &["M", "F", ""]));
     people
         .text(&names::phone(rng))
         .text_or_null(email.as_deref())
@@ -228,33 +172,12 @@ pub(in super::super) fn items(seed: u64, sizes: Sizes, range: Range<u32>) -> Vec
     for number in range.start + 1..=range.end.min(sizes.items) {
         let price = rng.i64(10..3_000) * 10_000;
         item(&mut rng, &mut goods, number, price, sizes);
-        prices
-            .row()
-            .number(number)
-            .text("20230101")
-            .number(1)
-            .money(price);
+        prices.row().number(number).text("20230101").number(1).money(price);
         for option in 1..=rng.u32(1..4) {
-            let surcharge = if once_in(&mut rng, 3) {
-                rng.i64(1..9) * 100_000
-            } else {
-                0
-            };
-            options
-                .row()
-                .number(number)
-                .number(option)
-                .text(names::option(&mut rng))
-                .money(surcharge)
-                .text("Y");
+            let surcharge = if once_in(&mut rng, 3) { rng.i64(1..9) * 100_000 } else { 0 };
+            options.row().number(number).number(option).text(names::option(&mut rng)).money(surcharge).text("Y");
             for (warehouse, _) in WAREHOUSES.iter().take(rng.usize(1..=2)) {
-                stock
-                    .row()
-                    .text(warehouse)
-                    .number(number)
-                    .number(option)
-                    .number(rng.i64(-20..5_000))
-                    .text("2024-01-01 09:00:00");
+                stock.row().text(warehouse).number(number).number(option).number(rng.i64(-20..5_000)).text("2024-01-01 09:00:00");
             }
         }
     }
@@ -265,16 +188,9 @@ fn item(rng: &mut Rng, goods: &mut Insert, number: u32, price: i64, sizes: Sizes
     let brand = match rng.u32(..9) {
         0 => None,
         1 => Some("B999"), // no such brand
-        _ => Some(names::pick(
-            rng,
-            &["B001", "B002", "B003", "B004", "B005", "B006", "B007"],
-        )),
+        _ => Some(names::pick(rng, &["B001", "B002", "B003", "B004", "B005", "B006", "B007"])),
     };
-    let vendor = if once_in(rng, 15) {
-        None
-    } else {
-        Some(i64::from(rng.u32(1..=sizes.vendors + 1)))
-    };
+    let vendor = if once_in(rng, 15) { None } else { Some(i64::from(rng.u32(1..=sizes.vendors + 1))) };
     goods
         .row()
         .number(number)
@@ -282,17 +198,6 @@ fn item(rng: &mut Rng, goods: &mut Insert, number: u32, price: i64, sizes: Sizes
         .text_or_null(names::category(rng))
         .text_or_null(brand)
         .number_or_null(vendor);
-    goods
-        .money(price)
-        .text(names::pick(rng, &["TAX", "TAX", "TAX", "FREE", "ZERO"]))
-        .text("20230101")
-        .text("99991231");
-    goods
-        .number(if once_in(rng, 5) {
-            0
-        } else {
-            rng.i64(2015..2025)
-        })
-        .number(rng.i64(1..20))
-        .text(ZERO_DATETIME);
+    goods.money(price).text(names::pick(rng, &["TAX", "TAX", "TAX", "FREE", "ZERO"])).text("20230101").text("99991231");
+    goods.number(if once_in(rng, 5) { 0 } else { rng.i64(2015..2025) }).number(rng.i64(1..20)).text(ZERO_DATETIME);
 }

@@ -46,8 +46,7 @@ pub(super) fn chunk_rng(seed: u64, kind: u64, chunk: u32) -> Rng {
 
 /// Day `number` of the shop's history as `YYYYMMDD`; day 0 is 2023-01-01.
 pub(super) fn day(number: u32) -> String {
-    let date = jiff::civil::date(2023, 1, 1)
-        .saturating_add(jiff::Span::new().days(i64::from(number.min(20_000))));
+    let date = jiff::civil::date(2023, 1, 1).saturating_add(jiff::Span::new().days(i64::from(number.min(20_000))));
     format!("{:04}{:02}{:02}", date.year(), date.month(), date.day())
 }
 
@@ -55,22 +54,12 @@ pub(super) fn day(number: u32) -> String {
 pub(super) fn datetime(day: &str, second: u32) -> String {
     let (year, rest) = day.split_at_checked(4).unwrap_or((day, ""));
     let (month, date) = rest.split_at_checked(2).unwrap_or((rest, ""));
-    format!(
-        "{year}-{month}-{date} {:02}:{:02}:{:02}",
-        second / 3600 % 24,
-        second / 60 % 60,
-        second % 60
-    )
+    format!("{year}-{month}-{date} {:02}:{:02}:{:02}", second / 3600 % 24, second / 60 % 60, second % 60)
 }
 
 /// Seconds of the day as `HHMMSS`.
 pub(super) fn time(second: u32) -> String {
-    format!(
-        "{:02}{:02}{:02}",
-        second / 3600 % 24,
-        second / 60 % 60,
-        second % 60
-    )
+    format!("{:02}{:02}{:02}", second / 3600 % 24, second / 60 % 60, second % 60)
 }
 
 pub(super) const ZERO_DATE: &str = "0000-00-00";
@@ -91,34 +80,18 @@ mod tests {
     #[test]
     fn ten_thousand_orders_are_about_a_hundred_thousand_rows() {
         let sizes = Sizes::of(10_000);
-        let mut rows: u64 = small_tables(7, sizes)
-            .iter()
-            .map(|insert| insert.rows)
-            .sum();
-        rows += customers(7, sizes, 0..sizes.customers)
-            .iter()
-            .map(|insert| insert.rows)
-            .sum::<u64>();
-        rows += items(7, sizes, 0..sizes.items)
-            .iter()
-            .map(|insert| insert.rows)
-            .sum::<u64>();
-        rows += (0..20)
-            .flat_map(|chunk| order_chunk(7, sizes, chunk, 500))
-            .map(|insert| insert.rows)
-            .sum::<u64>();
+        let mut rows: u64 = small_tables(7, sizes).iter().map(|insert| insert.rows).sum();
+        rows += customers(7, sizes, 0..sizes.customers).iter().map(|insert| insert.rows).sum::<u64>();
+        rows += items(7, sizes, 0..sizes.items).iter().map(|insert| insert.rows).sum::<u64>();
+        rows += (0..20).flat_map(|chunk| order_chunk(7, sizes, chunk, 500)).map(|insert| insert.rows).sum::<u64>();
         assert!((90_000..115_000).contains(&rows), "{rows}");
     }
 
     #[test]
     fn a_chunk_is_the_same_every_time() {
         let sizes = Sizes::of(2_000);
-        let texts = || {
-            order_chunk(3, sizes, 1, 100)
-                .iter()
-                .filter_map(crate::demo::shop::text::Insert::statement)
-                .collect::<String>()
-        };
+        let texts =
+            || order_chunk(3, sizes, 1, 100).iter().filter_map(crate::demo::shop::text::Insert::statement).collect::<String>();
         assert_eq!(texts(), texts());
     }
 }

@@ -26,10 +26,7 @@ pub struct WriterCounters(Mutex<WriterCounts>);
 impl WriterCounters {
     /// The counts now.
     pub fn read(&self) -> WriterCounts {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn count(&self, kind: String, outcome: Outcome) {
@@ -43,9 +40,6 @@ impl WriterCounters {
     }
 
     pub(super) fn count_reconnect(&self) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .reconnects += 1;
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).reconnects += 1;
     }
 }

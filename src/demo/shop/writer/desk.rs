@@ -38,44 +38,19 @@ pub(super) struct Desk {
 
 impl Desk {
     pub fn new(connection: Conn, rng: Rng) -> Self {
-        Self {
-            connection,
-            rng,
-            recent: VecDeque::new(),
-            next_order: 1,
-            customers: 1,
-            items: 1,
-            vendors: 1,
-            engines_mix: true,
-        }
+        Self { connection, rng, recent: VecDeque::new(), next_order: 1, customers: 1, items: 1, vendors: 1, engines_mix: true }
     }
 
     /// Reads how large the shop is; false if it holds no order.
     pub async fn look_around(&mut self) -> Result<bool, Error> {
-        self.customers = self
-            .number("SELECT MAX(cust_no) FROM tb_cust")
-            .await?
-            .unwrap_or(1)
-            .max(1);
-        self.items = self
-            .number("SELECT MAX(item_no) FROM tb_item")
-            .await?
-            .unwrap_or(1)
-            .max(1);
-        self.vendors = self
-            .number("SELECT MAX(vndr_no) FROM tb_vendor")
-            .await?
-            .unwrap_or(1)
-            .max(1);
+        self.customers = self.number("SELECT MAX(cust_no) FROM tb_cust").await?.unwrap_or(1).max(1);
+        self.items = self.number("SELECT MAX(item_no) FROM tb_item").await?.unwrap_or(1).max(1);
+        self.vendors = self.number("SELECT MAX(vndr_no) FROM tb_vendor").await?.unwrap_or(1).max(1);
         // Only a scan of the key: the running number is the end of the order number, whatever its day.
-        let last = self
-            .number("SELECT MAX(CAST(RIGHT(ord_no, 7) AS UNSIGNED)) FROM tb_ord_mst")
-            .await?;
+        let last = self.number("SELECT MAX(CAST(RIGHT(ord_no, 7) AS UNSIGNED)) FROM tb_ord_mst").await?;
         self.next_order = last.unwrap_or(0).saturating_add(1);
-        let enforced: Option<(String, String)> = self
-            .connection
-            .query_first("SHOW GLOBAL VARIABLES LIKE 'enforce_gtid_consistency'")
-            .await?;
+        let enforced: Option<(String, String)> =
+            self.connection.query_first("SHOW GLOBAL VARIABLES LIKE 'enforce_gtid_consistency'").await?;
         self.engines_mix = enforced.is_none_or(|(_, value)| value != "ON"); // MariaDB has no such variable
         self.run(SHORT_WAITS).await?;
         Ok(last.is_some())
@@ -93,10 +68,7 @@ impl Desk {
     }
 
     /// Runs statements, one after the other, each in the transaction that is open.
-    pub async fn run_all(
-        &mut self,
-        statements: impl IntoIterator<Item = String>,
-    ) -> Result<(), Error> {
+    pub async fn run_all(&mut self, statements: impl IntoIterator<Item = String>) -> Result<(), Error> {
         for statement in statements {
             self.run(statement).await?;
         }
@@ -122,19 +94,11 @@ impl Desk {
     }
 
     pub async fn number(&mut self, query: &str) -> Result<Option<u32>, Error> {
-        Ok(self
-            .connection
-            .query_first::<Option<u32>, _>(query)
-            .await?
-            .flatten())
+        Ok(self.connection.query_first::<Option<u32>, _>(query).await?.flatten())
     }
 
     pub async fn text(&mut self, query: &str) -> Result<Option<String>, Error> {
-        Ok(self
-            .connection
-            .query_first::<Option<String>, _>(query)
-            .await?
-            .flatten())
+        Ok(self.connection.query_first::<Option<String>, _>(query).await?.flatten())
     }
 
     /// The number of an order that exists (quoted for SQL), one of its own now and then; at worst one that is just gone.
@@ -145,14 +109,9 @@ impl Desk {
         }
         let probe = format!("O{}", day(self.rng.u32(..HISTORY_DAYS)));
         let skip = self.rng.u32(..40);
-        let query = format!(
-            "SELECT ord_no FROM tb_ord_mst WHERE ord_no >= '{probe}' ORDER BY ord_no LIMIT {skip}, 1"
-        );
+        let query = format!("SELECT ord_no FROM tb_ord_mst WHERE ord_no >= '{probe}' ORDER BY ord_no LIMIT {skip}, 1");
         let found = match self.text(&query).await? {
-            None => {
-                self.text("SELECT ord_no FROM tb_ord_mst ORDER BY ord_no DESC LIMIT 1")
-                    .await?
-            }
+            None => self.text("SELECT ord_no FROM tb_ord_mst ORDER BY ord_no DESC LIMIT 1").await?,
             found => found,
         };
         Ok(quote(found.as_deref().unwrap_or("none")))

@@ -14,8 +14,7 @@ impl Desk {
         }
         let number = self.new_order();
         let new = quote(&number);
-        let move_in =
-            |table: &str| format!("UPDATE {table} SET ord_no = {new} WHERE ord_no = {order}");
+        let move_in = |table: &str| format!("UPDATE {table} SET ord_no = {new} WHERE ord_no = {order}");
         if once_in(&mut self.rng, 4) {
             return self.alone(move_in("tb_ord_mst")).await;
         }
@@ -37,14 +36,14 @@ impl Desk {
     /// Two lines swap their numbers, or all lines are renumbered in one statement.
     pub async fn rekey_lines(&mut self) -> Done {
         let order = self.order().await?;
-        let set = |to: i32, from: i32| {
-            format!(
-                "UPDATE tb_ord_dtl SET ord_seq = {to} WHERE ord_no = {order} AND ord_seq = {from}"
-            )
-        };
+        let set =
+            |to: i32, from: i32| format!("UPDATE tb_ord_dtl SET ord_seq = {to} WHERE ord_no = {order} AND ord_seq = {from}");
         match self.rng.u32(..3) {
             0 => self.transaction([set(-1, 1), set(1, 2), set(2, -1)]).await,
-            1 => self.alone(format!("UPDATE tb_ord_dtl SET ord_seq = ord_seq + 1 WHERE ord_no = {order} ORDER BY ord_seq DESC")).await,
+            1 => {
+                self.alone(format!("UPDATE tb_ord_dtl SET ord_seq = ord_seq + 1 WHERE ord_no = {order} ORDER BY ord_seq DESC"))
+                    .await
+            }
             _ => self.alone(format!("UPDATE tb_pay SET pay_seq = pay_seq + 100 WHERE ord_no = {order} AND pay_seq < 100")).await,
         }
     }
@@ -58,25 +57,16 @@ impl Desk {
             1 => quote(&format!("{} ", names::member_id(customer))),
             _ => quote(&format!("moved{customer:07}")),
         };
-        self.alone(format!(
-            "UPDATE tb_mbr SET mbr_id = {new} WHERE mbr_id = {member}"
-        ))
-        .await
+        self.alone(format!("UPDATE tb_mbr SET mbr_id = {new} WHERE mbr_id = {member}")).await
     }
 
     pub async fn null_join_keys(&mut self) -> Done {
         let order = self.order().await?;
         let statement = match self.rng.u32(..6) {
             0 => format!("UPDATE tb_ord_mst SET cust_no = NULL WHERE ord_no = {order}"),
-            1 => format!(
-                "UPDATE tb_ord_mst SET addr_seq = NULL, emp_no = NULL, brdc_seq = NULL WHERE ord_no = {order}"
-            ),
-            2 => format!(
-                "UPDATE tb_ord_mst SET ord_mbr_id = NULL, chnl_cd = NULL, pay_st_cd = NULL WHERE ord_no = {order}"
-            ),
-            3 => format!(
-                "UPDATE tb_ord_dtl SET opt_no = NULL, wh_cd = NULL, dlv_seq = NULL WHERE ord_no = {order}"
-            ),
+            1 => format!("UPDATE tb_ord_mst SET addr_seq = NULL, emp_no = NULL, brdc_seq = NULL WHERE ord_no = {order}"),
+            2 => format!("UPDATE tb_ord_mst SET ord_mbr_id = NULL, chnl_cd = NULL, pay_st_cd = NULL WHERE ord_no = {order}"),
+            3 => format!("UPDATE tb_ord_dtl SET opt_no = NULL, wh_cd = NULL, dlv_seq = NULL WHERE ord_no = {order}"),
             4 => format!("UPDATE tb_cpn_use SET ord_no = NULL WHERE ord_no = {order}"),
             _ => {
                 format!("UPDATE tb_dlv SET dlv_co_cd = NULL, inv_no = NULL WHERE ord_no = {order}")

@@ -117,20 +117,10 @@ impl Writer {
         let failed = |cause| ShopError::database("connect to write to the shop", cause);
         let connection = connect(&options).await.map_err(failed)?;
         let mut desk = Desk::new(connection, generate::chunk_rng(seed, 9, 0));
-        if !desk
-            .look_around()
-            .await
-            .map_err(|cause| ShopError::database("read the shop", cause))?
-        {
-            return Err(ShopError::Empty(
-                options.db_name().unwrap_or_default().into(),
-            ));
+        if !desk.look_around().await.map_err(|cause| ShopError::database("read the shop", cause))? {
+            return Err(ShopError::Empty(options.db_name().unwrap_or_default().into()));
         }
-        Ok(Self {
-            options,
-            desk,
-            counters: Arc::default(),
-        })
+        Ok(Self { options, desk, counters: Arc::default() })
     }
 
     /// What has been done so far, to be watched from elsewhere.
@@ -158,11 +148,7 @@ impl Writer {
     ///
     /// # Errors
     /// The server refused a transaction.
-    pub async fn run(
-        &mut self,
-        transactions_per_second: f64,
-        mut stop: watch::Receiver<bool>,
-    ) -> Result<(), ShopError> {
+    pub async fn run(&mut self, transactions_per_second: f64, mut stop: watch::Receiver<bool>) -> Result<(), ShopError> {
         let rate = transactions_per_second.clamp(0.001, 1e6);
         // A timer tick takes a millisecond at least: fast writers do several transactions for each.
         let batch = (rate / TICKS_PER_SECOND).ceil().max(1.0);
@@ -204,10 +190,7 @@ impl Writer {
                     }
                 }
                 Err(error) => {
-                    return Err(ShopError::database(
-                        format!("writer action {}", action_name(action)),
-                        error,
-                    ));
+                    return Err(ShopError::database(format!("writer action {}", action_name(action)), error));
                 }
             }
         }
@@ -222,14 +205,10 @@ impl Writer {
                     self.counters.count_reconnect();
                     return Ok(true);
                 }
-                Err(error)
-                    if !is_outage(&error) || (stop.is_none() && start.elapsed() > PATIENCE) =>
-                {
+                Err(error) if !is_outage(&error) || (stop.is_none() && start.elapsed() > PATIENCE) => {
                     return Err(ShopError::database("reconnect to the shop", error));
                 }
-                Err(_)
-                    if stop.is_some_and(|stop| *stop.borrow() || stop.has_changed().is_err()) =>
-                {
+                Err(_) if stop.is_some_and(|stop| *stop.borrow() || stop.has_changed().is_err()) => {
                     return Ok(false);
                 }
                 Err(_) => tokio::time::sleep(RETRY_PAUSE).await,
@@ -304,10 +283,9 @@ fn is_collision(error: &Error) -> bool {
 /// The server is going down, is down, or cut the connection.
 fn is_outage(error: &Error) -> bool {
     match error {
-        Error::Server(server) => [
-            1040, 1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, 1184, 1317, 1927, 3032, 4031,
-        ]
-        .contains(&server.code),
+        Error::Server(server) => {
+            [1040, 1053, 1077, 1079, 1152, 1158, 1159, 1160, 1161, 1184, 1317, 1927, 3032, 4031].contains(&server.code)
+        }
         Error::Io(_) | Error::Driver(_) => true,
         _ => false,
     }

@@ -15,9 +15,7 @@ impl Desk {
                  ({customer}, {order}, 'USE', {amount}, ''), ({customer}, '', 'EXPIRE', 1, '{day}')"
             ),
             2 => format!("UPDATE tb_pnt_hist SET pnt_amt = pnt_amt + 10 WHERE ord_no = {order}"),
-            3 => format!(
-                "UPDATE tb_pnt_hist SET pnt_tp = 'EXPIRE' WHERE ord_no = {order} AND pnt_tp = 'SAVE'"
-            ),
+            3 => format!("UPDATE tb_pnt_hist SET pnt_tp = 'EXPIRE' WHERE ord_no = {order} AND pnt_tp = 'SAVE'"),
             _ => format!("DELETE FROM tb_pnt_hist WHERE ord_no = {order}"),
         };
         self.alone(statement).await
@@ -34,15 +32,9 @@ impl Desk {
             return self.alone(credit).await;
         }
         self.run("BEGIN").await?;
-        self.run(format!(
-            "UPDATE tb_ord_mst SET dlv_amt = dlv_amt + 1 WHERE ord_no = {order}"
-        ))
-        .await?;
+        self.run(format!("UPDATE tb_ord_mst SET dlv_amt = dlv_amt + 1 WHERE ord_no = {order}")).await?;
         self.run(credit).await?;
-        self.run(format!(
-            "UPDATE tb_ord_dtl SET qty = qty + 1 WHERE ord_no = {order} AND ord_seq = 1"
-        ))
-        .await?;
+        self.run(format!("UPDATE tb_ord_dtl SET qty = qty + 1 WHERE ord_no = {order} AND ord_seq = 1")).await?;
         if once_in(&mut self.rng, 3) {
             self.run("ROLLBACK").await?;
             return Ok(Outcome::RolledBack);
@@ -55,9 +47,7 @@ impl Desk {
         let order = self.order().await?;
         let (memo, day) = (quote_or_null(names::memo(&mut self.rng)), self.today());
         let statement = match self.rng.u32(..5) {
-            0 => format!(
-                "INSERT INTO tb_ord_memo VALUES ({order}, {memo}, NULL, '{day}'), ({order}, {memo}, NULL, '{day}')"
-            ),
+            0 => format!("INSERT INTO tb_ord_memo VALUES ({order}, {memo}, NULL, '{day}'), ({order}, {memo}, NULL, '{day}')"),
             1 => format!("DELETE FROM tb_ord_memo WHERE ord_no = {order} LIMIT 1"),
             2 => format!("UPDATE tb_ord_memo SET memo = {memo} WHERE ord_no = {order} LIMIT 1"),
             _ => format!("INSERT INTO tb_ord_memo VALUES ({order}, {memo}, 'E00001', '{day}')"),
@@ -74,9 +64,7 @@ impl Desk {
             2 => {
                 format!("UPDATE tb_pay SET apv_dtm = '0000-00-00 00:00:00' WHERE ord_no = {order}")
             }
-            3 => format!(
-                "UPDATE tb_dlv SET dlv_dtm = '0000-00-00 00:00:00', out_dt = '' WHERE ord_no = {order}"
-            ),
+            3 => format!("UPDATE tb_dlv SET dlv_dtm = '0000-00-00 00:00:00', out_dt = '' WHERE ord_no = {order}"),
             _ => format!(
                 "UPDATE tb_ord_mst SET reg_dtm = IF(reg_dtm = '0000-00-00 00:00:00', {now}, '0000-00-00 00:00:00') WHERE ord_no = {order}"
             ),
@@ -95,10 +83,7 @@ impl Desk {
             0 => "NULL".into(),
             _ => money(self.rng.i64(0..10_000)),
         };
-        self.alone(format!(
-            "UPDATE tb_ord_dtl SET dc_amt = {discount} WHERE ord_no IN ({orders})"
-        ))
-        .await
+        self.alone(format!("UPDATE tb_ord_dtl SET dc_amt = {discount} WHERE ord_no IN ({orders})")).await
     }
 
     /// One statement that writes two tables.
@@ -106,7 +91,9 @@ impl Desk {
         let order = self.order().await?;
         if once_in(&mut self.rng, 4) {
             return self
-                .alone(format!("DELETE h, m FROM tb_ord_hist h JOIN tb_ord_memo m ON m.ord_no = h.ord_no WHERE h.ord_no = {order}"))
+                .alone(format!(
+                    "DELETE h, m FROM tb_ord_hist h JOIN tb_ord_memo m ON m.ord_no = h.ord_no WHERE h.ord_no = {order}"
+                ))
                 .await;
         }
         self.alone(format!(
@@ -138,23 +125,11 @@ impl Desk {
         let line = self.rng.u32(1..6);
         let (item, price) = (self.item(), money(self.amount()));
         let name = quote_or_null(Some(&names::item(&mut self.rng)));
-        let values =
-            format!("({order}, {line}, {item}, 1, {name}, 1, {price}, NULL, '10', 'W02', 1, 'N')");
+        let values = format!("({order}, {line}, {item}, 1, {name}, 1, {price}, NULL, '10', 'W02', 1, 'N')");
         match self.rng.u32(..3) {
-            0 => {
-                self.alone(format!("REPLACE INTO tb_ord_dtl VALUES {values}"))
-                    .await
-            }
-            1 => {
-                self.alone(format!("INSERT IGNORE INTO tb_ord_dtl VALUES {values}"))
-                    .await
-            }
-            _ => {
-                self.alone(format!(
-                    "INSERT INTO tb_ord_dtl VALUES {values} ON DUPLICATE KEY UPDATE qty = qty + 1"
-                ))
-                .await
-            }
+            0 => self.alone(format!("REPLACE INTO tb_ord_dtl VALUES {values}")).await,
+            1 => self.alone(format!("INSERT IGNORE INTO tb_ord_dtl VALUES {values}")).await,
+            _ => self.alone(format!("INSERT INTO tb_ord_dtl VALUES {values} ON DUPLICATE KEY UPDATE qty = qty + 1")).await,
         }
     }
 
@@ -164,9 +139,7 @@ impl Desk {
         let passing = self.rng.u32(900..999);
         self.transaction([
             format!("UPDATE tb_ord_mst SET ord_st_cd = '20' WHERE ord_no = {order}"),
-            format!(
-                "INSERT INTO tb_ord_dtl (ord_no, ord_seq, item_no) VALUES ({order}, {passing}, 1)"
-            ),
+            format!("INSERT INTO tb_ord_dtl (ord_no, ord_seq, item_no) VALUES ({order}, {passing}, 1)"),
             format!("UPDATE tb_ord_mst SET ord_st_cd = '30', dlv_amt = 0 WHERE ord_no = {order}"),
             format!("DELETE FROM tb_ord_dtl WHERE ord_no = {order} AND ord_seq = {passing}"),
             format!("UPDATE tb_ord_mst SET ord_st_cd = '40' WHERE ord_no = {order}"),
@@ -177,12 +150,8 @@ impl Desk {
     pub async fn rolled_back(&mut self) -> Done {
         let order = self.order().await?;
         self.run("BEGIN").await?;
-        self.run(format!(
-            "UPDATE tb_ord_mst SET ord_st_cd = 'XX' WHERE ord_no = {order}"
-        ))
-        .await?;
-        self.run(format!("DELETE FROM tb_ord_dtl WHERE ord_no = {order}"))
-            .await?;
+        self.run(format!("UPDATE tb_ord_mst SET ord_st_cd = 'XX' WHERE ord_no = {order}")).await?;
+        self.run(format!("DELETE FROM tb_ord_dtl WHERE ord_no = {order}")).await?;
         self.run("ROLLBACK").await?;
         Ok(Outcome::RolledBack)
     }
@@ -193,9 +162,7 @@ impl Desk {
         self.transaction([
             format!("UPDATE tb_ord_mst SET ord_st_cd = '{state}' WHERE ord_no = {order}"),
             "SAVEPOINT a".into(),
-            format!(
-                "UPDATE tb_ord_dtl SET qty = 99, item_nm = '취소될 변경' WHERE ord_no = {order}"
-            ),
+            format!("UPDATE tb_ord_dtl SET qty = 99, item_nm = '취소될 변경' WHERE ord_no = {order}"),
             "ROLLBACK TO SAVEPOINT a".into(),
             "SAVEPOINT b".into(),
             format!("UPDATE tb_ord_dtl SET dc_amt = 1.23 WHERE ord_no = {order} AND ord_seq = 1"),

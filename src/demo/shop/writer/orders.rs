@@ -15,10 +15,7 @@ impl Desk {
         self.run("BEGIN").await?;
         self.run(header).await?;
         self.run(lines).await?;
-        self.run(format!(
-            "INSERT INTO tb_ord_hist VALUES ({order}, 1, '10', {now}, NULL)"
-        ))
-        .await?;
+        self.run(format!("INSERT INTO tb_ord_hist VALUES ({order}, 1, '10', {now}, NULL)")).await?;
         let method = pick(&mut self.rng, &["01", "01", "02", "03", "04", "ZZ"]);
         let amount = money(amount);
         self.run(format!(
@@ -27,48 +24,30 @@ impl Desk {
         .await?;
         if once_in(&mut self.rng, 4) {
             let (coupon, day) = (self.rng.u32(1..14), self.today());
-            self.run(format!("INSERT INTO tb_cpn_use (cpn_no, ord_no, use_amt, use_dt) VALUES ({coupon}, {order}, 1500, '{day}')")).await?;
+            self.run(format!(
+                "INSERT INTO tb_cpn_use (cpn_no, ord_no, use_amt, use_dt) VALUES ({coupon}, {order}, 1500, '{day}')"
+            ))
+            .await?;
         }
         let item = self.item();
-        self.run(format!(
-            "UPDATE tb_stock SET stk_qty = stk_qty - 1 WHERE item_no = {item}"
-        ))
-        .await?;
+        self.run(format!("UPDATE tb_stock SET stk_qty = stk_qty - 1 WHERE item_no = {item}")).await?;
         self.commit().await
     }
 
     fn new_order_rows(&mut self, number: &str) -> (String, String, i64) {
         let customer = (!once_in(&mut self.rng, 8)).then(|| self.customer());
-        let member = customer
-            .filter(|_| self.rng.bool())
-            .map(|customer| typed_member_id(&mut self.rng, customer));
+        let member = customer.filter(|_| self.rng.bool()).map(|customer| typed_member_id(&mut self.rng, customer));
         let (today, phone) = (self.today(), names::phone(&mut self.rng));
         let rng = &mut self.rng;
         let mut header = Insert::into("tb_ord_mst");
-        header
-            .row()
-            .text(number)
-            .number_or_null(customer.map(i64::from))
-            .text_or_null(member.as_deref())
-            .text(&today);
+        header.row().text(number).number_or_null(customer.map(i64::from)).text_or_null(member.as_deref()).text(&today);
         header
             .text(&super::super::generate::time(rng.u32(..86_400)))
             .text(pick(rng, &["NORMAL", "RESERVE", "REGULAR"]))
             .text("10");
-        header
-            .text_or_null((!once_in(rng, 9)).then(|| pick(rng, &["TV", "WEB", "MOB", "CTL", "ZZ"])))
-            .text("10");
-        header
-            .number_or_null((!once_in(rng, 5)).then(|| rng.i64(1..4)))
-            .text_or_null(once_in(rng, 3).then_some("E00002"));
-        header
-            .text("20230103")
-            .number(1)
-            .money(250_000)
-            .text("0000-00-00")
-            .text("")
-            .text(&phone)
-            .text("N");
+        header.text_or_null((!once_in(rng, 9)).then(|| pick(rng, &["TV", "WEB", "MOB", "CTL", "ZZ"]))).text("10");
+        header.number_or_null((!once_in(rng, 5)).then(|| rng.i64(1..4))).text_or_null(once_in(rng, 3).then_some("E00002"));
+        header.text("20230103").number(1).money(250_000).text("0000-00-00").text("").text(&phone).text("N");
         let now = super::super::generate::datetime(&today, rng.u32(..86_400));
         header.text(&now).text("2025-01-01 00:00:00");
         let mut lines = Insert::into("tb_ord_dtl");
@@ -76,28 +55,11 @@ impl Desk {
         for line in 1..=self.rng.u32(1..5) {
             let (item, quantity, price) = (self.item(), self.rng.i64(1..6), self.amount());
             let rng = &mut self.rng;
-            lines
-                .row()
-                .text(number)
-                .number(line)
-                .number(item)
-                .number_or_null(rng.bool().then(|| rng.i64(1..4)));
-            lines
-                .text(&names::item(rng))
-                .number(quantity)
-                .money(price)
-                .null()
-                .text("10")
-                .text("W01")
-                .null()
-                .text("N");
+            lines.row().text(number).number(line).number(item).number_or_null(rng.bool().then(|| rng.i64(1..4)));
+            lines.text(&names::item(rng)).number(quantity).money(price).null().text("10").text("W01").null().text("N");
             amount += quantity * price;
         }
-        (
-            header.statement().unwrap_or_default(),
-            lines.statement().unwrap_or_default(),
-            amount,
-        )
+        (header.statement().unwrap_or_default(), lines.statement().unwrap_or_default(), amount)
     }
 
     async fn add_history(&mut self, order: &str, state: &str) -> Result<(), Error> {
@@ -113,22 +75,17 @@ impl Desk {
         let now = self.now();
         self.run("BEGIN").await?;
         if once_in(&mut self.rng, 3) {
-            let (amount, method) = (
-                money(self.amount()),
-                pick(&mut self.rng, &["01", "02", "04"]),
-            );
+            let (amount, method) = (money(self.amount()), pick(&mut self.rng, &["01", "02", "04"]));
             self.run(format!(
                 "INSERT INTO tb_pay SELECT {order}, COALESCE(MAX(pay_seq), 0) + 1, '{method}', '20', {amount}, NULL, 3, '00112233', {now} \
                  FROM tb_pay WHERE ord_no = {order}"
             ))
             .await?;
         } else {
-            self.run(format!("UPDATE tb_pay SET pay_st_cd = '20', apv_dtm = {now}, apv_no = '00998877' WHERE ord_no = {order}")).await?;
+            self.run(format!("UPDATE tb_pay SET pay_st_cd = '20', apv_dtm = {now}, apv_no = '00998877' WHERE ord_no = {order}"))
+                .await?;
         }
-        self.run(format!(
-            "UPDATE tb_ord_mst SET pay_st_cd = '20', ord_st_cd = '20' WHERE ord_no = {order}"
-        ))
-        .await?;
+        self.run(format!("UPDATE tb_ord_mst SET pay_st_cd = '20', ord_st_cd = '20' WHERE ord_no = {order}")).await?;
         self.add_history(&order, "20").await?;
         self.commit().await
     }
@@ -149,10 +106,7 @@ impl Desk {
              WHERE ord_no = {order} AND cncl_yn = 'N'"
         ))
         .await?;
-        self.run(format!(
-            "UPDATE tb_ord_mst SET ord_st_cd = '40' WHERE ord_no = {order}"
-        ))
-        .await?;
+        self.run(format!("UPDATE tb_ord_mst SET ord_st_cd = '40' WHERE ord_no = {order}")).await?;
         self.add_history(&order, "40").await?;
         self.commit().await
     }
@@ -181,15 +135,10 @@ impl Desk {
         let order = self.order().await?;
         let day = self.today();
         self.run("BEGIN").await?;
-        self.run(format!("UPDATE tb_ord_mst SET ord_st_cd = '90', cncl_dt = '{day}', pay_st_cd = '90' WHERE ord_no = {order}")).await?;
-        self.run(format!(
-            "UPDATE tb_ord_dtl SET cncl_yn = 'Y', dtl_st_cd = '90' WHERE ord_no = {order}"
-        ))
-        .await?;
-        self.run(format!(
-            "UPDATE tb_cpn_use SET ord_no = NULL WHERE ord_no = {order}"
-        ))
-        .await?; // the coupon may be used again
+        self.run(format!("UPDATE tb_ord_mst SET ord_st_cd = '90', cncl_dt = '{day}', pay_st_cd = '90' WHERE ord_no = {order}"))
+            .await?;
+        self.run(format!("UPDATE tb_ord_dtl SET cncl_yn = 'Y', dtl_st_cd = '90' WHERE ord_no = {order}")).await?;
+        self.run(format!("UPDATE tb_cpn_use SET ord_no = NULL WHERE ord_no = {order}")).await?; // the coupon may be used again
         self.add_history(&order, "90").await?;
         self.commit().await
     }
@@ -200,10 +149,7 @@ impl Desk {
         let (day, amount) = (self.today(), money(self.amount()));
         let kind = pick(&mut self.rng, &["RETURN", "RETURN", "EXCHANGE"]);
         self.run("BEGIN").await?;
-        self.run(format!(
-            "INSERT INTO tb_claim VALUES ({claim}, {order}, '{kind}', '10', '01', '{day}')"
-        ))
-        .await?;
+        self.run(format!("INSERT INTO tb_claim VALUES ({claim}, {order}, '{kind}', '10', '01', '{day}')")).await?;
         self.run(format!(
             "INSERT INTO tb_claim_dtl SELECT {claim}, ord_seq, ord_no, ord_seq, 1 FROM tb_ord_dtl WHERE ord_no = {order}"
         ))
@@ -219,58 +165,28 @@ impl Desk {
         let order = self.order().await?;
         let change = match self.rng.u32(..7) {
             0 => format!("rcv_hp_no = {}", quote(&names::phone(&mut self.rng))),
-            1 => format!(
-                "ord_tp = '{}'",
-                pick(&mut self.rng, &["NORMAL", "RESERVE", "REGULAR"])
-            ),
-            2 => format!(
-                "ord_st_cd = '{}'",
-                pick(&mut self.rng, &["10", "60", "77", "80", "90 "])
-            ),
+            1 => format!("ord_tp = '{}'", pick(&mut self.rng, &["NORMAL", "RESERVE", "REGULAR"])),
+            2 => format!("ord_st_cd = '{}'", pick(&mut self.rng, &["10", "60", "77", "80", "90 "])),
             3 => format!("dlv_amt = {}", money(self.rng.i64(0..5_000) * 100)),
-            4 => format!(
-                "chnl_cd = '{}'",
-                pick(&mut self.rng, &["TV", "tv", "WEB", "CTL", "MOB "])
-            ), // equal under the collation
+            4 => format!("chnl_cd = '{}'", pick(&mut self.rng, &["TV", "tv", "WEB", "CTL", "MOB "])), // equal under the collation
             5 => "addr_seq = COALESCE(addr_seq, 0) % 3 + 1".into(),
-            _ => format!(
-                "cncl_dt = '{}'",
-                pick(&mut self.rng, &["", "20240301", "00000000", "20240231"])
-            ),
+            _ => format!("cncl_dt = '{}'", pick(&mut self.rng, &["", "20240301", "00000000", "20240231"])),
         };
-        self.alone(format!(
-            "UPDATE tb_ord_mst SET {change} WHERE ord_no = {order}"
-        ))
-        .await
+        self.alone(format!("UPDATE tb_ord_mst SET {change} WHERE ord_no = {order}")).await
     }
 
     pub async fn delete_order(&mut self) -> Done {
         let order = self.order().await?;
-        const CHILDREN: [&str; 6] = [
-            "tb_ord_dtl",
-            "tb_pay",
-            "tb_dlv",
-            "tb_ord_hist",
-            "tb_rfnd",
-            "tb_ord_memo",
-        ];
+        const CHILDREN: [&str; 6] = ["tb_ord_dtl", "tb_pay", "tb_dlv", "tb_ord_hist", "tb_rfnd", "tb_ord_memo"];
         // One in six leaves the children behind, as a program without foreign keys does.
         let orphans = once_in(&mut self.rng, 6);
-        let children = CHILDREN
-            .iter()
-            .filter(|_| !orphans)
-            .map(|table| format!("DELETE FROM {table} WHERE ord_no = {order}"));
-        let statements: Vec<String> = children
-            .chain([format!("DELETE FROM tb_ord_mst WHERE ord_no = {order}")])
-            .collect();
+        let children = CHILDREN.iter().filter(|_| !orphans).map(|table| format!("DELETE FROM {table} WHERE ord_no = {order}"));
+        let statements: Vec<String> = children.chain([format!("DELETE FROM tb_ord_mst WHERE ord_no = {order}")]).collect();
         self.transaction(statements).await
     }
 
     pub async fn hide_order(&mut self) -> Done {
         let order = self.order().await?;
-        self.alone(format!(
-            "UPDATE tb_ord_mst SET del_yn = IF(del_yn = 'Y', 'N', 'Y') WHERE ord_no = {order}"
-        ))
-        .await
+        self.alone(format!("UPDATE tb_ord_mst SET del_yn = IF(del_yn = 'Y', 'N', 'Y') WHERE ord_no = {order}")).await
     }
 }

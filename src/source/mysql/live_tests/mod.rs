@@ -106,7 +106,14 @@ impl Bench {
         let (file, offset): (String, u64) = (status.get(0).unwrap(), status.get(1).unwrap());
         let gtid = if mysql { "SELECT @@global.gtid_executed" } else { "SELECT @@global.gtid_binlog_pos" };
         let gtid: String = self.conn.query_first(gtid).await.unwrap().unwrap();
-        BinlogPosition { server: "s".into(), file, offset, gtid: gtid.replace('\n', ""), prepared_from: None, appended: Vec::new() }
+        BinlogPosition {
+            server: "s".into(),
+            file,
+            offset,
+            gtid: gtid.replace('\n', ""),
+            prepared_from: None,
+            appended: Vec::new(),
+        }
     }
 
     async fn open(&self, by: StartBy, position: BinlogPosition) -> Result<BinlogStream, Error> {

@@ -171,7 +171,9 @@ async fn channels(conn: &mut Conn, limit: Duration, server: &Server) -> Result<V
         Flavor::MySql => "SHOW SLAVE STATUS",
     };
     let rows: Vec<Row> = failure::within(limit, "read the replication status", conn.query(sql)).await?;
-    let text = |row: &Row, index: usize| row.get_opt::<Option<String>, _>(index).and_then(std::result::Result::ok).flatten().unwrap_or_default();
+    let text = |row: &Row, index: usize| {
+        row.get_opt::<Option<String>, _>(index).and_then(std::result::Result::ok).flatten().unwrap_or_default()
+    };
     let channel = |row: &Row| {
         let columns = row.columns_ref().iter().enumerate();
         Channel(columns.map(|(index, column)| (column.name_str().to_lowercase(), text(row, index))).collect())

@@ -1,7 +1,7 @@
 //! Foreign keys whose action changes rows of a mapped child: most servers do that below the log (F19, F20).
 
-use crate::schema::SourceCatalog;
 use crate::finding::{Finding, Severity};
+use crate::schema::SourceCatalog;
 
 use super::super::names;
 use super::facts::{Facts, ForeignKey};

@@ -1,7 +1,7 @@
 //! The binary log: that it is written, that it holds whole rows of every mapped table, and that it is kept long enough.
 
-use crate::schema::{Flavor, SourceCatalog};
 use crate::finding::{Finding, Severity};
+use crate::schema::{Flavor, SourceCatalog};
 
 use super::facts::Facts;
 use super::finding;

@@ -13,8 +13,8 @@ mod session;
 mod tables;
 
 use crate::error::Result;
-use crate::schema::SourceCatalog;
 use crate::finding::{Finding, Severity};
+use crate::schema::SourceCatalog;
 
 use super::catalog::Absent;
 use super::connect::Pool;

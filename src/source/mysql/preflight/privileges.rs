@@ -1,7 +1,7 @@
 //! Privileges: what the account lacks, with the exact statement for this server family.
 
-use crate::schema::{Flavor, SourceCatalog, TableName};
 use crate::finding::{Finding, Severity};
+use crate::schema::{Flavor, SourceCatalog, TableName};
 
 use super::super::catalog::Absent;
 use super::super::names;

@@ -3,8 +3,8 @@
 //! In: the replication channels, the settings and what the account may see. Out: a refusal where applied changes leave no trace in the
 //! log, a warning where a filter keeps changes from the server's own tables, and a word about it where the account may not look.
 
-use crate::schema::Flavor;
 use crate::finding::{Finding, Severity};
+use crate::schema::Flavor;
 
 use super::facts::Facts;
 use super::finding;

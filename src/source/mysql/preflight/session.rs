@@ -1,7 +1,7 @@
 //! Time and transactions: zone, clocks, and prepared transactions that would be older than the stream.
 
-use crate::schema::SourceCatalog;
 use crate::finding::{Finding, Severity};
+use crate::schema::SourceCatalog;
 
 use super::super::zone::SessionZone;
 use super::facts::Facts;

@@ -1,7 +1,7 @@
 //! The mapped tables: that they are tables, keep their rows, have keys, and have columns that can be carried.
 
-use crate::schema::{DataType, SourceCatalog, TableSchema};
 use crate::finding::{Finding, Severity};
+use crate::schema::{DataType, SourceCatalog, TableSchema};
 
 use super::super::catalog::Absent;
 use super::super::charset;
@@ -41,7 +41,10 @@ fn engine(table: &TableSchema) -> Option<Finding> {
     match table.engine.to_ascii_uppercase().as_str() {
         "INNODB" | "ROCKSDB" => None,
         "MYISAM" | "ARIA" => {
-            let message = format!("{} is not transactional: its history is what the log says, and chunks wait for its writers", table.engine);
+            let message = format!(
+                "{} is not transactional: its history is what the log says, and chunks wait for its writers",
+                table.engine
+            );
             Some(finding(Severity::Note, "engine", object, message, ""))
         }
         _ => {
@@ -54,13 +57,15 @@ fn engine(table: &TableSchema) -> Option<Finding> {
 fn key(catalog: &SourceCatalog, table: &TableSchema) -> Option<Finding> {
     let object = table.name.to_string();
     let Some(identity) = table.identity() else {
-        let message = "no primary key and no unique key without NULLs: the table is read as one chunk, and again if it changes meanwhile";
+        let message =
+            "no primary key and no unique key without NULLs: the table is read as one chunk, and again if it changes meanwhile";
         let remedy = format!("ALTER TABLE {} ADD PRIMARY KEY (...)", table.name);
         return Some(finding(Severity::Warning, "key", object, message, remedy));
     };
-    let timestamp = identity.columns.iter().any(|ordinal| {
-        table.columns.get(*ordinal).is_some_and(|column| matches!(column.data_type, DataType::Timestamp { .. }))
-    });
+    let timestamp = identity
+        .columns
+        .iter()
+        .any(|ordinal| table.columns.get(*ordinal).is_some_and(|column| matches!(column.data_type, DataType::Timestamp { .. })));
     let offset = catalog.session.time_zone.starts_with(['+', '-']);
     (timestamp && !offset).then(|| {
         let message = "a TIMESTAMP in the key is ambiguous in the hour that a named time zone repeats";
@@ -75,7 +80,13 @@ fn columns(table: &TableSchema) -> Vec<Finding> {
         match &column.data_type {
             DataType::Unsupported { native } => {
                 let message = format!("type {native} cannot be carried; a mapping that uses the column is refused");
-                found.push(finding(Severity::Warning, "column_type", object.clone(), message, "leave the column out of the mapping"));
+                found.push(finding(
+                    Severity::Warning,
+                    "column_type",
+                    object.clone(),
+                    message,
+                    "leave the column out of the mapping",
+                ));
             }
             DataType::Text { charset, .. } | DataType::Enum { charset, .. } | DataType::Set { charset, .. }
                 if !charset::is_supported(charset) =>

@@ -26,23 +26,61 @@ type Pairs = fn(&mut fastrand::Rng, &dyn Fn(char) -> bool) -> (String, String);
 
 fn everyday(random: &mut fastrand::Rng, holds: &dyn Fn(char) -> bool) -> (String, String) {
     let left = random_text(random, holds);
-    let right = if random.bool() { random_text(random, holds) } else { format!("{}{}", left, [" ", "", "\u{1}"][random.usize(0..3)]) };
+    let right =
+        if random.bool() { random_text(random, holds) } else { format!("{}{}", left, [" ", "", "\u{1}"][random.usize(0..3)]) };
     (left, right)
 }
 
 /// What one collation or another calls equal although it is written with other characters.
 const ALIKE: &[(&str, &str)] = &[
-    ("ß", "ss"), ("ẞ", "SS"), ("ﬁ", "fi"), ("ﬃ", "ffi"), ("œ", "oe"), ("Æ", "ae"), ("é", "e\u{301}"), ("Å", "A\u{30a}"), ("ǆ", "dž"), ("ŉ", "ʼn"), ("ĳ", "ij"),
-    ("가", "\u{1100}\u{1161}"), ("각", "\u{1100}\u{1161}\u{11a8}"), ("힣", "\u{1112}\u{1175}\u{11c2}"), ("ㄱ", "\u{1100}"), ("ㅏ", "\u{1161}"), ("ﾡ", "ㄱ"),
-    ("が", "か\u{3099}"), ("ｶﾞ", "ガ"), ("㍿", "株式会社"), ("①", "1"), ("⑩", "10"), ("½", "1⁄2"), ("ﷺ", "صلى الله عليه وسلم"), ("a\u{200d}", "a"),
-    ("a\u{ad}", "a"), ("a\u{0}", "a"), ("\u{300}", ""), ("\u{feff}x", "x"), ("😀", "🙂"), ("😀", "👨\u{200d}👩"), ("\u{50000}", "\u{60000}"), ("\u{10fffd}", "😀"),
-    ("\u{e0001}", ""), ("𝔘", "U"), ("𠀀", "一"), ("\u{fffd}", "\u{ffff}"), ("İ", "i\u{307}"), ("ſ", "s"), ("\u{2028}", " "), ("\u{a0}", " "),
+    ("ß", "ss"),
+    ("ẞ", "SS"),
+    ("ﬁ", "fi"),
+    ("ﬃ", "ffi"),
+    ("œ", "oe"),
+    ("Æ", "ae"),
+    ("é", "e\u{301}"),
+    ("Å", "A\u{30a}"),
+    ("ǆ", "dž"),
+    ("ŉ", "ʼn"),
+    ("ĳ", "ij"),
+    ("가", "\u{1100}\u{1161}"),
+    ("각", "\u{1100}\u{1161}\u{11a8}"),
+    ("힣", "\u{1112}\u{1175}\u{11c2}"),
+    ("ㄱ", "\u{1100}"),
+    ("ㅏ", "\u{1161}"),
+    ("ﾡ", "ㄱ"),
+    ("が", "か\u{3099}"),
+    ("ｶﾞ", "ガ"),
+    ("㍿", "株式会社"),
+    ("①", "1"),
+    ("⑩", "10"),
+    ("½", "1⁄2"),
+    ("ﷺ", "صلى الله عليه وسلم"),
+    ("a\u{200d}", "a"),
+    ("a\u{ad}", "a"),
+    ("a\u{0}", "a"),
+    ("\u{300}", ""),
+    ("\u{feff}x", "x"),
+    ("😀", "🙂"),
+    ("😀", "👨\u{200d}👩"),
+    ("\u{50000}", "\u{60000}"),
+    ("\u{10fffd}", "😀"),
+    ("\u{e0001}", ""),
+    ("𝔘", "U"),
+    ("𠀀", "一"),
+    ("\u{fffd}", "\u{ffff}"),
+    ("İ", "i\u{307}"),
+    ("ſ", "s"),
+    ("\u{2028}", " "),
+    ("\u{a0}", " "),
 ];
 
 /// Expansions, ignorable characters, jamo, and characters of every plane, in the middle of other text.
 fn exotic(random: &mut fastrand::Rng, holds: &dyn Fn(char) -> bool) -> (String, String) {
     let (left, right) = ALIKE[random.usize(0..ALIKE.len())];
-    let (mut left, mut right) = if random.bool() { (left.to_owned(), right.to_owned()) } else { (right.to_owned(), left.to_owned()) };
+    let (mut left, mut right) =
+        if random.bool() { (left.to_owned(), right.to_owned()) } else { (right.to_owned(), left.to_owned()) };
     if random.u8(0..3) == 0 {
         (left, right) = (random.char(..).to_string(), random.char(..).to_string());
     }
@@ -170,14 +208,22 @@ async fn f75_collations_compare_as_mysql_does() {
 #[tokio::test]
 async fn f75_expansions_jamo_and_all_planes_compare_as_mariadb_does() {
     let exact = [
-        "utf8mb4_general_ci", "utf8mb4_unicode_ci", "utf8mb4_unicode_nopad_ci", "utf8mb4_unicode_520_ci", "utf8mb4_unicode_520_nopad_ci", "utf8mb4_bin",
-        "utf8mb3_general_ci", "utf8mb3_unicode_ci", "utf8mb3_unicode_520_ci",
+        "utf8mb4_general_ci",
+        "utf8mb4_unicode_ci",
+        "utf8mb4_unicode_nopad_ci",
+        "utf8mb4_unicode_520_ci",
+        "utf8mb4_unicode_520_nopad_ci",
+        "utf8mb4_bin",
+        "utf8mb3_general_ci",
+        "utf8mb3_unicode_ci",
+        "utf8mb3_unicode_520_ci",
     ];
     agree(Kind::MariaDb, exotic, &exact, &[]).await;
 }
 
 #[tokio::test]
 async fn f75_expansions_jamo_and_all_planes_compare_as_mysql_does() {
-    let exact = ["utf8mb4_0900_ai_ci", "utf8mb4_general_ci", "utf8mb4_unicode_ci", "utf8mb4_unicode_520_ci", "utf8mb3_general_ci"];
+    let exact =
+        ["utf8mb4_0900_ai_ci", "utf8mb4_general_ci", "utf8mb4_unicode_ci", "utf8mb4_unicode_520_ci", "utf8mb3_general_ci"];
     agree(Kind::MySql, exotic, &exact, &[]).await;
 }

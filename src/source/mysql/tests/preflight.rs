@@ -3,10 +3,10 @@
 use mysql_async::prelude::Queryable;
 
 use super::server::{Kind, TestServer, name, shared};
-use crate::source::mysql::MySqlSource;
-use crate::source::mysql::connect::Secret;
 use crate::finding::{Finding, Severity};
 use crate::source::Source;
+use crate::source::mysql::MySqlSource;
+use crate::source::mysql::connect::Secret;
 
 fn limited(server: &TestServer, database: &str) -> MySqlSource {
     let mut options = server.options(database);

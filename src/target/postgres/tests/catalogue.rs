@@ -9,7 +9,9 @@ use crate::target::TableState;
 
 async fn differences(bench: &Bench, declared: &TargetTable) -> String {
     match bench.target.inspect(declared).await.unwrap() {
-        TableState::Differs(found) => found.iter().map(|found| format!("{} {}", found.object, found.message)).collect::<Vec<_>>().join("\n"),
+        TableState::Differs(found) => {
+            found.iter().map(|found| format!("{} {}", found.object, found.message)).collect::<Vec<_>>().join("\n")
+        }
         other => panic!("no difference: {other:?}"),
     }
 }
@@ -17,7 +19,8 @@ async fn differences(bench: &Bench, declared: &TargetTable) -> String {
 #[tokio::test]
 async fn every_difference_is_found_and_named() {
     let Some(bench) = Bench::new().await else { return };
-    let mut declared = table("t", 1, &[("id", TargetType::BigInt), ("label", TargetType::Varchar(10)), ("at", TargetType::Timestamp(6))]);
+    let mut declared =
+        table("t", 1, &[("id", TargetType::BigInt), ("label", TargetType::Varchar(10)), ("at", TargetType::Timestamp(6))]);
     declared.schema = Some("public".into());
     assert_eq!(bench.target.inspect(&declared).await.unwrap(), TableState::Absent);
     let as_declared = "DROP SCHEMA public CASCADE; CREATE SCHEMA public; CREATE TABLE parent (label varchar(10) PRIMARY KEY);
@@ -32,19 +35,34 @@ async fn every_difference_is_found_and_named() {
         ("ALTER TABLE t ALTER at TYPE timestamptz", "public.t.at is timestamp with time zone, declared is timestamp(6)"),
         ("ALTER TABLE t ALTER label SET NOT NULL", "public.t.label is NOT NULL, declared is nullable"),
         ("ALTER TABLE t ALTER id ADD GENERATED ALWAYS AS IDENTITY", "public.t.id is an identity column"),
-        ("ALTER TABLE t DROP label, ADD label varchar(10) GENERATED ALWAYS AS ('x') STORED", "public.t.label is a generated column"),
+        (
+            "ALTER TABLE t DROP label, ADD label varchar(10) GENERATED ALWAYS AS ('x') STORED",
+            "public.t.label is a generated column",
+        ),
         ("ALTER TABLE t DROP CONSTRAINT t_pkey", "has no primary key, declared is (id)"),
-        ("ALTER TABLE t DROP CONSTRAINT t_pkey, ADD PRIMARY KEY (id, label)", "has the primary key (id, label), declared is (id)"),
+        (
+            "ALTER TABLE t DROP CONSTRAINT t_pkey, ADD PRIMARY KEY (id, label)",
+            "has the primary key (id, label), declared is (id)",
+        ),
         ("ALTER TABLE t DROP CONSTRAINT t_pkey, ADD PRIMARY KEY (id) DEFERRABLE", "deferrable primary key"),
         ("CREATE TRIGGER watch AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()", "has the enabled trigger watch"),
         ("ALTER TABLE t ENABLE ROW LEVEL SECURITY", "has row level security enabled"),
         ("CREATE RULE quiet AS ON DELETE TO t DO INSTEAD NOTHING", "has the rewrite rule quiet"),
         ("CREATE TABLE heir () INHERITS (t)", "inherits from or to another table"),
-        ("ALTER TABLE t ADD CONSTRAINT up FOREIGN KEY (label) REFERENCES parent", "has the foreign key up, which is not deferrable"),
-        ("CREATE TABLE child (id bigint CONSTRAINT down REFERENCES t ON DELETE CASCADE)", "referenced by the foreign key down of child"),
+        (
+            "ALTER TABLE t ADD CONSTRAINT up FOREIGN KEY (label) REFERENCES parent",
+            "has the foreign key up, which is not deferrable",
+        ),
+        (
+            "CREATE TABLE child (id bigint CONSTRAINT down REFERENCES t ON DELETE CASCADE)",
+            "referenced by the foreign key down of child",
+        ),
         ("ALTER TABLE t SET UNLOGGED", "is unlogged"),
         ("ALTER TABLE t RENAME TO u; CREATE VIEW t AS SELECT * FROM u", "is a view"),
-        ("DROP TABLE t; CREATE TABLE t (id bigint, label varchar(10), at timestamp) PARTITION BY HASH (id)", "is a partitioned table"),
+        (
+            "DROP TABLE t; CREATE TABLE t (id bigint, label varchar(10), at timestamp) PARTITION BY HASH (id)",
+            "is a partitioned table",
+        ),
     ];
     for (alteration, expected) in traps {
         bench.run(alteration).await;
@@ -69,12 +87,13 @@ async fn every_printed_grant_is_needed_and_together_they_suffice() {
     let mut absent = labels("absent");
     absent.schema = Some("app".into());
     let tables = [existing, absent];
-    bench.run(&format!(
-        "CREATE ROLE {role} LOGIN PASSWORD 'p'; REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC; CREATE SCHEMA app;
+    bench
+        .run(&format!(
+            "CREATE ROLE {role} LOGIN PASSWORD 'p'; REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC; CREATE SCHEMA app;
          CREATE TABLE app.existing (id bigint PRIMARY KEY, label text)",
-        bench.options.database
-    ))
-    .await;
+            bench.options.database
+        ))
+        .await;
     let mut options = bench.options.clone();
     options.user = role;
     options.password = Some(Secret::new("p"));
@@ -119,7 +138,9 @@ async fn f110_connections_for_reading_cannot_write() {
     let pool: Pool<Reads> = Pool::new(1);
     let lease = pool.take(&bench.options).await.unwrap();
     let connection: &Connection<Reads> = &lease.connection;
-    for write in ["INSERT INTO t VALUES (1)", "CREATE TABLE u ()", "UPDATE strangler.checkpoint SET seq = 9", "CREATE INDEX ON t (label)"] {
+    for write in
+        ["INSERT INTO t VALUES (1)", "CREATE TABLE u ()", "UPDATE strangler.checkpoint SET seq = 9", "CREATE INDEX ON t (label)"]
+    {
         let error = connection.answer(connection.client.batch_execute(write), "cannot write").await.unwrap_err();
         assert!(error.message().contains("25006"), "{error:?}");
     }

@@ -82,7 +82,11 @@ async fn latency(bench: &Bench, target: &PostgresTarget, table: &TargetTable, cu
         let mut waits: Vec<Duration> = Vec::new();
         for round in 0..500 {
             let advance = next(current);
-            let writes = [(advance.clone(), std::slice::from_ref(table), batch(0, vec![], (0..rows).map(|row| wide_row(round * 10 + row)).collect()))];
+            let writes = [(
+                advance.clone(),
+                std::slice::from_ref(table),
+                batch(0, vec![], (0..rows).map(|row| wide_row(round * 10 + row)).collect()),
+            )];
             let started = Instant::now();
             target.apply(&writes).await.unwrap();
             waits.push(started.elapsed());

@@ -82,7 +82,14 @@ fn column(name: &str, target_type: TargetType) -> TargetColumn {
 fn table(name: &str, key: usize, columns: &[(&str, TargetType)]) -> TargetTable {
     let mut columns: Vec<TargetColumn> = columns.iter().map(|(name, target_type)| column(name, target_type.clone())).collect();
     columns.iter_mut().take(key).for_each(|column| column.nullable = false);
-    TargetTable { schema: None, name: name.into(), columns, key: (0..key).collect(), indexes: Vec::new(), description: String::new() }
+    TargetTable {
+        schema: None,
+        name: name.into(),
+        columns,
+        key: (0..key).collect(),
+        indexes: Vec::new(),
+        description: String::new(),
+    }
 }
 
 /// `id bigint primary key, label text`.

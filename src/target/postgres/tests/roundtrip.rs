@@ -191,7 +191,8 @@ async fn f69_bigint_unsigned_above_2_63_goes_into_numeric() {
 #[tokio::test]
 async fn infinite_dates_and_nan_are_errors_when_read() {
     let Some(bench) = Bench::new().await else { return };
-    let types = [("id", TargetType::BigInt), ("d", TargetType::Date), ("t", TargetType::Timestamp(6)), ("n", TargetType::Numeric(None))];
+    let types =
+        [("id", TargetType::BigInt), ("d", TargetType::Date), ("t", TargetType::Timestamp(6)), ("n", TargetType::Numeric(None))];
     let table = table("t", 1, &types);
     bench.begin(std::slice::from_ref(&table)).await;
     for value in ["'infinity', NULL, NULL", "NULL, '-infinity', NULL", "NULL, NULL, 'NaN'"] {

@@ -40,7 +40,10 @@ impl Server {
     /// Initialises and starts a server; `None`, loudly, if there are no binaries.
     pub(super) fn start(settings: &[&str]) -> Option<Self> {
         let Some(binaries) = find_binaries() else {
-            assert!(std::env::var_os("STRANGLER_REQUIRE_DB").is_none_or(|value| value != "1"), "no PostgreSQL server binaries found");
+            assert!(
+                std::env::var_os("STRANGLER_REQUIRE_DB").is_none_or(|value| value != "1"),
+                "no PostgreSQL server binaries found"
+            );
             eprintln!("SKIPPED: no PostgreSQL server binaries found; nothing of this test was run");
             return None;
         };
@@ -60,7 +63,8 @@ impl Server {
         let output = initdb.output().unwrap();
         assert!(output.status.success(), "initdb failed: {}", String::from_utf8_lossy(&output.stderr));
         let mut file = std::fs::OpenOptions::new().append(true).open(data.join("postgresql.conf")).unwrap();
-        writeln!(file, "listen_addresses='127.0.0.1'\nport={port}\nunix_socket_directories='{}'", server.folder.path().display()).unwrap();
+        writeln!(file, "listen_addresses='127.0.0.1'\nport={port}\nunix_socket_directories='{}'", server.folder.path().display())
+            .unwrap();
         for setting in settings {
             writeln!(file, "{setting}").unwrap();
         }

@@ -7,7 +7,12 @@ fn sample() -> TargetTable {
     let mut table = table(
         "order lines",
         2,
-        &[("order_id", TargetType::BigInt), ("line", TargetType::SmallInt), ("name", TargetType::Varchar(40)), ("price", TargetType::Numeric(Some((15, 2))))],
+        &[
+            ("order_id", TargetType::BigInt),
+            ("line", TargetType::SmallInt),
+            ("name", TargetType::Varchar(40)),
+            ("price", TargetType::Numeric(Some((15, 2)))),
+        ],
     );
     table.schema = Some("shop".into());
     table.description = "It's one row per line".into();
@@ -20,11 +25,15 @@ fn sample() -> TargetTable {
 fn statements_about_rows() {
     let table = sample();
     let rows = "unnest($1::bigint[], $2::smallint[], $3::text[], $4::numeric[]) AS u(c1, c2, c3, c4)";
-    let insert = format!("INSERT INTO \"shop\".\"order lines\" (\"order_id\", \"line\", \"name\", \"price\") SELECT u.c1, u.c2, u.c3, u.c4 FROM {rows}");
+    let insert = format!(
+        "INSERT INTO \"shop\".\"order lines\" (\"order_id\", \"line\", \"name\", \"price\") SELECT u.c1, u.c2, u.c3, u.c4 FROM {rows}"
+    );
     assert_eq!(sql::insert(&table), insert);
     assert_eq!(
         sql::upsert(&table),
-        format!("{insert} ON CONFLICT (\"order_id\", \"line\") DO UPDATE SET \"name\" = EXCLUDED.\"name\", \"price\" = EXCLUDED.\"price\"")
+        format!(
+            "{insert} ON CONFLICT (\"order_id\", \"line\") DO UPDATE SET \"name\" = EXCLUDED.\"name\", \"price\" = EXCLUDED.\"price\""
+        )
     );
     assert_eq!(
         sql::delete(&table),
@@ -41,7 +50,10 @@ fn statements_about_rows() {
         "SELECT t.\"order_id\", t.\"line\", t.\"name\", t.\"price\" FROM unnest($1::bigint[], $2::smallint[]) AS u(c1, c2) \
          JOIN \"shop\".\"order lines\" AS t ON t.\"order_id\" = u.c1 AND t.\"line\" = u.c2"
     );
-    assert_eq!(sql::copy(&table), "COPY \"shop\".\"order lines\" (\"order_id\", \"line\", \"name\", \"price\") FROM STDIN (FORMAT binary)");
+    assert_eq!(
+        sql::copy(&table),
+        "COPY \"shop\".\"order lines\" (\"order_id\", \"line\", \"name\", \"price\") FROM STDIN (FORMAT binary)"
+    );
     assert_eq!(
         sql::create_staging(&table),
         "CREATE TEMPORARY TABLE strangler_staging (c1 bigint, c2 smallint, c3 text, c4 numeric) ON COMMIT DROP"
