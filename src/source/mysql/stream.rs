@@ -255,8 +255,9 @@ fn transport_class(error: &mysql_async::Error) -> Option<Class> {
     use std::io::ErrorKind;
     match error {
         mysql_async::Error::Io(IoError::Io(io)) => match io.kind() {
-            // A socket that closes inside a packet.
+            // A socket that closes inside a packet, or between packets.
             ErrorKind::Other if io.to_string().contains("bytes remaining on stream") => Some(Class::Unreachable),
+            ErrorKind::UnexpectedEof if io.to_string().contains("connection closed") => Some(Class::Unreachable),
             ErrorKind::InvalidData | ErrorKind::InvalidInput | ErrorKind::Unsupported | ErrorKind::Other => None,
             // The end of an event's bytes and the end of a socket look alike, but only the library's parser says what it expected.
             ErrorKind::UnexpectedEof
@@ -283,6 +284,7 @@ mod tests {
             assert_eq!(class(kind.into()), Some(Class::Unreachable), "{kind}");
         }
         assert_eq!(class(Io::other("bytes remaining on stream")), Some(Class::Unreachable));
+        assert_eq!(class(Io::new(ErrorKind::UnexpectedEof, "connection closed")), Some(Class::Unreachable));
         assert_eq!(class(Io::other("binlog checksum mismatch")), None);
         assert_eq!(class(Io::new(ErrorKind::InvalidData, "unknown event")), None);
         assert_eq!(class(Io::new(ErrorKind::UnexpectedEof, "can't parse: buf doesn't have enough data")), None);

@@ -7,6 +7,7 @@
 mod arithmetic;
 mod bits;
 pub mod case_map;
+#[rustfmt::skip] // one line holds several runs
 mod case_tables;
 mod choice;
 pub mod coerce;
