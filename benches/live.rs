@@ -9,7 +9,7 @@ mod support;
 
 use mysql_async::prelude::Queryable;
 use strangler::demo::shop::Writer;
-use support::{Outcome, Stage, raw_copy, raw_drain, size};
+use support::{Outcome, Stage, folder_bytes, raw_copy, raw_drain, size};
 
 #[tokio::main]
 async fn main() -> Outcome<()> {
@@ -37,6 +37,7 @@ async fn main() -> Outcome<()> {
     println!("engine, transactions    {:>12.0} /s", f64::from(transactions) / elapsed.as_secs_f64());
     println!("engine, whole catch-up  {:>12.1} s (start and end included)", elapsed.as_secs_f64());
     println!("engine, peak memory     {peak_mib:>12} MiB");
+    println!("engine, state on disk   {:>12} MiB of {} legacy rows", folder_bytes(&stage.state_path()) >> 20, stage.row_count);
     Ok(())
 }
 

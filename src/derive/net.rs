@@ -107,7 +107,7 @@ impl Netting<'_, '_> {
             Operation::Truncate => self.truncate(id),
             Operation::Insert { new } if is_bag => self.count(id, new, 1),
             Operation::Delete { old } if is_bag => self.count(id, old, -1),
-            Operation::Update { old, new } if is_bag => self.count(id, old, -1).and_then(|()| self.count(id, new, 1)),
+            Operation::Update { old, new } if is_bag => self.recount(id, old, new),
             Operation::Insert { new } => self.insert(id, new),
             Operation::Delete { old } => self.delete(id, old).map(|_| ()),
             Operation::Update { old, new } => self.update(id, old, new),
@@ -158,6 +158,16 @@ impl Netting<'_, '_> {
             }
         };
         self.place(id, row)
+    }
+
+    /// An update of a row without a key. The log holds its whole before image whatever the row image setting is; columns that the
+    /// after image lacks did not change.
+    fn recount(&mut self, id: TableId, old: &Image, new: &Image) -> Result<()> {
+        self.count(id, old, -1)?;
+        match (old, new) {
+            (Image::Full(before), Image::Partial(values)) => self.count(id, &Image::Full(complete(values, before)), 1),
+            _ => self.count(id, new, 1),
+        }
     }
 
     fn count(&mut self, id: TableId, image: &Image, delta: i64) -> Result<()> {

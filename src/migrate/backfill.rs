@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use super::feed::Spooler;
 use super::retry::Retry;
 use super::run::Engine;
-use crate::change::{Change, KeyRange, SourceEvent};
+use crate::change::{Change, KeyRange, SourceEvent, Transaction};
 use crate::derive;
 use crate::error::{Class, Error, Result};
 use crate::position::Position;
@@ -155,13 +155,13 @@ impl<S: Source, T: Target> Engine<S, T> {
                 if progress.applied.contains(&position) {
                     continue;
                 }
-                let Some((transaction, size)) = self.replayable(event)? else {
+                let Some(transaction) = self.replayable(event)? else {
                     last = Some((position, progress.committed_at_us));
                     continue;
                 };
-                bytes += size;
-                last = Some((position.clone(), transaction.0));
-                changes.extend(transaction.1.into_iter().filter(|change| !covered(&bags, change, &position)));
+                bytes += transaction.bytes;
+                last = Some((position.clone(), transaction.committed_at_us));
+                changes.extend(transaction.changes.into_iter().filter(|change| !covered(&bags, change, &position)));
             }
             let Some((position, committed_at_us)) = last else { break };
             progress = Progress { stage: Stage::CatchUp, applied: position, committed_at_us };
@@ -174,12 +174,10 @@ impl<S: Source, T: Target> Engine<S, T> {
         self.set_progress(Progress { stage: Stage::Load, ..progress })
     }
 
-    /// The changes of a spooled event; a schema change stops.
-    fn replayable(&self, event: SourceEvent) -> Result<Option<((i64, Vec<Change>), usize)>> {
+    /// The transaction of a spooled event; a schema change stops.
+    fn replayable(&self, event: SourceEvent) -> Result<Option<Transaction>> {
         match event {
-            SourceEvent::Transaction(transaction) => {
-                Ok(Some(((transaction.committed_at_us, transaction.changes), transaction.bytes)))
-            }
+            SourceEvent::Transaction(transaction) => Ok(Some(transaction)),
             SourceEvent::Heartbeat { .. } => Ok(None),
             SourceEvent::SchemaChange(change) => Err(super::schema_change::stop(&self.plan, &change)),
         }

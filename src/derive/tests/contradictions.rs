@@ -50,6 +50,22 @@ fn a_bag_never_counts_below_zero() {
     }
 }
 
+/// F24: with row image MINIMAL the after image of a keyless row holds the changed columns only; the before image is whole.
+#[test]
+fn f24_a_minimal_update_of_a_keyless_row_keeps_its_other_columns() {
+    let catalog = catalog();
+    let (plan, _) = plan_of(&catalog, Some(&["correlated_aggregates"]));
+    let h = table(&catalog, "h");
+    let before = row(&plan, h, &[("ord_no", Value::Int(1)), ("at", Value::Int(1))]);
+    let after = row(&plan, h, &[("ord_no", Value::Int(1)), ("at", Value::Int(2))]);
+    let changed = before.iter().zip(&after).map(|(before, after)| (before != after).then(|| after.clone())).collect();
+    let insert = |row: &Row| Change { table: h, operation: Operation::Insert { new: Image::Full(row.clone()) } };
+    let update = Operation::Update { old: Image::Full(before.clone()), new: Image::Partial(changed) };
+    let updated = step(&plan, &MapStore::default(), &[insert(&before), Change { table: h, operation: update }]).unwrap();
+    let direct = step(&plan, &MapStore::default(), &[insert(&after)]).unwrap();
+    assert_eq!(updated.mutations, direct.mutations);
+}
+
 #[test]
 fn a_partial_image_over_chunks_is_refused_with_the_table() {
     let catalog = catalog();
