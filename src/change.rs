@@ -55,6 +55,8 @@ pub enum Operation {
 pub struct Transaction {
     /// The position after its commit.
     pub position: Position,
+    /// The number by which a [`Visibility`] knows it, where the source has such: PostgreSQL's transaction id, 32 bits of it.
+    pub id: Option<u32>,
     /// When the source committed it, microseconds since 1970 by the source's clock.
     pub committed_at_us: i64,
     /// Its changes to mapped tables, in log order; empty if it touched none.
@@ -108,6 +110,55 @@ pub struct Chunk {
     pub rows: Vec<Row>,
     /// Everything these rows show is in the log up to here.
     pub high: Position,
-    /// For a bag: the rows show exactly the log up to `high`. Otherwise the whole log since the start is replayed over them.
+    /// For a bag: the rows show exactly the log up to `high`, or exactly `visibility`. Otherwise the whole log since the start is
+    /// replayed over them.
     pub exact: bool,
+    /// Which transactions the rows show, where a log position cannot tell.
+    pub visibility: Option<Visibility>,
+}
+
+/// Which committed transactions a read shows, on a source whose log order and visibility order differ: PostgreSQL's
+/// `pg_current_snapshot()`. Numbers are whole, 64-bit transaction ids.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Visibility {
+    /// Every smaller one is shown if it committed.
+    pub xmin: u64,
+    /// This one and every greater one is not shown.
+    pub xmax: u64,
+    /// Those in between that are not shown.
+    pub in_progress: Vec<u64>,
+}
+
+impl Visibility {
+    /// Whether the read shows a committed transaction. Ids of the log have 32 bits; the whole id is the one next to `xmax`, from which no id
+    /// of a log that is still there is more than 2^31 away.
+    #[must_use]
+    pub fn shows(&self, transaction: u32) -> bool {
+        let distance = i64::from(transaction.wrapping_sub(self.xmax as u32).cast_signed());
+        let whole = self.xmax.wrapping_add_signed(distance);
+        whole < self.xmin || (whole < self.xmax && !self.in_progress.contains(&whole))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_shows_what_had_ended_before_it_across_a_wrap_of_the_ids() {
+        let epoch = 3_u64 << 32;
+        let seen = Visibility { xmin: epoch - 2, xmax: epoch + 5, in_progress: vec![epoch - 2, epoch + 1] };
+        for (transaction, shown) in [
+            (u32::MAX - 9, true),
+            (u32::MAX - 1, false),
+            (u32::MAX, true),
+            (0, true),
+            (1, false),
+            (4, true),
+            (5, false),
+            (99, false),
+        ] {
+            assert_eq!(seen.shows(transaction), shown, "{transaction}");
+        }
+    }
 }

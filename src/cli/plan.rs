@@ -9,7 +9,7 @@ use super::project::{Planned, Project};
 use super::text;
 use crate::error::Result;
 use crate::review::preview::{self, BranchPreview, Preview, TargetPreview};
-use crate::source::mysql::MySqlSource;
+use crate::source::Source;
 use crate::target::Target;
 
 /// The SQL that the source will run.
@@ -38,7 +38,7 @@ pub async fn command(common: &Common, arguments: &PlanArguments, printer: &Print
     let preview = preview::preview(&planned.plan, &planned.catalog, &|mapping, node| {
         project.target_of(&mapping.name).map(|(_, target)| target.definition(&node.table)).unwrap_or_default()
     });
-    let source_sql = if arguments.explain { source_sql(&planned)? } else { Vec::new() };
+    let source_sql = if arguments.explain { source_sql(&project, &planned)? } else { Vec::new() };
     match printer.format {
         Format::Json => printer.json(&PlanJson { preview: &preview, source_sql: &source_sql }),
         Format::Text => printer.result(&plan_text(&preview, &source_sql)),
@@ -46,12 +46,12 @@ pub async fn command(common: &Common, arguments: &PlanArguments, printer: &Print
     Ok(Code::Clean)
 }
 
-fn source_sql(planned: &Planned) -> Result<Vec<SourceSql>> {
+fn source_sql(project: &Project, planned: &Planned) -> Result<Vec<SourceSql>> {
     let mut statements = Vec::new();
     for table in &planned.plan.tables {
         if !table.layout.columns.is_empty() {
             let purpose = format!("backfill of {}, in ranges of its key", table.layout.name);
-            statements.push(SourceSql { purpose, sql: MySqlSource::chunk_statement(&table.layout)? });
+            statements.push(SourceSql { purpose, sql: project.source.chunk_statement(&table.layout)? });
         }
     }
     for node in &planned.plan.nodes {

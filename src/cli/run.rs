@@ -128,7 +128,8 @@ async fn begin(
     if mode == StartMode::Adopt {
         announce_adoption(project, &planned, printer).await?;
     }
-    let start = project.source.start_position().await?;
+    let layouts = planned.plan.tables.iter().map(|table| table.layout.clone()).collect();
+    let start = project.source.start_position(&layouts).await?;
     unchanged_since(project, &planned).await?;
     if mode == StartMode::Continue {
         refuse_foreign_targets(project, &planned.plan).await?;

@@ -3,6 +3,11 @@
 //! Before is what is stored, never what the event says: after a resume both can differ, and only the stored row is what the
 //! target's rows were derived from. A changed identity is a delete and an insert. Images that lack columns are completed from
 //! the stored row.
+//!
+//! Over chunks too, which may be newer than the event: as long as the row keeps its key, a column that no event of the replay names was not
+//! changed since the replay began, and one that a later event names is set by it. A row that is not stored has left its key by then, and the
+//! event that took it away follows. Only a row that moves to another key without all its columns cannot be told: its old key may
+//! hold another row by now.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -135,9 +140,6 @@ impl Netting<'_, '_> {
     /// Takes a row away and gives what it was.
     fn delete(&mut self, id: TableId, old: &Image) -> Result<Option<Stored>> {
         let plan = table(self.view.plan, id)?;
-        if matches!(old, Image::Partial(_)) && self.mode == Mode::CatchUp {
-            return Err(incomplete(plan, "a change", self.mode));
-        }
         let key = key_of(plan, old, self.mode)?;
         let live = self.mode == Mode::Live;
         let taken = self.slot(id, &key)?.new.take();
@@ -149,13 +151,16 @@ impl Netting<'_, '_> {
 
     fn update(&mut self, id: TableId, old: &Image, new: &Image) -> Result<()> {
         let plan = table(self.view.plan, id)?;
+        let key = key_of(plan, old, self.mode)?;
         let before = self.delete(id, old)?;
-        let row = match new {
-            Image::Full(row) => row.clone(),
-            Image::Partial(values) => {
-                let before = before.filter(|_| self.mode == Mode::Live).ok_or_else(|| incomplete(plan, "a change", self.mode))?;
-                complete(values, &before.row)
-            }
+        let row = match (new, before, self.mode) {
+            (Image::Full(row), _, _) => row.clone(),
+            (Image::Partial(values), Some(before), Mode::Live) => complete(values, &before.row),
+            (Image::Partial(values), before, Mode::CatchUp) if !moves(plan, values, &key)? => match before {
+                Some(before) => complete(values, &before.row),
+                None => return Ok(()),
+            },
+            _ => return Err(incomplete(plan, "a change of a key", self.mode)),
         };
         self.place(id, row)
     }
@@ -222,6 +227,17 @@ fn key_of(plan: &TablePlan, image: &Image, mode: Mode) -> Result<Vec<u8>> {
     }
 }
 
+/// Whether an image that lacks columns has another key than the row had.
+fn moves(plan: &TablePlan, values: &[Option<Value>], key: &[u8]) -> Result<bool> {
+    let row: Row = values.iter().map(|value| value.clone().unwrap_or(Value::Null)).collect();
+    let mut identity = plan.layout.identity.iter().flatten();
+    // A key column that the image leaves out did not change.
+    if identity.any(|column| !matches!(values.get(*column), Some(Some(_)))) {
+        return Ok(false);
+    }
+    Ok(base_key(plan, &row)? != key)
+}
+
 fn complete(values: &[Option<Value>], before: &[Value]) -> Row {
     values.iter().zip(before).map(|(value, before)| value.clone().unwrap_or_else(|| before.clone())).collect()
 }
@@ -233,7 +249,7 @@ fn incomplete(plan: &TablePlan, what: &str, mode: Mode) -> Error {
         Mode::CatchUp => " while its first copy is not complete",
     };
     Error::new(Class::Person, format!("{what} of {name} came with a row image that lacks columns{when}"))
-        .with_hint("set binlog_row_image = FULL on the source and run with --rebuild")
+        .with_hint("set binlog_row_image = FULL on a MySQL or MariaDB source, REPLICA IDENTITY FULL for the table of a PostgreSQL source, and run with --rebuild")
 }
 
 fn contradiction(plan: &TablePlan, what: &str) -> Error {

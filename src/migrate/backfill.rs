@@ -106,7 +106,8 @@ impl<S: Source, T: Target> Engine<S, T> {
                 .with_hint("give the table a primary or unique key, or leave it out of the mapping"));
         }
         let row_count = chunk.rows.len() as u64;
-        let record = ChunkRecord { high: chunk.high.clone(), row_count, exact: chunk.exact };
+        let record =
+            ChunkRecord { high: chunk.high.clone(), row_count, exact: chunk.exact, visibility: chunk.visibility.clone() };
         let engine = self.clone();
         blocking(move || {
             let mut mutations = derive::ingest(&engine.plan, &*engine.store, &chunk)?;
@@ -160,8 +161,9 @@ impl<S: Source, T: Target> Engine<S, T> {
                     continue;
                 };
                 bytes += transaction.bytes;
+                let id = transaction.id;
                 last = Some((position.clone(), transaction.committed_at_us));
-                changes.extend(transaction.changes.into_iter().filter(|change| !covered(&bags, change, &position)));
+                changes.extend(transaction.changes.into_iter().filter(|change| !covered(&bags, change, &position, id)));
             }
             let Some((position, committed_at_us)) = last else { break };
             progress = Progress { stage: Stage::CatchUp, applied: position, committed_at_us };
@@ -196,12 +198,12 @@ impl<S: Source, T: Target> Engine<S, T> {
         Ok(())
     }
 
-    /// Per bag, the log position that its chunk shows exactly.
-    fn bag_marks(&self) -> Result<BTreeMap<TableId, Position>> {
+    /// Per bag, what its chunk shows exactly.
+    fn bag_marks(&self) -> Result<BTreeMap<TableId, ChunkRecord>> {
         let mut marks = BTreeMap::new();
         for plan in self.plan.tables.iter().filter(|plan| plan.layout.identity.is_none()) {
             for chunk in meta::chunks(&*self.store, plan.layout.id)?.into_values() {
-                marks.insert(plan.layout.id, chunk.high);
+                marks.insert(plan.layout.id, chunk);
             }
         }
         Ok(marks)
@@ -209,8 +211,11 @@ impl<S: Source, T: Target> Engine<S, T> {
 }
 
 /// Whether a bag's chunk already shows a change.
-fn covered(bags: &BTreeMap<TableId, Position>, change: &Change, position: &Position) -> bool {
-    bags.get(&change.table).is_some_and(|high| high.contains(position))
+fn covered(bags: &BTreeMap<TableId, ChunkRecord>, change: &Change, position: &Position, transaction: Option<u32>) -> bool {
+    bags.get(&change.table).is_some_and(|chunk| match (&chunk.visibility, transaction) {
+        (Some(visibility), Some(transaction)) => visibility.shows(transaction),
+        _ => chunk.high.contains(position),
+    })
 }
 
 /// Runs CPU and disk work off the async threads.

@@ -36,6 +36,7 @@ pub struct Fed {
 /// A running stream.
 pub struct Feed {
     receiver: mpsc::Receiver<Fed>,
+    durable: watch::Sender<Position>,
     task: JoinHandle<Error>,
 }
 
@@ -53,11 +54,17 @@ impl Feed {
         let room_max = u32::try_from(options.queue_bytes_max).unwrap_or(u32::MAX);
         let room = Arc::new(Semaphore::new(room_max as usize));
         let retry = Retry::new(options.retry_for);
+        let (durable, stored) = watch::channel(position.clone());
         let task = tokio::spawn(async move {
-            let mut pump = Pump { source, catalog, layouts, position, sender, room, room_max, retry, board };
+            let mut pump = Pump { source, catalog, layouts, position, stored, sender, room, room_max, retry, board };
             pump.run().await
         });
-        Self { receiver, task }
+        Self { receiver, durable, task }
+    }
+
+    /// Says that everything up to `position` survives a crash: the source may forget it.
+    pub fn stored(&self, position: Position) {
+        self.durable.send_replace(position);
     }
 
     /// The next event, waiting for it. Cancel-safe.
@@ -92,6 +99,7 @@ struct Pump<S> {
     catalog: Arc<SourceCatalog>,
     layouts: Layouts,
     position: Position,
+    stored: watch::Receiver<Position>,
     sender: mpsc::Sender<Fed>,
     room: Arc<Semaphore>,
     room_max: u32,
@@ -115,7 +123,8 @@ impl<S: Source> Pump<S> {
 
     /// Opens the stream and hands events on; ends in order only when nobody listens any more.
     async fn read(&mut self) -> Result<()> {
-        let mut stream = self.source.open_stream(&self.catalog, Arc::clone(&self.layouts), &self.position).await?;
+        let layouts = Arc::clone(&self.layouts);
+        let mut stream = self.source.open_stream(&self.catalog, layouts, &self.position, self.stored.clone()).await?;
         loop {
             let event = stream.next().await?;
             self.retry.succeeded(&self.board);
@@ -261,6 +270,7 @@ async fn spool(
         writer = synced(writer).await?;
         board.update(|status| status.spool_bytes = writer.bytes());
         if let Some(position) = writer.last().cloned() {
+            feed.stored(position.clone());
             published.send_modify(|synced| synced.position = position);
         }
     }

@@ -111,7 +111,11 @@ impl<S: Source, T: Target> Engine<S, T> {
                 let open = epoch.schema_change.is_none() && epoch.bytes < self.options.epoch_bytes_max;
                 next = if open { feed.ready() } else { None };
             }
+            let end = epoch.end.as_ref().map(|(position, _)| position.clone());
             self.step(epoch).await?;
+            if let Some(position) = end {
+                feed.stored(position);
+            }
         }
     }
 

@@ -15,7 +15,7 @@ use crate::target::{TableState, Target};
 use crate::verify::compare::{Difference, Mismatch, Rows, compare};
 use crate::verify::ranges::{self, Held};
 use crate::verify::statement::{self, Range};
-use crate::verify::{Compared, answered, driven, held_by_hash, leading_order, literals};
+use crate::verify::{Compared, answered, dialect, driven, held_by_hash, leading_order};
 
 /// Rows of one range.
 const RANGE_ROWS_MAX: usize = 2_000;
@@ -128,7 +128,7 @@ impl<S: Source, T: Target> Differ<'_, S, T> {
 
     async fn compare_range(&self, range: &Range, absent: bool) -> Result<(Vec<u128>, Vec<Mismatch>)> {
         let table = &self.node.table;
-        let sql = statement::of_range(&self.node.sql, table, range, literals::<S>(self.catalog))?;
+        let sql = statement::of_range(&self.node.sql, table, range, &dialect(self.source, self.catalog))?;
         let source = answered(self.source, self.node, &sql).await?;
         let target = match absent {
             true => Rows::default(),

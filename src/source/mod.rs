@@ -6,6 +6,8 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
 use crate::change::{Chunk, KeyRange, SourceEvent};
 use crate::error::Result;
 use crate::finding::Finding;
@@ -26,6 +28,17 @@ pub struct PlannedAccess {
     pub row_estimate: u64,
 }
 
+/// Something that an engine made on a source, and that stays when the engine is gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leftover {
+    /// What it is, e.g. `replication slot`.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+    /// How it stands, e.g. how much log it holds.
+    pub detail: String,
+}
+
 /// The legacy tables that a snapshot or a stream is about.
 pub type Layouts = Arc<[TableLayout]>;
 
@@ -41,8 +54,9 @@ pub trait Source: Send + Sync + 'static {
     fn preflight(&self, catalog: &SourceCatalog) -> impl Future<Output = Result<Vec<Finding>>> + Send;
 
     /// A position at or before which every committed transaction is visible to every read view opened from now on: where the
-    /// stream of a first backfill starts. Waits until no prepared (XA) transaction is older.
-    fn start_position(&self) -> impl Future<Output = Result<Position>> + Send;
+    /// stream of a first backfill starts. Waits until no prepared (XA) transaction is older. A source that keeps its log for named readers
+    /// (PostgreSQL) makes the reader of `layouts` here.
+    fn start_position(&self, layouts: &Layouts) -> impl Future<Output = Result<Position>> + Send;
 
     /// The end of the log now: everything committed before the call is contained.
     fn current_position(&self) -> impl Future<Output = Result<Position>> + Send;
@@ -54,13 +68,25 @@ pub trait Source: Send + Sync + 'static {
     /// Reads one range in one short read-only transaction.
     fn read_chunk(&self, layout: &TableLayout, index: u32, range: &KeyRange) -> impl Future<Output = Result<Chunk>> + Send;
 
-    /// Opens the change stream behind `position`, which must be proven to lie on this server's history.
+    /// Opens the change stream behind `position`, which must be proven to lie on this server's history. `durable` says how far the engine
+    /// has stored what the stream gave: a source that keeps its log for us may forget it up to there, and no further.
     fn open_stream(
         &self,
         catalog: &SourceCatalog,
         layouts: Layouts,
         position: &Position,
+        durable: watch::Receiver<Position>,
     ) -> impl Future<Output = Result<Self::Stream>> + Send;
+
+    /// What this engine has made on the source, in words; nothing on sources that need nothing.
+    fn leftovers(&self) -> impl Future<Output = Result<Vec<Leftover>>> + Send {
+        std::future::ready(Ok(Vec::new()))
+    }
+
+    /// Removes what [`Self::leftovers`] names.
+    fn forget(&self) -> impl Future<Output = Result<()>> + Send {
+        std::future::ready(Ok(()))
+    }
 
     /// Runs a SELECT in a read-only snapshot under the recorded session settings and the statement time limit, and gives its rows
     /// as typed values in batches. `types` are the binder's output types.
@@ -76,7 +102,16 @@ pub trait Source: Send + Sync + 'static {
     ///
     /// # Errors
     /// `Bug` for a value that this kind of source does not have.
-    fn literal(value: &crate::value::Value, session: &crate::schema::SessionSettings) -> Result<String>;
+    fn literal(&self, value: &crate::value::Value, session: &crate::schema::SessionSettings) -> Result<String>;
+
+    /// A name as an identifier of the source's dialect, quoted.
+    fn identifier(&self, name: &str) -> String;
+
+    /// The SELECT with which a first backfill reads a table, its range left open.
+    ///
+    /// # Errors
+    /// `Bug` for a layout whose identity it does not store.
+    fn chunk_statement(&self, layout: &TableLayout) -> Result<String>;
 
     /// How the source would run a SELECT under the recorded session settings, without running it.
     fn explain(&self, sql: &str) -> impl Future<Output = Result<Vec<PlannedAccess>>> + Send;

@@ -110,6 +110,7 @@ pub fn encode_event(event: &SourceEvent) -> Result<Vec<u8>> {
         SourceEvent::Transaction(transaction) => {
             out.byte(0);
             out.json(&transaction.position)?;
+            out.json(&transaction.id)?;
             out.u64(transaction.committed_at_us.cast_unsigned());
             out.length(transaction.bytes);
             out.length(transaction.changes.len());
@@ -138,11 +139,12 @@ pub fn decode_event(bytes: &[u8]) -> Result<SourceEvent> {
     let event = match from.byte()? {
         0 => {
             let position = from.json()?;
+            let id = from.json()?;
             let committed_at_us = from.u64()?.cast_signed();
             let bytes = usize::try_from(from.u64()?).map_err(|_| damaged())?;
             let length = from.length()?;
             let changes = (0..length).map(|_| read_change(&mut from)).collect::<Result<_>>()?;
-            SourceEvent::Transaction(Transaction { position, committed_at_us, changes, bytes })
+            SourceEvent::Transaction(Transaction { position, id, committed_at_us, changes, bytes })
         }
         1 => SourceEvent::SchemaChange(from.json::<SchemaChange>()?),
         2 => SourceEvent::Heartbeat { position: from.json()? },
@@ -305,7 +307,7 @@ mod tests {
             Change { table: TableId(6), operation: Operation::Truncate },
         ];
         let transaction =
-            SourceEvent::Transaction(Transaction { position: position(), committed_at_us: -5, changes, bytes: 100 });
+            SourceEvent::Transaction(Transaction { position: position(), id: Some(7), committed_at_us: -5, changes, bytes: 100 });
         let schema_change =
             SourceEvent::SchemaChange(SchemaChange { position: position(), tables: vec![], description: "drops a.b".into() });
         for event in [transaction, schema_change, SourceEvent::Heartbeat { position: position() }] {

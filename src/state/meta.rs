@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::codec;
-use crate::change::KeyRange;
+use crate::change::{KeyRange, Visibility};
 use crate::derive::{Arrangements, Mutation, Space};
 use crate::error::{Class, Error, Result};
 use crate::plan::MappingId;
@@ -69,6 +69,9 @@ pub struct ChunkRecord {
     pub row_count: u64,
     /// Whether the rows show exactly the log up to `high`.
     pub exact: bool,
+    /// Which transactions the rows show, where a log position cannot tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub visibility: Option<Visibility>,
 }
 
 fn record<T: DeserializeOwned>(store: &dyn Arrangements, key: &[u8]) -> Result<Option<T>> {

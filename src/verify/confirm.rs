@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::compare::{Mismatch, compare};
-use super::{Verifier, answered, hash_of, literals, statement};
+use super::{Verifier, answered, dialect, hash_of, statement};
 use crate::error::Result;
 use crate::source::Source;
 use crate::target::Target;
@@ -79,7 +79,7 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
         let keys: Vec<Row> = mismatches.iter().map(|mismatch| mismatch.key.clone()).collect();
         let wanted: BTreeSet<u128> = mismatches.iter().map(hash_of).collect();
         let before = self.checkpoint().await?;
-        let sql = statement::of_keys(&self.node.sql, self.table(), &keys, literals::<S>(self.catalog))?;
+        let sql = statement::of_keys(&self.node.sql, self.table(), &keys, &dialect(self.source, self.catalog))?;
         let mut source = answered(self.source, self.node, &sql).await?;
         // A case-insensitive key may answer neighbours that were not asked for.
         source.retain(|hash| wanted.contains(&hash));

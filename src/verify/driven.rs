@@ -1,6 +1,6 @@
 //! Is a range read by an index at the source? What is not needs somebody's consent, because it would read whole tables once per range.
 
-use super::literals;
+use super::dialect;
 use super::statement::{self, Range};
 use crate::error::{Class, Error, Result};
 use crate::plan::NodePlan;
@@ -18,7 +18,7 @@ const SMALL_TABLE_ROWS: u64 = 20_000;
 pub async fn refuse_scans<S: Source>(source: &S, node: &NodePlan, ranges: &[Range], catalog: &SourceCatalog) -> Result<()> {
     // The ends are open and may look bigger than they are; the middle is what most statements will be.
     let Some(range) = ranges.get(ranges.len() / 2) else { return Ok(()) };
-    let sql = statement::of_range(&node.sql, &node.table, range, literals::<S>(catalog))?;
+    let sql = statement::of_range(&node.sql, &node.table, range, &dialect(source, catalog))?;
     let accesses = source.explain(&sql).await?;
     let scans: Vec<String> = accesses.iter().filter(|access| is_scan(access)).map(described).collect();
     if scans.is_empty() {

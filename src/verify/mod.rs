@@ -173,7 +173,7 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
     }
 
     async fn compare_range(&self, range: &Range) -> Result<RangeAnswer> {
-        let sql = statement::of_range(&self.node.sql, self.table(), range, literals::<S>(self.catalog))?;
+        let sql = statement::of_range(&self.node.sql, self.table(), range, &dialect(self.source, self.catalog))?;
         let source = answered(self.source, self.node, &sql).await?;
         // The engine may need a moment for what the source has shown; if it stands still, the rows are read again later anyway.
         self.wait_for_source().await?;
@@ -270,9 +270,24 @@ pub fn output_types(node: &NodePlan) -> Result<Vec<DataType>> {
     Ok(branch.branch.select.outputs.iter().map(|expr| expr.data_type.clone()).collect())
 }
 
-/// How values are written in statements for the source.
-pub fn literals<S: Source>(catalog: &SourceCatalog) -> impl Fn(&Value) -> Result<String> {
-    |value| S::literal(value, &catalog.session)
+/// How values and names are written in statements for the source.
+pub fn dialect<'a, S: Source>(source: &'a S, catalog: &'a SourceCatalog) -> impl statement::Dialect + use<'a, S> {
+    SourceDialect { source, catalog }
+}
+
+struct SourceDialect<'a, S> {
+    source: &'a S,
+    catalog: &'a SourceCatalog,
+}
+
+impl<S: Source> statement::Dialect for SourceDialect<'_, S> {
+    fn literal(&self, value: &Value) -> Result<String> {
+        self.source.literal(value, &self.catalog.session)
+    }
+
+    fn identifier(&self, name: &str) -> String {
+        self.source.identifier(name)
+    }
 }
 
 /// The source's answer to a statement over a node's SELECT, as the target would hold it.

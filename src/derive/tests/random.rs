@@ -115,7 +115,7 @@ fn chunk(plan: &Plan, table: TableId, rows: &[Row]) -> Chunk {
         appended: Vec::new(),
     };
     let rows = rows.iter().map(|row| project(plan, table, row)).collect();
-    Chunk { table, index: 0, rows, high: Position::Binlog(position), exact: true }
+    Chunk { table, index: 0, rows, high: Position::Binlog(position), exact: true, visibility: None }
 }
 
 fn copy_and_load(plan: &Plan, world: &World<'_>) -> (MapStore, Targets) {

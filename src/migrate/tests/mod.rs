@@ -120,7 +120,7 @@ impl Machine {
         let identity = match meta::identity(&*self.memory).unwrap() {
             Some(identity) => identity,
             None => {
-                let start = world.start_position().await.unwrap();
+                let start = world.start_position(&[].into()).await.unwrap();
                 let identity = self.identity(start.clone());
                 let progress = Progress { stage: Stage::Snapshot, applied: start, committed_at_us: 0 };
                 let records = vec![meta::put_identity(&identity).unwrap(), meta::put_progress(&progress).unwrap()];

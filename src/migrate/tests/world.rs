@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::watch;
+
 use crate::change::{Change, Chunk, Image, KeyRange, Operation, SourceEvent, Transaction};
 use crate::error::{Class, Error, Result};
 use crate::finding::Finding;
@@ -66,7 +68,7 @@ pub fn position(offset: usize) -> Position {
 }
 
 pub fn offset(position: &Position) -> usize {
-    let Position::Binlog(position) = position;
+    let Position::Binlog(position) = position else { panic!("the world has a binlog") };
     usize::try_from(position.offset).unwrap()
 }
 
@@ -105,7 +107,7 @@ impl State {
             let changes: Vec<Change> = (0..self.random.usize(1..4)).filter_map(|_| self.change()).collect();
             self.history.push(self.tables.clone());
             let position = position(self.history.len() - 1);
-            self.log.push(Transaction { position, committed_at_us: self.history.len() as i64, changes, bytes: 100 });
+            self.log.push(Transaction { position, id: None, committed_at_us: self.history.len() as i64, changes, bytes: 100 });
         }
     }
 
@@ -235,7 +237,7 @@ impl Source for World {
     async fn preflight(&self, _catalog: &SourceCatalog) -> Result<Vec<Finding>> {
         Ok(vec![])
     }
-    async fn start_position(&self) -> Result<Position> {
+    async fn start_position(&self, _: &Layouts) -> Result<Position> {
         Ok(position(self.lock().log.len()))
     }
     async fn current_position(&self) -> Result<Position> {
@@ -261,9 +263,15 @@ impl Source for World {
                 && range.up_to.as_ref().is_none_or(|up_to| *key <= key_of(up_to))
         };
         let rows = table.iter().filter(|(key, _)| inside(key)).map(|(_, row)| row.clone()).collect();
-        Ok(Chunk { table: layout.id, index, rows, high: position(state.log.len()), exact: false })
+        Ok(Chunk { table: layout.id, index, rows, high: position(state.log.len()), exact: false, visibility: None })
     }
-    async fn open_stream(&self, _catalog: &SourceCatalog, _layouts: Layouts, at: &Position) -> Result<WorldStream> {
+    async fn open_stream(
+        &self,
+        _catalog: &SourceCatalog,
+        _layouts: Layouts,
+        at: &Position,
+        _durable: watch::Receiver<Position>,
+    ) -> Result<WorldStream> {
         drop(self.touched()?);
         Ok(WorldStream { world: self.clone(), next: offset(at) })
     }
@@ -276,7 +284,13 @@ impl Source for World {
     ) -> Result<()> {
         Err(Error::bug("no test asks"))
     }
-    fn literal(_value: &Value, _session: &SessionSettings) -> Result<String> {
+    fn literal(&self, _value: &Value, _session: &SessionSettings) -> Result<String> {
+        Err(Error::bug("no test asks"))
+    }
+    fn identifier(&self, name: &str) -> String {
+        name.into()
+    }
+    fn chunk_statement(&self, _layout: &TableLayout) -> Result<String> {
         Err(Error::bug("no test asks"))
     }
     async fn explain(&self, _sql: &str) -> Result<Vec<PlannedAccess>> {

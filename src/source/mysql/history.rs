@@ -20,6 +20,13 @@ use super::select::{all_rows, one_row};
 /// The remedy of every lost place.
 const REMEDY: &str = "the changes in between are gone from the log: take a new snapshot with `strangler run --rebuild`";
 
+/// The recorded position is of another kind of server.
+#[must_use]
+pub fn no_binlog_position() -> Error {
+    Error::new(Class::Person, "the recorded position is not one of a MySQL or MariaDB server")
+        .with_hint("the source was another kind of database: use another state folder, or run `strangler run --rebuild`")
+}
+
 /// How the stream starts at a proven position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resume {

@@ -42,6 +42,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use mysql_async::prelude::Queryable;
+use tokio::sync::watch;
 
 use crate::change::{Chunk, KeyRange};
 use crate::error::Result;
@@ -76,14 +77,6 @@ impl MySqlSource {
     /// before anything else.
     pub fn record(&self, stored: &SourceCatalog) {
         self.pool.record(stored.flavor, stored.version, stored.session.clone());
-    }
-
-    /// The SELECT with which a first backfill reads a table, its range left open.
-    ///
-    /// # Errors
-    /// `Bug` for a layout whose identity it does not store.
-    pub fn chunk_statement(layout: &TableLayout) -> Result<String> {
-        snapshot::chunk_statement(layout, &KeyRange { after: None, up_to: None })
     }
 
     /// The collations of `names` that are exact; asks the server for those not built yet.
@@ -138,7 +131,7 @@ impl Source for MySqlSource {
         preflight::findings(&self.pool, catalog, &absent).await
     }
 
-    async fn start_position(&self) -> Result<Position> {
+    async fn start_position(&self, _layouts: &Layouts) -> Result<Position> {
         snapshot::start_position(&self.pool).await
     }
 
@@ -154,8 +147,14 @@ impl Source for MySqlSource {
         snapshot::read_chunk(&self.pool, layout, index, range).await
     }
 
-    async fn open_stream(&self, catalog: &SourceCatalog, layouts: Layouts, position: &Position) -> Result<Self::Stream> {
-        let Position::Binlog(position) = position;
+    async fn open_stream(
+        &self,
+        catalog: &SourceCatalog,
+        layouts: Layouts,
+        position: &Position,
+        _durable: watch::Receiver<Position>,
+    ) -> Result<Self::Stream> {
+        let Position::Binlog(position) = position else { return Err(history::no_binlog_position()) };
         let (server, _) = self.pool.known().await?;
         let mut lease = self.pool.lease(Use::Rows).await?;
         let mut marker = Marker { conn: lease.conn(), server, limit: self.pool.answer_limit() };
@@ -197,8 +196,16 @@ impl Source for MySqlSource {
         lease.give_back().await
     }
 
-    fn literal(value: &Value, session: &SessionSettings) -> Result<String> {
+    fn literal(&self, value: &Value, session: &SessionSettings) -> Result<String> {
         literal::of(value, &session.sql_mode)
+    }
+
+    fn identifier(&self, name: &str) -> String {
+        names::identifier(name)
+    }
+
+    fn chunk_statement(&self, layout: &TableLayout) -> Result<String> {
+        snapshot::chunk_statement(layout, &KeyRange { after: None, up_to: None })
     }
 
     async fn explain(&self, sql: &str) -> Result<Vec<PlannedAccess>> {

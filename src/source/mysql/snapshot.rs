@@ -207,7 +207,8 @@ pub async fn read_chunk(pool: &Pool, layout: &TableLayout, index: u32, range: &K
         };
         if exact || tries == 0 {
             lease.give_back().await?;
-            return Ok(Chunk { table: layout.id, index, rows, high: Position::Binlog(high), exact });
+            let high = Position::Binlog(high);
+            return Ok(Chunk { table: layout.id, index, rows, high, exact, visibility: None });
         }
     }
 }

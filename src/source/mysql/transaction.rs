@@ -447,6 +447,7 @@ impl Assembler {
             let committed_at_us = committed.unwrap_or_else(|| i64::from(event.timestamp) * 1_000_000);
             self.ready.push_back(SourceEvent::Transaction(Transaction {
                 position: position.clone(),
+                id: None,
                 committed_at_us,
                 changes,
                 bytes,

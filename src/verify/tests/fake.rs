@@ -7,6 +7,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use super::super::{Class, Error, Pin, Result, Row, TouchedKeys, key_hash, key_of};
+use tokio::sync::watch;
+
 use crate::change::{Chunk, KeyRange, SourceEvent};
 use crate::finding::Finding;
 use crate::plan::{Builder, MappingInput, NodePlan, Plan, Policies, TableInput};
@@ -141,7 +143,7 @@ impl Source for FakeSource {
         unasked()
     }
 
-    async fn start_position(&self) -> Result<Position> {
+    async fn start_position(&self, _: &Layouts) -> Result<Position> {
         unasked()
     }
 
@@ -157,7 +159,7 @@ impl Source for FakeSource {
         unasked()
     }
 
-    async fn open_stream(&self, _: &SourceCatalog, _: Layouts, _: &Position) -> Result<NoStream> {
+    async fn open_stream(&self, _: &SourceCatalog, _: Layouts, _: &Position, _: watch::Receiver<Position>) -> Result<NoStream> {
         unasked()
     }
 
@@ -178,8 +180,16 @@ impl Source for FakeSource {
         answer.into_iter().filter(asked).try_for_each(visit)
     }
 
-    fn literal(value: &Value, _: &SessionSettings) -> Result<String> {
+    fn literal(&self, value: &Value, _: &SessionSettings) -> Result<String> {
         Ok(format!("<{value:?}>"))
+    }
+
+    fn identifier(&self, name: &str) -> String {
+        format!("`{name}`")
+    }
+
+    fn chunk_statement(&self, _: &TableLayout) -> Result<String> {
+        unasked()
     }
 
     async fn explain(&self, _: &str) -> Result<Vec<PlannedAccess>> {

@@ -190,7 +190,7 @@ fn position_of(event: &SourceEvent) -> &Position {
 }
 
 fn binlog(position: &Position) -> BinlogPosition {
-    let Position::Binlog(position) = position;
+    let Position::Binlog(position) = position else { panic!("no binlog position") };
     position.clone()
 }
 

@@ -6,6 +6,7 @@ use super::server::{Kind, layout, name, shared};
 use crate::error::Class;
 use crate::position::Position;
 use crate::schema::SourceCatalog;
+use crate::source::Layouts;
 use crate::source::mysql::connect::Use;
 use crate::source::mysql::history;
 use crate::source::mysql::marks::Marker;
@@ -118,10 +119,10 @@ async fn resume(kind: Kind) {
     conn.query_drop("CREATE TABLE t (k INT PRIMARY KEY AUTO_INCREMENT)").await.unwrap();
     conn.query_drop("INSERT INTO t VALUES ()").await.unwrap();
     let source = server.source("past");
-    let start = source.start_position().await.unwrap();
+    let start = source.start_position(&Layouts::default()).await.unwrap();
     let end = source.current_position().await.unwrap();
     assert!(end.contains(&start));
-    let Position::Binlog(position) = &start;
+    let Position::Binlog(position) = &start else { panic!("no binlog position") };
     assert!(!position.gtid.is_empty());
     assert_eq!(prove(&source, position).await.unwrap(), history::Resume::FilePosition);
     conn.query_drop("INSERT INTO t VALUES ()").await.unwrap();
@@ -143,7 +144,7 @@ async fn resume(kind: Kind) {
     for _ in 0..60 {
         conn.query_drop("INSERT INTO t VALUES ()").await.unwrap();
     }
-    let Position::Binlog(now) = source.current_position().await.unwrap();
+    let Position::Binlog(now) = source.current_position().await.unwrap() else { panic!("no binlog position") };
     assert_ne!(now.file, position.file, "the log has rotated");
     // A log is only purged once the engine has checkpointed what it holds, which may take a moment.
     for _ in 0..500 {
@@ -181,10 +182,10 @@ async fn prepared(kind: Kind) {
         conn.query_drop(sql).await.unwrap();
     }
     let source = server.source("prepared");
-    let waiting = tokio::time::timeout(std::time::Duration::from_millis(600), source.start_position()).await;
+    let waiting = tokio::time::timeout(std::time::Duration::from_millis(600), source.start_position(&Layouts::default())).await;
     assert!(waiting.is_err(), "an older prepared transaction is waited for");
     conn.query_drop("XA COMMIT 'x'").await.unwrap();
-    source.start_position().await.unwrap();
+    source.start_position(&Layouts::default()).await.unwrap();
 }
 
 #[tokio::test]
@@ -236,7 +237,7 @@ async fn f44_without_gtids_the_start_is_the_settled_end_of_the_log() {
     let source = server.source("plain");
     let catalog = source.catalog(&[name("plain", "t"), name("plain", "bag")]).await.unwrap();
     let end = source.current_position().await.unwrap();
-    let start = source.start_position().await.unwrap();
+    let start = source.start_position(&Layouts::default()).await.unwrap();
     assert_eq!(start.compare(&end), Some(std::cmp::Ordering::Equal), "{start} is not {end}");
     let bag = layout(1, catalog.tables.iter().find(|table| table.name.name == "bag").unwrap());
     let ranges = source.ranges(&bag, 10).await.unwrap();
@@ -248,12 +249,12 @@ async fn f44_without_gtids_the_start_is_the_settled_end_of_the_log() {
     busy.query_drop("INSERT INTO plain.t VALUES (5, 5)").await.unwrap();
     let waits = tokio::spawn(async move { busy.query_drop("SELECT SLEEP(2)").await.map(|()| busy) });
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-    let early = tokio::time::timeout(std::time::Duration::from_millis(700), source.start_position()).await;
+    let early = tokio::time::timeout(std::time::Duration::from_millis(700), source.start_position(&Layouts::default())).await;
     assert!(early.is_err(), "{early:?}");
     let mut busy = waits.await.unwrap().unwrap();
     busy.query_drop("COMMIT").await.unwrap();
     let end = source.current_position().await.unwrap();
-    assert_eq!(source.start_position().await.unwrap().compare(&end), Some(std::cmp::Ordering::Equal));
+    assert_eq!(source.start_position(&Layouts::default()).await.unwrap().compare(&end), Some(std::cmp::Ordering::Equal));
 }
 
 #[tokio::test]
@@ -264,7 +265,7 @@ async fn f37_a_bag_next_to_a_busy_table_is_exact_over_a_rotation() {
         conn.query_drop(sql).await.unwrap();
     }
     let source = server.source("busy");
-    let Position::Binlog(low) = source.current_position().await.unwrap();
+    let Position::Binlog(low) = source.current_position().await.unwrap() else { panic!("no binlog position") };
     conn.query_drop("SET binlog_transaction_compression = ON").await.unwrap();
     for number in 0..20 {
         conn.query_drop(format!("INSERT INTO other VALUES ({number})")).await.unwrap();
@@ -272,11 +273,11 @@ async fn f37_a_bag_next_to_a_busy_table_is_exact_over_a_rotation() {
     conn.query_drop("SET binlog_transaction_compression = OFF").await.unwrap();
     // More transactions than a page holds, in one file.
     conn.query_drop("CREATE PROCEDURE many() BEGIN DECLARE i INT DEFAULT 100; WHILE i < 1400 DO INSERT INTO other VALUES (i); SET i = i + 1; END WHILE; END").await.unwrap();
-    let Position::Binlog(behind) = source.current_position().await.unwrap();
+    let Position::Binlog(behind) = source.current_position().await.unwrap() else { panic!("no binlog position") };
     conn.query_drop("CALL many()").await.unwrap();
     conn.query_drop("FLUSH BINARY LOGS").await.unwrap();
     conn.query_drop("INSERT INTO other VALUES (9999)").await.unwrap();
-    let Position::Binlog(high) = source.current_position().await.unwrap();
+    let Position::Binlog(high) = source.current_position().await.unwrap() else { panic!("no binlog position") };
     let (known, _) = source.pool.known().await.unwrap();
     let mut lease = source.pool.lease(Use::Rows).await.unwrap();
     let mut marker = Marker { conn: lease.conn(), server: known, limit: source.pool.answer_limit() };
@@ -286,7 +287,7 @@ async fn f37_a_bag_next_to_a_busy_table_is_exact_over_a_rotation() {
     assert!(!marker.is_quiet(&low, &high, &bag).await.unwrap(), "CREATE PROCEDURE is a statement, and those are not judged");
     conn.query_drop("SET binlog_transaction_compression = ON").await.unwrap();
     conn.query_drop("INSERT INTO other VALUES (10000)").await.unwrap();
-    let Position::Binlog(last) = source.current_position().await.unwrap();
+    let Position::Binlog(last) = source.current_position().await.unwrap() else { panic!("no binlog position") };
     assert!(marker.is_quiet(&high, &last, &bag).await.unwrap());
     assert!(!marker.is_quiet(&high, &last, &other).await.unwrap());
 }
