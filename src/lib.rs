@@ -32,6 +32,7 @@ pub mod sql;
 pub mod source;
 pub mod state;
 pub mod target;
+pub mod transport;
 
 // 4 flows: the only place where core meets edges
 pub mod migrate;

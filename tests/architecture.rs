@@ -27,6 +27,7 @@ const LAYERS: &[(&str, u32)] = &[
     ("sql", 22),
     ("plan", 23),
     ("derive", 24),
+    ("transport", 29),
     ("source", 30),
     ("state", 30),
     ("target", 30),

@@ -14,6 +14,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::{Class, Error, Result};
 use crate::schema::{Flavor, SessionSettings};
+use crate::transport::is_loopback;
+pub use crate::transport::{Secret, Tls};
 
 use super::failure;
 use super::session;
@@ -22,34 +24,6 @@ use super::session;
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// How much longer than the server's own limit the client waits for an answer.
 const ANSWER_MARGIN: Duration = Duration::from_secs(15);
-
-/// A password. Has no `Debug`, `Display` or `Serialize`, so that it cannot reach a log by accident.
-#[derive(Clone)]
-pub struct Secret(Arc<str>);
-
-impl Secret {
-    /// Wraps a password.
-    #[must_use]
-    pub fn new(text: impl Into<Arc<str>>) -> Self {
-        Self(text.into())
-    }
-
-    fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-/// How the connection is protected.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Tls {
-    /// No TLS: accepted for loopback addresses only.
-    Off,
-    /// The server's certificate must be signed by a trusted authority and carry the host name.
-    VerifyFull {
-        /// PEM file with the authorities; `None`: those of the operating system.
-        ca: Option<PathBuf>,
-    },
-}
 
 /// Session settings that the project file gives; what is `None` is the server's own default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -236,10 +210,6 @@ impl Lease<'_> {
         pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
         Ok(())
     }
-}
-
-fn is_loopback(host: &str) -> bool {
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn driver_options(options: &MySqlOptions) -> Result<Opts> {

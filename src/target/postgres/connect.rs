@@ -6,7 +6,6 @@
 
 use std::collections::HashMap;
 use std::marker::PhantomData;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -17,20 +16,10 @@ use tokio_postgres::config::{ChannelBinding, SslMode};
 use tokio_postgres::{Client, Config, NoTls, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::{fault, tls};
+use super::fault;
 use crate::error::{Class, Error, Result};
-
-/// A secret that no formatter prints.
-#[derive(Clone)]
-pub struct Secret(Box<str>);
-
-impl Secret {
-    /// Wraps a secret.
-    #[must_use]
-    pub fn new(secret: impl Into<Box<str>>) -> Self {
-        Self(secret.into())
-    }
-}
+pub use crate::transport::{Secret, Tls};
+use crate::transport::{client_config, is_loopback};
 
 /// Where the server listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,18 +37,6 @@ pub enum Address {
         directory: PathBuf,
         /// The port that is part of the socket's name.
         port: u16,
-    },
-}
-
-/// How the connection is protected.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Tls {
-    /// Not at all: only on loopback and Unix sockets.
-    Off,
-    /// TLS 1.2 or later; certificate and host name are verified.
-    VerifyFull {
-        /// A PEM file of certificate authorities; `None`: the system's.
-        ca: Option<PathBuf>,
     },
 }
 
@@ -222,7 +199,7 @@ async fn dial<R: Role>(options: &PostgresOptions, attempt: &str) -> Result<(Clie
         }
         Tls::VerifyFull { ca } => {
             // Read at each dial, so that a rotated authority is picked up.
-            let connector = MakeRustlsConnect::new(tls::client_config(ca.as_deref()).await?);
+            let connector = MakeRustlsConnect::new(client_config(ca.as_deref())?);
             let (client, connection) = config.connect(connector).await.map_err(|error| fault::of(error, attempt))?;
             Ok((client, drive(connection)))
         }
@@ -251,8 +228,8 @@ fn config<R: Role>(options: &PostgresOptions) -> Result<Config> {
         Tls::VerifyFull { .. } => config.ssl_mode(SslMode::Require),
     };
     config.user(&options.user).dbname(&options.database).application_name("strangler").channel_binding(ChannelBinding::Prefer);
-    if let Some(Secret(password)) = &options.password {
-        config.password(password.as_bytes());
+    if let Some(password) = &options.password {
+        config.password(password.reveal().as_bytes());
     }
     config
         .keepalives(true)
@@ -273,7 +250,7 @@ fn config<R: Role>(options: &PostgresOptions) -> Result<Config> {
 fn is_local(address: &Address) -> bool {
     match address {
         Address::Socket { .. } => true,
-        Address::Tcp { host, .. } => host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback()),
+        Address::Tcp { host, .. } => is_loopback(host),
     }
 }
 

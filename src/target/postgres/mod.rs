@@ -20,7 +20,6 @@ mod pipeline;
 mod preflight;
 mod read;
 mod sql;
-mod tls;
 mod types;
 
 #[cfg(test)]
