@@ -53,7 +53,11 @@ pub enum DataType {
     Float,
     /// Double precision.
     Double,
-    /// CHAR, VARCHAR and the TEXTs.
+    /// PostgreSQL's `numeric` without a precision (or with a negative scale): any scale, the infinities, NaN. A `numeric(p,s)` column is a
+    /// `Decimal` and may hold NaN.
+    Numeric,
+    /// CHAR, VARCHAR and the TEXTs. PostgreSQL's `text`, `varchar(n)` and `character(n)` have the charset `UTF8`; a value of the last is
+    /// padded with blanks to its length.
     Text {
         /// Length in characters; `None` where the type has no bound worth keeping (the TEXTs).
         length: Option<u32>,
@@ -113,13 +117,77 @@ pub enum DataType {
     },
     /// YEAR.
     Year,
-    /// JSON (MySQL's binary JSON; MariaDB's JSON is LONGTEXT).
+    /// JSON (MySQL's binary JSON; MariaDB's JSON is LONGTEXT); PostgreSQL's `json`, which keeps its text.
     Json,
+    /// PostgreSQL's `timestamptz`: an instant, held in UTC.
+    TimestampTz {
+        /// Digits after the second, 0 to 6.
+        fraction: u8,
+    },
+    /// PostgreSQL's `time`: from 00:00:00 to 24:00:00.
+    TimeOfDay {
+        /// Digits after the second, 0 to 6.
+        fraction: u8,
+    },
+    /// PostgreSQL's `interval`.
+    Interval,
+    /// `uuid`, held as its 16 bytes.
+    Uuid,
+    /// `jsonb`, held as the text the server prints.
+    Jsonb,
+    /// An array of PostgreSQL, held as the text the server prints.
+    Array {
+        /// The type of its elements; an array has no type of its own per dimension.
+        element: Box<DataType>,
+    },
+    /// An enum of PostgreSQL, held as its label; the labels order it.
+    NamedEnum {
+        /// Its name as `format_type` prints it under the pinned search path.
+        name: String,
+        /// Labels in order.
+        labels: Vec<String>,
+    },
+    /// A PostgreSQL type that the engine carries as the text the server prints under [`POSTGRES_PINNED`], e.g. `inet`, `money`, `tsvector`,
+    /// ranges and composites. What [`DataType::native_equality`] does not list can be passed on but not compared.
+    Native {
+        /// Its name as `format_type` prints it without a modifier, e.g. `inet`, `int4range`.
+        name: String,
+        /// The whole type with its modifier, e.g. `bit(3)`; the type of a target column that takes it over.
+        declared: String,
+    },
     /// A type that the engine can name but not carry; using such a column is refused.
     Unsupported {
         /// The source's own name of the type.
         native: String,
     },
+}
+
+impl DataType {
+    /// Whether two values of a native type are equal exactly if their texts are: each value has one text, and equal values have the same.
+    /// Not so, for example, `tsquery`, geometric types (equal within a tolerance) and composites (a member may be a float or a numeric).
+    #[must_use]
+    pub fn native_equality(name: &str) -> bool {
+        const EXACT: [&str; 17] = [
+            "bit",
+            "bit varying",
+            "cidr",
+            "daterange",
+            "inet",
+            "int4multirange",
+            "int4range",
+            "int8multirange",
+            "int8range",
+            "macaddr",
+            "macaddr8",
+            "money",
+            "oid",
+            "pg_lsn",
+            "datemultirange",
+            "tsrange",
+            "tsvector",
+        ];
+        EXACT.contains(&name)
+    }
 }
 
 /// One column of a legacy table.
@@ -181,6 +249,12 @@ pub struct TableSchema {
 }
 
 impl TableSchema {
+    /// The zero-based ordinal of a column whose name is exactly this one, as PostgreSQL compares names once they are folded.
+    #[must_use]
+    pub fn ordinal_exact(&self, column: &str) -> Option<usize> {
+        self.columns.iter().position(|candidate| candidate.name == column)
+    }
+
     /// The zero-based ordinal of a column, compared without regard to ASCII case as MySQL does.
     #[must_use]
     pub fn ordinal(&self, column: &str) -> Option<usize> {
@@ -232,9 +306,36 @@ pub enum Flavor {
     MySql,
     /// MariaDB.
     MariaDb,
+    /// PostgreSQL.
+    PostgreSql,
 }
 
-/// The session settings that give the mapping's SQL its meaning; recorded once and set on every connection.
+impl Flavor {
+    /// An identifier as the server looks it up: PostgreSQL folds ASCII letters outside quotes to lower case, MySQL leaves names as they are.
+    #[must_use]
+    pub fn folded(self, identifier: &str, quoted: bool) -> String {
+        if self == Self::PostgreSql && !quoted { identifier.to_ascii_lowercase() } else { identifier.to_owned() }
+    }
+}
+
+/// The settings that a PostgreSQL session of the engine always runs under, on a source and on a target: they decide how values are printed
+/// and read, and a mapping cannot choose them. `search_path` is pinned too, to the catalogue's default schema.
+pub const POSTGRES_PINNED: [(&str, &str); 10] = [
+    ("client_encoding", "UTF8"),
+    ("DateStyle", "ISO, YMD"),
+    ("IntervalStyle", "postgres"),
+    ("bytea_output", "hex"),
+    ("extra_float_digits", "1"),
+    ("standard_conforming_strings", "on"),
+    ("lc_monetary", "C"),
+    ("lc_numeric", "C"),
+    ("lc_time", "C"),
+    ("xmloption", "content"),
+];
+
+/// The session settings that give the mapping's SQL its meaning; recorded once and set on every connection. Of PostgreSQL only `time_zone`
+/// (its `TimeZone`) and `collation_connection` (the database's default collation) are open, see [`SessionSettings::postgres`]; everything
+/// else is [`POSTGRES_PINNED`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionSettings {
     /// `sql_mode`, normalised to upper case without spaces.
@@ -251,6 +352,21 @@ pub struct SessionSettings {
     pub lower_case_table_names: u8,
 }
 
+impl SessionSettings {
+    /// The settings of a PostgreSQL source: its `TimeZone` and the database's default collation, which must be in the catalogue.
+    #[must_use]
+    pub fn postgres(time_zone: impl Into<String>, default_collation: impl Into<String>) -> Self {
+        Self {
+            sql_mode: String::new(),
+            time_zone: time_zone.into(),
+            div_precision_increment: 0,
+            group_concat_max_len: u64::MAX,
+            collation_connection: default_collation.into(),
+            lower_case_table_names: 0,
+        }
+    }
+}
+
 /// What a source's catalogue said about the mapped tables, with everything evaluation depends on. Stored with the state, so
 /// that a restart means the same as the first start.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -259,7 +375,7 @@ pub struct SourceCatalog {
     pub flavor: Flavor,
     /// Server version, major, minor, patch.
     pub version: (u32, u32, u32),
-    /// The database that unqualified names mean.
+    /// The database (MySQL) or the schema (PostgreSQL) that unqualified names mean.
     pub default_schema: String,
     /// The mapped tables, sorted by name; a table's index is its [`TableId`].
     pub tables: Vec<TableSchema>,
@@ -270,7 +386,8 @@ pub struct SourceCatalog {
 }
 
 impl SourceCatalog {
-    /// Finds a mapped table by name; an absent schema means the default one. Case follows `lower_case_table_names`.
+    /// Finds a mapped table by name; an absent schema means the default one. Case follows `lower_case_table_names`; names of PostgreSQL are
+    /// given as the server folds them (see [`Flavor::folded`]) and compared exactly.
     #[must_use]
     pub fn table(&self, schema: Option<&str>, name: &str) -> Option<(TableId, &TableSchema)> {
         let schema = schema.unwrap_or(&self.default_schema);
@@ -302,6 +419,8 @@ pub enum TargetType {
     Text,
     /// varchar(n), n in characters
     Varchar(u32),
+    /// character(n), n in characters; values are padded with blanks
+    Char(u32),
     /// bytea
     Bytea,
     /// date
@@ -314,6 +433,14 @@ pub enum TargetType {
     Time(u8),
     /// json, keeping its text
     Json,
+    /// jsonb
+    Jsonb,
+    /// timestamp(fraction) with time zone; values are in UTC
+    TimestampTz(u8),
+    /// uuid
+    Uuid,
+    /// Any other type of PostgreSQL, by its name with its modifier: arrays, enums, `inet`, ranges. Values are its text.
+    Native(String),
 }
 
 /// One column of a target table.

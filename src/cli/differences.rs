@@ -52,6 +52,8 @@ fn literal(value: &Value) -> String {
         Value::Date(date) => format!("'{date}'"),
         Value::DateTime(moment) => format!("'{}'", moment.format(6)),
         Value::Time(time) => format!("'{}'", time.format(6)),
+        Value::Interval(interval) => format!("'{interval}'"),
+        Value::NonFinite(number) => format!("'{number}'"),
         other => plain(other),
     }
 }
@@ -87,6 +89,7 @@ fn plain(value: &Value) -> String {
         Value::Int(number) => number.to_string(),
         Value::UInt(number) => number.to_string(),
         Value::Decimal(number) => number.to_string(),
+        Value::NonFinite(number) => number.to_string(),
         Value::Float(number) => number.to_string(),
         Value::Double(number) => number.to_string(),
         Value::Text(text) => text.to_string(),
@@ -94,6 +97,7 @@ fn plain(value: &Value) -> String {
         Value::Date(date) => date.to_string(),
         Value::DateTime(moment) => moment.format(6),
         Value::Time(time) => time.format(6),
+        Value::Interval(interval) => interval.to_string(),
     }
 }
 

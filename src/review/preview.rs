@@ -287,7 +287,10 @@ fn width(data_type: &DataType) -> u64 {
             u64::from(length.map_or(60, |length| (length / 2).clamp(2, 60)))
         }
         DataType::Date | DataType::DateTime { .. } | DataType::Timestamp { .. } | DataType::Time { .. } => 8,
-        DataType::Json => 120,
+        DataType::Numeric | DataType::TimestampTz { .. } | DataType::TimeOfDay { .. } | DataType::NamedEnum { .. } => 8,
+        DataType::Interval | DataType::Uuid => 16,
+        DataType::Native { .. } | DataType::Array { .. } => 30,
+        DataType::Json | DataType::Jsonb => 120,
         DataType::Unsupported { .. } => 0,
     }
 }

@@ -109,6 +109,7 @@ fn truth_of(value: &Value) -> Option<bool> {
         Value::Double(number) => *number != 0.0,
         Value::Text(text) => coerce::text_to_double(text) != 0.0,
         Value::Bytes(_) | Value::Date(_) | Value::DateTime(_) | Value::Time(_) => true,
+        Value::NonFinite(_) | Value::Interval(_) => true,
     })
 }
 

@@ -30,6 +30,19 @@ pub(super) struct Definition {
     pub(super) charset: String,
     pub(super) pad_space: bool,
     pub(super) order: Order,
+    pub(super) postgres: Option<PostgresCollation>,
+}
+
+/// What sets a collation of PostgreSQL apart: equality is that of bytes unless it is nondeterministic, but only some order by bytes too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PostgresCollation {
+    /// Whether equal means equal bytes (`collisdeterministic`).
+    pub deterministic: bool,
+    /// Whether strings order by their bytes: the collations `C`, `POSIX` and `ucs_basic`, and what has the locale `C` or `POSIX`.
+    pub ordered_by_bytes: bool,
+    /// The `LC_CTYPE` that upper, lower and regular expressions go by, e.g. `C`, `en_US.UTF-8`; empty where another library than the
+    /// operating system's decides (ICU).
+    pub character_type: String,
 }
 
 #[derive(Debug)]
@@ -75,7 +88,32 @@ impl Collation {
     /// order only where its byte order is the code point order.
     #[must_use]
     pub fn binary(name: impl Into<String>, charset: impl Into<String>, pad_space: bool) -> Self {
-        Self::from_definition(Definition { name: name.into(), charset: charset.into(), pad_space, order: Order::CodePoint })
+        Self::from_definition(Definition {
+            name: name.into(),
+            charset: charset.into(),
+            pad_space,
+            order: Order::CodePoint,
+            postgres: None,
+        })
+    }
+
+    /// A collation of PostgreSQL. It compares and encodes by bytes (in UTF-8 that is by code points): right for equality if it is
+    /// deterministic, for order only where [`PostgresCollation::ordered_by_bytes`] says so; whoever binds an order asks first.
+    #[must_use]
+    pub fn postgres(name: impl Into<String>, behaviour: PostgresCollation) -> Self {
+        Self::from_definition(Definition {
+            name: name.into(),
+            charset: "UTF8".to_owned(),
+            pad_space: false,
+            order: Order::CodePoint,
+            postgres: Some(behaviour),
+        })
+    }
+
+    /// What PostgreSQL said about the collation; `None` for those of MySQL.
+    #[must_use]
+    pub fn postgres_behaviour(&self) -> Option<&PostgresCollation> {
+        self.0.postgres.as_ref()
     }
 
     /// A collation by the weights of single characters, as the source's `WEIGHT_STRING` gave them; an empty weight means that
@@ -95,6 +133,7 @@ impl Collation {
             charset: charset.into(),
             pad_space,
             order: Order::Weighted(weights),
+            postgres: None,
         })
     }
 
@@ -114,6 +153,7 @@ impl Collation {
             charset: charset.into(),
             pad_space,
             order: Order::Weighted(weights),
+            postgres: None,
         })
     }
 

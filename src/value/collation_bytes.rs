@@ -7,7 +7,7 @@
 use serde::de::{Deserialize, Deserializer, Visitor};
 use serde::ser::{Serialize, Serializer};
 
-use super::collation::{CODE_POINTS, Collation, Definition, Order, SEQUENCE, Weights};
+use super::collation::{CODE_POINTS, Collation, Definition, Order, PostgresCollation, SEQUENCE, Weights};
 use super::varint::{Reader, push_varint, unzigzag, zigzag};
 
 const VERSION: u8 = 1;
@@ -66,7 +66,14 @@ fn to_bytes(collation: &Collation) -> Vec<u8> {
         out.extend_from_slice(text.as_bytes());
     }
     match &definition.order {
-        Order::CodePoint => out.push(0),
+        Order::CodePoint => match &definition.postgres {
+            None => out.push(0),
+            Some(behaviour) => {
+                out.extend([2, u8::from(behaviour.deterministic), u8::from(behaviour.ordered_by_bytes)]);
+                push_varint(behaviour.character_type.len() as u128, &mut out);
+                out.extend_from_slice(behaviour.character_type.as_bytes());
+            }
+        },
         Order::Weighted(weights) => {
             out.push(1);
             write_weights(weights, &mut out);
@@ -83,8 +90,21 @@ fn from_bytes(bytes: &[u8]) -> Option<Collation> {
     let pad_space = flag(&mut reader)?;
     let name = std::str::from_utf8(reader.block()?).ok()?.to_owned();
     let charset = std::str::from_utf8(reader.block()?).ok()?.to_owned();
-    let order = if flag(&mut reader)? { Order::Weighted(read_weights(&mut reader)?) } else { Order::CodePoint };
-    reader.is_empty().then(|| Collation::from_definition(Definition { name, charset, pad_space, order }))
+    let (order, postgres) = match reader.byte()? {
+        0 => (Order::CodePoint, None),
+        1 => (Order::Weighted(read_weights(&mut reader)?), None),
+        2 => (Order::CodePoint, Some(read_postgres(&mut reader)?)),
+        _ => return None,
+    };
+    reader.is_empty().then(|| Collation::from_definition(Definition { name, charset, pad_space, order, postgres }))
+}
+
+fn read_postgres(reader: &mut Reader<'_>) -> Option<PostgresCollation> {
+    Some(PostgresCollation {
+        deterministic: flag(reader)?,
+        ordered_by_bytes: flag(reader)?,
+        character_type: std::str::from_utf8(reader.block()?).ok()?.to_owned(),
+    })
 }
 
 fn flag(reader: &mut Reader<'_>) -> Option<bool> {

@@ -6,7 +6,7 @@
 
 use std::cmp::Ordering;
 
-use super::{Collation, DateTime, Decimal, Value};
+use super::{Collation, DateTime, Decimal, Interval, NonFinite, Value};
 use crate::error::{Error, Result};
 
 /// Key bytes.
@@ -22,7 +22,7 @@ const PRESENT: u8 = 0x01;
 pub enum KeyKind {
     /// Signed and unsigned integers together.
     Integer,
-    /// Integers and decimals by value.
+    /// Integers and decimals by value, and PostgreSQL's `numeric` infinities and NaN, which sorts last and equals itself.
     Decimal,
     /// Doubles (MySQL's comparison of strings with numbers, and of floats). Zeros are equal, and so are NaNs, which sort last.
     Double,
@@ -36,6 +36,8 @@ pub enum KeyKind {
     DateTime,
     /// Durations.
     Time,
+    /// PostgreSQL's intervals, by their length with months of 30 days.
+    Interval,
 }
 
 /// The key of a list of values, one kind for each.
@@ -68,7 +70,10 @@ impl KeyKind {
                 let number = self.integer(value)?;
                 push_integer(number < 0, number.unsigned_abs() as u64, out);
             }
-            Self::Decimal => push_decimal(&self.decimal(value)?, out),
+            Self::Decimal => match value {
+                Value::NonFinite(number) => push_non_finite(*number, out),
+                _ => push_decimal(&self.decimal(value)?, out),
+            },
             Self::Double => {
                 let bits = ordered_bits(self.double(value)?);
                 out.push(PRESENT);
@@ -82,6 +87,11 @@ impl KeyKind {
             Self::Bytes => push_bytes(self.bytes(value)?, out),
             Self::Date | Self::DateTime => push_date_time(self.date_time(value)?, out),
             Self::Time => push_signed(self.time(value)?, out),
+            Self::Interval => {
+                out.push(PRESENT);
+                // The sign bit turned over puts negative lengths first.
+                out.extend_from_slice(&(self.interval(value)?.span_us() ^ i128::MIN).to_be_bytes());
+            }
         }
         Ok(())
     }
@@ -96,13 +106,33 @@ impl KeyKind {
         }
         Ok(Some(match self {
             Self::Integer => self.integer(left)?.cmp(&self.integer(right)?),
-            Self::Decimal => self.decimal(left)?.compare(&self.decimal(right)?),
+            Self::Decimal => self.compare_decimals(left, right)?,
             Self::Double => ordered_bits(self.double(left)?).cmp(&ordered_bits(self.double(right)?)),
             Self::Text(collation) => collation.compare(self.text(left)?, self.text(right)?),
             Self::Bytes => self.bytes(left)?.cmp(self.bytes(right)?),
             Self::Date | Self::DateTime => self.date_time(left)?.cmp(&self.date_time(right)?),
             Self::Time => self.time(left)?.cmp(&self.time(right)?),
+            Self::Interval => self.interval(left)?.span_us().cmp(&self.interval(right)?.span_us()),
         }))
+    }
+
+    fn compare_decimals(&self, left: &Value, right: &Value) -> Result<Ordering> {
+        let beside = |number: NonFinite| {
+            if number == NonFinite::NegativeInfinity { Ordering::Less } else { Ordering::Greater }
+        };
+        Ok(match (left, right) {
+            (Value::NonFinite(left), Value::NonFinite(right)) => left.cmp(right),
+            (Value::NonFinite(left), right) => self.decimal(right).map(|_| beside(*left))?,
+            (left, Value::NonFinite(right)) => self.decimal(left).map(|_| beside(*right).reverse())?,
+            (left, right) => self.decimal(left)?.compare(&self.decimal(right)?),
+        })
+    }
+
+    fn interval(&self, value: &Value) -> Result<Interval> {
+        match value {
+            Value::Interval(interval) => Ok(*interval),
+            other => Err(self.mismatch(other)),
+        }
     }
 
     fn integer(&self, value: &Value) -> Result<i128> {
@@ -174,6 +204,7 @@ impl KeyKind {
             Self::Date => "date",
             Self::DateTime => "date-time",
             Self::Time => "time",
+            Self::Interval => "interval",
         };
         Error::bug(format!("a {kind} key part was given a {} value", value.type_name()))
     }
@@ -217,6 +248,15 @@ fn push_decimal(decimal: &Decimal, out: &mut Vec<u8>) {
     out.push(0);
     if negative {
         out.iter_mut().skip(start).for_each(|byte| *byte = !*byte);
+    }
+}
+
+/// Before every negative decimal, whose second byte is larger; behind every positive one.
+fn push_non_finite(number: NonFinite, out: &mut Vec<u8>) {
+    match number {
+        NonFinite::NegativeInfinity => out.extend_from_slice(&[0x01, 0x00]),
+        NonFinite::Infinity => out.push(0x04),
+        NonFinite::NaN => out.push(0x05),
     }
 }
 

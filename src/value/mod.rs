@@ -4,24 +4,32 @@
 //! `TIMESTAMP` columns arrive as [`Value::DateTime`] in the recorded session time zone, `ENUM` and `SET` as their text, `BIT`
 //! as unsigned integers, `JSON` as text. Strings are UTF-8 whatever the legacy charset was.
 //!
+//! PostgreSQL's `timestamptz` is a [`Value::DateTime`] in UTC, `uuid` its 16 bytes, `time` a [`Value::Time`] of 0 to 24 hours; arrays, `jsonb`,
+//! enums and every type without a form of its own are the server's text under the pinned settings (`schema::POSTGRES_PINNED`).
+//!
 //! Two encodings live here: [`row`] (compact, canonical: equal values give equal bytes) and [`key`] (memcomparable, by the
 //! source's collation, so that what the source calls equal has equal bytes).
 
 use std::hash::{Hash, Hasher};
 
+pub mod calendar;
 pub mod collation;
 mod collation_bytes;
 pub mod decimal;
+pub mod interval;
 pub mod key;
+pub mod non_finite;
 pub mod row;
 pub mod temporal;
 #[cfg(test)]
 mod tests;
 mod varint;
 
-pub use collation::Collation;
+pub use collation::{Collation, PostgresCollation};
 pub use decimal::Decimal;
+pub use interval::Interval;
 pub use key::{Key, KeyKind, encode_key};
+pub use non_finite::NonFinite;
 pub use temporal::{Date, DateTime, Time};
 
 /// One value of one column, or of one expression.
@@ -40,6 +48,8 @@ pub enum Value {
     UInt(u64),
     /// An exact decimal with its scale.
     Decimal(Decimal),
+    /// PostgreSQL's `numeric` NaN and infinities.
+    NonFinite(NonFinite),
     /// A single-precision float, bit-exact.
     Float(f32),
     /// A double-precision float, bit-exact.
@@ -54,6 +64,8 @@ pub enum Value {
     DateTime(DateTime),
     /// A signed duration or time of day with microseconds.
     Time(Time),
+    /// An interval of PostgreSQL.
+    Interval(Interval),
 }
 
 /// The values of one row, in the order of a layout or of a mapping's output columns.
@@ -88,6 +100,8 @@ impl Value {
             Self::Date(_) => "date",
             Self::DateTime(_) => "date-time",
             Self::Time(_) => "time",
+            Self::NonFinite(_) => "non-finite numeric",
+            Self::Interval(_) => "interval",
         }
     }
 
@@ -118,6 +132,8 @@ impl PartialEq for Value {
             (Self::Date(left), Self::Date(right)) => left == right,
             (Self::DateTime(left), Self::DateTime(right)) => left == right,
             (Self::Time(left), Self::Time(right)) => left == right,
+            (Self::NonFinite(left), Self::NonFinite(right)) => left == right,
+            (Self::Interval(left), Self::Interval(right)) => left == right,
             _ => false,
         }
     }
@@ -141,6 +157,8 @@ impl Hash for Value {
             Self::Date(date) => date.hash(state),
             Self::DateTime(at) => at.hash(state),
             Self::Time(time) => time.hash(state),
+            Self::NonFinite(number) => number.hash(state),
+            Self::Interval(interval) => interval.hash(state),
         }
     }
 }

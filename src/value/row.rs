@@ -7,7 +7,7 @@
 use num_bigint::{BigInt, Sign};
 
 use super::varint::{Reader, push_varint, unzigzag, zigzag};
-use super::{Date, DateTime, Decimal, Row, Time, Value};
+use super::{Date, DateTime, Decimal, Interval, NonFinite, Row, Time, Value};
 use crate::error::{Class, Error, Result};
 
 const NULL: u8 = 0;
@@ -25,6 +25,10 @@ const BYTES: u8 = 11;
 const DATE: u8 = 12;
 const DATE_TIME: u8 = 13;
 const TIME: u8 = 14;
+const NEGATIVE_INFINITY: u8 = 15;
+const INFINITY: u8 = 16;
+const NAN: u8 = 17;
+const INTERVAL: u8 = 18;
 
 /// Appends the encoding of a row to `out`.
 pub fn encode(values: &[Value], out: &mut Vec<u8>) {
@@ -78,6 +82,14 @@ fn encode_value(value: &Value, out: &mut Vec<u8>) {
             push_varint(zigzag(i128::from(at.time_us)), out);
         }
         Value::Time(time) => push_tagged(TIME, zigzag(i128::from(time.0)), out),
+        Value::NonFinite(NonFinite::NegativeInfinity) => out.push(NEGATIVE_INFINITY),
+        Value::NonFinite(NonFinite::Infinity) => out.push(INFINITY),
+        Value::NonFinite(NonFinite::NaN) => out.push(NAN),
+        Value::Interval(interval) => {
+            push_tagged(INTERVAL, zigzag(i128::from(interval.months)), out);
+            push_varint(zigzag(i128::from(interval.days)), out);
+            push_varint(zigzag(i128::from(interval.us)), out);
+        }
     }
 }
 
@@ -140,6 +152,14 @@ impl Reader<'_> {
             DATE => Value::Date(self.date()?),
             DATE_TIME => Value::DateTime(DateTime { date: self.date()?, time_us: self.signed()? }),
             TIME => Value::Time(Time(self.signed()?)),
+            NEGATIVE_INFINITY => Value::NonFinite(NonFinite::NegativeInfinity),
+            INFINITY => Value::NonFinite(NonFinite::Infinity),
+            NAN => Value::NonFinite(NonFinite::NaN),
+            INTERVAL => Value::Interval(Interval {
+                months: i32::try_from(self.signed()?).ok()?,
+                days: i32::try_from(self.signed()?).ok()?,
+                us: self.signed()?,
+            }),
             _ => return None,
         })
     }

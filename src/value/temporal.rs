@@ -17,7 +17,7 @@ const DAY_NUMBER_MAX: i64 = 3_652_424;
 /// A calendar date; month and day may be zero. Ordered as MySQL orders dates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Date {
-    /// 0 to 9999 (MySQL), or beyond for PostgreSQL.
+    /// 0 to 9999 (MySQL); PostgreSQL has no year 0: -1 is 1 BC, the first is -4714, the last 5874897; see [`super::calendar`].
     pub year: i32,
     /// 0 to 12.
     pub month: u8,
@@ -44,6 +44,16 @@ pub struct Time(
 impl Date {
     /// MySQL's zero date, `0000-00-00`.
     pub const ZERO: Self = Self { year: 0, month: 0, day: 0 };
+    /// PostgreSQL's `infinity`, after every day.
+    pub const INFINITY: Self = Self { year: i32::MAX, month: 12, day: 31 };
+    /// PostgreSQL's `-infinity`, before every day.
+    pub const NEGATIVE_INFINITY: Self = Self { year: i32::MIN, month: 1, day: 1 };
+
+    /// Whether this is a day at all, not PostgreSQL's `infinity` or `-infinity`.
+    #[must_use]
+    pub fn is_finite(&self) -> bool {
+        *self != Self::INFINITY && *self != Self::NEGATIVE_INFINITY
+    }
 
     /// Reads `YYYY-MM-DD`. Month and day may be zero and the day may exceed its month, as stored values may; see
     /// [`Date::is_calendar`]. `None` for anything else.
@@ -69,7 +79,7 @@ impl Date {
     /// Whether this is a real day, from 0001-01-01 on: what every database can hold.
     #[must_use]
     pub fn is_calendar(&self) -> bool {
-        self.year >= 1 && self.is_countable()
+        self.year >= 1 && self.is_finite() && self.is_countable()
     }
 
     /// How many days the month has; `None` for month 0 or beyond 12.
@@ -160,6 +170,10 @@ impl fmt::Display for Date {
 impl DateTime {
     /// MySQL's zero date-time.
     pub const ZERO: Self = Self { date: Date::ZERO, time_us: 0 };
+    /// PostgreSQL's `infinity`, after every moment.
+    pub const INFINITY: Self = Self { date: Date::INFINITY, time_us: 0 };
+    /// PostgreSQL's `-infinity`, before every moment.
+    pub const NEGATIVE_INFINITY: Self = Self { date: Date::NEGATIVE_INFINITY, time_us: 0 };
 
     /// Reads `YYYY-MM-DD hh:mm:ss[.f{1,6}]`, with a blank or a `T` between; the date as [`Date::parse`] does. `None` for anything else.
     #[must_use]

@@ -68,6 +68,8 @@ fn print(value: &Value, data_type: &DataType) -> String {
         }),
         Value::Date(date) => date.to_string(),
         Value::DateTime(moment) => moment.format(strangler::sql::types::temporal_fraction(data_type)),
+        Value::NonFinite(number) => number.to_string(),
+        Value::Interval(interval) => interval.to_string(),
         Value::Time(time) => time.format(strangler::sql::types::temporal_fraction(data_type)),
         Value::Bool(truth) => truth.to_string(),
     }

@@ -6,6 +6,9 @@ use crate::schema::{DataType, TargetType};
 #[must_use]
 pub fn parse_type(text: &str) -> Option<TargetType> {
     let lower = text.trim().to_ascii_lowercase();
+    if lower.ends_with("[]") {
+        return native(&lower);
+    }
     let (name, arguments) = match lower.split_once('(') {
         Some((name, rest)) => (name.trim(), numbers(rest.strip_suffix(')')?)?),
         None => (lower.as_str(), vec![]),
@@ -36,7 +39,104 @@ pub fn parse_type(text: &str) -> Option<TargetType> {
         ("interval", []) => Some(TargetType::Interval),
         ("time", digits) => fraction(digits).map(TargetType::Time),
         ("json", []) => Some(TargetType::Json),
-        _ => None,
+        ("jsonb", []) => Some(TargetType::Jsonb),
+        ("uuid", []) => Some(TargetType::Uuid),
+        ("char" | "character", []) => Some(TargetType::Char(1)),
+        ("char" | "character", [length @ 1..=10_485_760]) => Some(TargetType::Char(*length)),
+        ("timestamptz" | "timestamp with time zone", digits) => fraction(digits).map(TargetType::TimestampTz),
+        _ => native(text.trim()),
+    }
+}
+
+/// A type that travels as text: a built-in one by name, an array of a type that can be declared, or a type of the user's with its schema.
+fn native(text: &str) -> Option<TargetType> {
+    const BUILT_IN: [&str; 29] = [
+        "bit",
+        "bit varying",
+        "box",
+        "cidr",
+        "circle",
+        "datemultirange",
+        "daterange",
+        "inet",
+        "int4multirange",
+        "int4range",
+        "int8multirange",
+        "int8range",
+        "line",
+        "lseg",
+        "macaddr",
+        "macaddr8",
+        "money",
+        "nummultirange",
+        "numrange",
+        "oid",
+        "path",
+        "pg_lsn",
+        "point",
+        "polygon",
+        "tsmultirange",
+        "tsquery",
+        "tsrange",
+        "tsvector",
+        "xml",
+    ];
+    let (name, modifier) = text.split_once('(').map_or((text, ""), |(name, rest)| (name.trim(), rest));
+    let declared = text.to_ascii_lowercase();
+    if BUILT_IN.contains(&name.to_ascii_lowercase().as_str()) {
+        let plain = modifier.is_empty() || modifier.strip_suffix(')').is_some_and(|digits| digits.parse::<u32>().is_ok());
+        return plain.then_some(TargetType::Native(declared));
+    }
+    if let Some(element) = declared.strip_suffix("[]") {
+        let element =
+            parse_type(element).filter(|element| !matches!(element, TargetType::Native(name) if name.ends_with("[]")))?;
+        return Some(TargetType::Native(format!("{}[]", target_name(&element)?)));
+    }
+    let is_name = |part: &str| {
+        part.starts_with(|first: char| first.is_ascii_lowercase() || first == '_')
+            && part.chars().all(|character| character.is_ascii_alphanumeric() || character == '_')
+    };
+    let (schema, name) = declared.split_once('.')?;
+    (is_name(schema) && is_name(name)).then(|| TargetType::Native(declared.clone()))
+}
+
+/// A target type as PostgreSQL's `format_type` prints it; `None` where this version has no arrays of it.
+fn target_name(target_type: &TargetType) -> Option<String> {
+    Some(match target_type {
+        TargetType::Boolean => "boolean".into(),
+        TargetType::SmallInt => "smallint".into(),
+        TargetType::Integer => "integer".into(),
+        TargetType::BigInt => "bigint".into(),
+        TargetType::Numeric(None) => "numeric".into(),
+        TargetType::Numeric(Some((precision, scale))) => format!("numeric({precision},{scale})"),
+        TargetType::Real => "real".into(),
+        TargetType::Double => "double precision".into(),
+        TargetType::Text => "text".into(),
+        TargetType::Varchar(length) => format!("character varying({length})"),
+        TargetType::Char(length) => format!("character({length})"),
+        TargetType::Bytea => "bytea".into(),
+        TargetType::Date => "date".into(),
+        TargetType::Timestamp(6) => "timestamp without time zone".into(),
+        TargetType::Timestamp(fraction) => format!("timestamp({fraction}) without time zone"),
+        TargetType::Time(6) => "time without time zone".into(),
+        TargetType::Time(fraction) => format!("time({fraction}) without time zone"),
+        TargetType::Interval => "interval".into(),
+        TargetType::Uuid => "uuid".into(),
+        TargetType::Json => "json".into(),
+        TargetType::Jsonb => "jsonb".into(),
+        TargetType::Native(name) => name.clone(),
+        TargetType::TimestampTz(_) => return None,
+    })
+}
+
+/// A type of PostgreSQL as `format_type` prints it; used for the elements of arrays.
+#[must_use]
+pub fn declared_name(data_type: &DataType) -> String {
+    match data_type {
+        DataType::NamedEnum { name, .. } => name.clone(),
+        // format_type prints no length where there is none.
+        DataType::Text { length: Some(length), fixed: false, .. } => format!("character varying({length})"),
+        other => target_name(&super::target_type(other)).unwrap_or_else(|| "text".into()),
     }
 }
 
@@ -57,7 +157,7 @@ pub fn is_exact(from: &DataType, to: &TargetType) -> bool {
         }
         DataType::Float => matches!(to, TargetType::Real | TargetType::Double),
         DataType::Double => *to == TargetType::Double,
-        DataType::Text { .. } | DataType::Enum { .. } | DataType::Set { .. } => to_text,
+        DataType::Text { .. } | DataType::Enum { .. } | DataType::Set { .. } => to_text || matches!(to, TargetType::Char(_)),
         DataType::Bytes { .. } => *to == TargetType::Bytea,
         DataType::Date => matches!(to, TargetType::Date | TargetType::Timestamp(_)),
         DataType::DateTime { fraction } | DataType::Timestamp { fraction } => {
@@ -69,6 +169,18 @@ pub fn is_exact(from: &DataType, to: &TargetType) -> bool {
             _ => false,
         },
         DataType::Json => to_text || *to == TargetType::Json,
+        DataType::Numeric => to_integer || to_text || matches!(to, TargetType::Numeric(_)),
+        DataType::TimestampTz { fraction } => matches!(to, TargetType::TimestampTz(digits) if digits >= fraction),
+        DataType::TimeOfDay { fraction } => match to {
+            TargetType::Interval => true,
+            TargetType::Time(digits) => digits >= fraction,
+            _ => false,
+        },
+        DataType::Interval => *to == TargetType::Interval,
+        DataType::Uuid => *to == TargetType::Uuid,
+        DataType::Jsonb => to_text || matches!(to, TargetType::Json | TargetType::Jsonb),
+        DataType::NamedEnum { .. } => to_text || matches!(to, TargetType::Native(_)),
+        DataType::Native { .. } | DataType::Array { .. } => to_text || *to == super::target_type(from),
         DataType::Unsupported { .. } => false,
     }
 }

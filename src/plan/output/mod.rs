@@ -1,21 +1,21 @@
 //! Source values become target values: the only place where they do. Derivation, verification and previews all come through here.
 //!
 //! A converted value has one form per target type: integers `Int`, numeric `Decimal` with the column's scale, text `Text`, date `Date`,
-//! timestamp `DateTime`, interval and time `Time`. What the target cannot hold is an error naming the column, never a changed value;
+//! timestamp `DateTime` (with time zone: in UTC), interval `Interval`, time `Time`, uuid 16 `Bytes`, native types `Text`. What the target cannot hold is an error naming the column, never a changed value;
 //! the only exceptions are the declared output policies.
 
 mod declared;
 #[cfg(test)]
 mod tests;
 
-pub use declared::{is_exact, parse_type};
+pub use declared::{declared_name, is_exact, parse_type};
 
 use num_bigint::BigInt;
 
 use crate::error::{Class, Error, Result};
 use crate::plan::{Policies, ZeroDate};
 use crate::schema::{DataType, TargetColumn, TargetType};
-use crate::value::{Date, DateTime, Decimal, Time, Value};
+use crate::value::{Date, DateTime, Decimal, Interval, NonFinite, Time, Value, calendar};
 
 /// The target type that holds every value of a source type. Text has no length there: a length that only an expression's type
 /// implies must not stop a migration.
@@ -44,6 +44,18 @@ pub fn target_type(data_type: &DataType) -> TargetType {
         DataType::DateTime { fraction } | DataType::Timestamp { fraction } => TargetType::Timestamp(*fraction),
         DataType::Time { .. } => TargetType::Interval,
         DataType::Json => TargetType::Json,
+        DataType::Numeric => TargetType::Numeric(None),
+        DataType::TimestampTz { fraction } => TargetType::TimestampTz(*fraction),
+        DataType::TimeOfDay { fraction } => TargetType::Time(*fraction),
+        DataType::Interval => TargetType::Interval,
+        DataType::Uuid => TargetType::Uuid,
+        DataType::Jsonb => TargetType::Jsonb,
+        // MySQL reads CHAR without its trailing blanks; PostgreSQL keeps them as part of the type.
+        DataType::Text { length: Some(length), fixed: true, charset, .. } if charset == "UTF8" => TargetType::Char(*length),
+        DataType::Native { declared, .. } => TargetType::Native(declared.clone()),
+        DataType::Array { element } => TargetType::Native(format!("{}[]", declared_name(element))),
+        // A service owns its types: the labels go, not the enum.
+        DataType::NamedEnum { .. } => TargetType::Text,
         DataType::Null | DataType::Text { .. } | DataType::Enum { .. } | DataType::Set { .. } | DataType::Unsupported { .. } => {
             TargetType::Text
         }
@@ -73,7 +85,7 @@ fn present(value: Value, column: &TargetColumn, policies: &Policies) -> Result<V
         TargetType::BigInt => integer(&value, column, i64::MIN, i64::MAX),
         TargetType::Numeric(bounds) => numeric(&value, column, *bounds),
         TargetType::Real => match value {
-            Value::Float(number) if number.is_finite() => Ok(Value::Float(number)),
+            Value::Float(number) => Ok(Value::Float(number)),
             other => Err(mismatch(&other, column)),
         },
         TargetType::Double => match value {
@@ -81,8 +93,13 @@ fn present(value: Value, column: &TargetColumn, policies: &Policies) -> Result<V
             Value::Double(number) => Ok(Value::Double(number)),
             other => Err(mismatch(&other, column)),
         },
-        TargetType::Text | TargetType::Json => text(value, column, None),
+        TargetType::Text | TargetType::Json | TargetType::Jsonb | TargetType::Native(_) => text(value, column, None),
         TargetType::Varchar(length) => text(value, column, Some(*length)),
+        TargetType::Char(length) => padded(text(value, column, Some(*length))?, *length),
+        TargetType::Uuid => match value {
+            Value::Bytes(bytes) if bytes.len() == 16 => Ok(Value::Bytes(bytes)),
+            other => Err(mismatch(&other, column)),
+        },
         TargetType::Bytea => match value {
             Value::Bytes(bytes) => Ok(Value::Bytes(bytes)),
             other => Err(mismatch(&other, column)),
@@ -91,7 +108,7 @@ fn present(value: Value, column: &TargetColumn, policies: &Policies) -> Result<V
             Value::Date(date) => day(date, column, policies, Value::Date),
             other => Err(mismatch(&other, column)),
         },
-        TargetType::Timestamp(_) => match value {
+        TargetType::Timestamp(_) | TargetType::TimestampTz(_) => match value {
             Value::Date(date) => day(date, column, policies, |date| Value::DateTime(DateTime { date, time_us: 0 })),
             Value::DateTime(at) => {
                 // Where the policy replaces the day, the time of day goes with it.
@@ -101,11 +118,12 @@ fn present(value: Value, column: &TargetColumn, policies: &Policies) -> Result<V
             other => Err(mismatch(&other, column)),
         },
         TargetType::Interval => match value {
-            Value::Time(time) => Ok(Value::Time(time)),
+            Value::Time(Time(us)) => Ok(Value::Interval(Interval { months: 0, days: 0, us })),
+            Value::Interval(interval) => Ok(Value::Interval(interval)),
             other => Err(mismatch(&other, column)),
         },
         TargetType::Time(_) => match value {
-            Value::Time(Time(us)) if (0..86_400_000_000).contains(&us) => Ok(Value::Time(Time(us))),
+            Value::Time(Time(us)) if (0..=86_400_000_000).contains(&us) => Ok(Value::Time(Time(us))),
             Value::Time(_) => Err(refuse(column, "a time below zero or past one day")),
             other => Err(mismatch(&other, column)),
         },
@@ -136,6 +154,8 @@ fn numeric(value: &Value, column: &TargetColumn, bounds: Option<(u16, u16)>) -> 
         Value::Int(number) => Decimal::from_i64(*number),
         Value::UInt(number) => Decimal::from_u64(*number),
         Value::Decimal(number) => number.clone(),
+        Value::NonFinite(number) if bounds.is_none() || *number == NonFinite::NaN => return Ok(value.clone()),
+        Value::NonFinite(_) => return Err(refuse(column, "an infinite number, where the target column has a precision")),
         other => return Err(mismatch(other, column)),
     };
     let Some((precision, scale)) = bounds else { return Ok(Value::Decimal(number)) };
@@ -173,9 +193,19 @@ fn text(value: Value, column: &TargetColumn, length: Option<u32>) -> Result<Valu
     Ok(Value::Text(text))
 }
 
+/// A value of character(n) always has n characters.
+fn padded(value: Value, length: u32) -> Result<Value> {
+    let Value::Text(text) = value else { return Ok(value) };
+    let missing = (length as usize).saturating_sub(text.chars().count());
+    if missing == 0 {
+        return Ok(Value::Text(text));
+    }
+    Ok(Value::Text(format!("{text}{:missing$}", "").into()))
+}
+
 fn day(date: Date, column: &TargetColumn, policies: &Policies, make: impl Fn(Date) -> Value) -> Result<Value> {
-    // No target calendar has a year zero either.
-    if date.is_calendar() && date.year != 0 {
+    // Years before the first and the infinities come from PostgreSQL and go there; no calendar has a year zero.
+    if date.is_calendar() || (date.year < 0 && calendar::days_of(date).is_some()) || !date.is_finite() {
         return Ok(make(date));
     }
     match policies.zero_date {

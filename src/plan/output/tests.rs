@@ -4,7 +4,7 @@ use super::{convert, is_exact, parse_type, target_type};
 use crate::error::Class;
 use crate::plan::{Policies, ZeroDate};
 use crate::schema::{DataType, TargetColumn, TargetType};
-use crate::value::{Date, DateTime, Decimal, Time, Value};
+use crate::value::{Date, DateTime, Decimal, Interval, Time, Value};
 
 fn to(target_type: TargetType, value: Value) -> crate::error::Result<Value> {
     with(ZeroDate::Stop, target_type, value)
@@ -72,7 +72,8 @@ fn zero_dates_follow_the_policy_and_only_they() {
 #[test]
 fn a_duration_past_one_day_is_no_time_of_day() {
     let long = Value::Time(Time(90_000_000_000));
-    assert_eq!(to(TargetType::Interval, long.clone()).unwrap(), long);
+    let interval = Value::Interval(Interval { months: 0, days: 0, us: 90_000_000_000 });
+    assert_eq!(to(TargetType::Interval, long.clone()).unwrap(), interval);
     refused(TargetType::Time(6), long);
 }
 
@@ -95,7 +96,12 @@ fn declared_types_are_read_as_written() {
         ("double precision", Some(TargetType::Double)),
         ("numeric(2,5)", None),
         ("varchar(0)", None),
-        ("money", None),
+        ("money", Some(TargetType::Native("money".into()))),
+        ("BIT(3)", Some(TargetType::Native("bit(3)".into()))),
+        ("varchar(5)[]", Some(TargetType::Native("character varying(5)[]".into()))),
+        ("sales.status", Some(TargetType::Native("sales.status".into()))),
+        ("interger", None),
+        ("a.b; drop table c", None),
     ];
     for (text, expected) in cases {
         assert_eq!(parse_type(text), expected, "{text}");

@@ -158,10 +158,9 @@ fn family(name: &str, charset: &str) -> Option<Family> {
 async fn pads(conn: &mut Conn, limit: Duration, server: &Server, name: &str) -> Result<Option<bool>> {
     // MySQL before 8.0 has no PAD_ATTRIBUTE and pads always; MariaDB tells it in the name.
     let column = match server.flavor {
-        Flavor::MySql if server.version >= (8, 0, 0) => "PAD_ATTRIBUTE",
-        Flavor::MySql => "'PAD SPACE'",
         Flavor::MariaDb if name.contains("nopad") => "'NO PAD'",
-        Flavor::MariaDb => "'PAD SPACE'",
+        Flavor::MySql if server.version >= (8, 0, 0) => "PAD_ATTRIBUTE",
+        _ => "'PAD SPACE'",
     };
     let table = if name.contains("uca1400") { "COLLATION_CHARACTER_SET_APPLICABILITY" } else { "COLLATIONS" };
     let key = if name.contains("uca1400") { "FULL_COLLATION_NAME" } else { "COLLATION_NAME" };

@@ -38,7 +38,6 @@ pub fn from_wire(wire: Wire, data_type: &DataType, form: TextForm, name: &str) -
 // size: one arm per type
 fn convert(wire: Wire, data_type: &DataType, form: TextForm) -> Result<Option<Value>> {
     Ok(match data_type {
-        DataType::Boolean | DataType::Null | DataType::Unsupported { .. } => None,
         DataType::Integer { unsigned: false, .. } => match wire {
             Wire::Int(number) => Some(Value::Int(number)),
             Wire::UInt(number) => i64::try_from(number).ok().map(Value::Int),
@@ -83,6 +82,8 @@ fn convert(wire: Wire, data_type: &DataType, form: TextForm) -> Result<Option<Va
         },
         DataType::DateTime { .. } | DataType::Timestamp { .. } => date_time(wire),
         DataType::Time { .. } => time(wire),
+        // Types of other servers, and what no value has.
+        _ => None,
     })
 }
 
@@ -155,7 +156,9 @@ fn time(wire: Wire) -> Option<Value> {
 pub fn to_wire(value: &Value) -> Result<Wire> {
     Ok(match value {
         Value::Null => Wire::NULL,
-        Value::Bool(_) => return Err(Error::bug("a boolean was given as a parameter to a server without booleans")),
+        Value::Bool(_) | Value::NonFinite(_) | Value::Interval(_) => {
+            return Err(Error::bug(format!("a {} was given as a parameter to a server without that type", value.type_name())));
+        }
         Value::Int(number) => Wire::Int(*number),
         Value::UInt(number) => Wire::UInt(*number),
         Value::Decimal(number) => Wire::Bytes(number.to_string().into_bytes()),

@@ -44,10 +44,6 @@ pub enum Resume {
 /// Driver errors.
 pub async fn server_identity(conn: &mut Conn, limit: Duration, flavor: Flavor) -> Result<String> {
     match flavor {
-        Flavor::MySql => {
-            let row = one_row(conn, limit, "read the server's identity", "SELECT @@server_uuid").await?;
-            row.into_iter().next().ok_or_else(|| Error::new(Class::Person, "the server has no server_uuid"))
-        }
         Flavor::MariaDb => {
             let rows = all_rows(
                 conn,
@@ -60,6 +56,10 @@ pub async fn server_identity(conn: &mut Conn, limit: Duration, flavor: Flavor) -
                 Some([id, uid]) => Ok(format!("{id}-{uid}")),
                 _ => Err(Error::new(Class::Person, "the server did not tell its identity")),
             }
+        }
+        _ => {
+            let row = one_row(conn, limit, "read the server's identity", "SELECT @@server_uuid").await?;
+            row.into_iter().next().ok_or_else(|| Error::new(Class::Person, "the server has no server_uuid"))
         }
     }
 }
@@ -82,7 +82,6 @@ pub async fn prove(marker: &mut Marker<'_>, recorded: &BinlogPosition) -> Result
         return Ok(Resume::FilePosition);
     }
     match flavor {
-        Flavor::MySql => prove_sets(marker, recorded).await?,
         Flavor::MariaDb => {
             let found = marker.gtid_at(recorded).await?;
             if found.as_deref().map(gtid_list) != Some(gtid_list(&recorded.gtid)) {
@@ -92,6 +91,7 @@ pub async fn prove(marker: &mut Marker<'_>, recorded: &BinlogPosition) -> Result
                 )));
             }
         }
+        _ => prove_sets(marker, recorded).await?,
     }
     Ok(Resume::FilePosition)
 }
@@ -146,8 +146,8 @@ async fn prove_elsewhere(marker: &mut Marker<'_>, recorded: &BinlogPosition, ide
         )));
     }
     match marker.server.flavor {
-        Flavor::MySql => prove_sets(marker, recorded).await?,
         Flavor::MariaDb => prove_domains(marker, recorded, identity).await?,
+        _ => prove_sets(marker, recorded).await?,
     }
     Ok(Resume::Gtid)
 }

@@ -14,7 +14,9 @@ use crate::value::{Date, Value};
 pub fn of(value: &Value, sql_mode: &str) -> Result<String> {
     Ok(match value {
         Value::Null => "NULL".to_owned(),
-        Value::Bool(_) => return Err(Error::bug("a boolean was given as a literal to a server without booleans")),
+        Value::Bool(_) | Value::NonFinite(_) | Value::Interval(_) => {
+            return Err(Error::bug(format!("a {} was given as a literal to a server without that type", value.type_name())));
+        }
         // In brackets, so that no sign runs into what stands before it.
         Value::Int(number) if *number < 0 => format!("({number})"),
         Value::Int(number) => number.to_string(),

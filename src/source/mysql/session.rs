@@ -157,7 +157,7 @@ async fn default_collation(conn: &mut Conn, limit: Duration) -> Result<String> {
 pub fn statements(server: &Server, settings: &SessionSettings, purpose: Use, statement_timeout_s: u32) -> Vec<String> {
     let limit = match server.flavor {
         Flavor::MariaDb => format!("max_statement_time = {statement_timeout_s}"),
-        Flavor::MySql => format!("max_execution_time = {}", u64::from(statement_timeout_s) * 1000),
+        _ => format!("max_execution_time = {}", u64::from(statement_timeout_s) * 1000),
     };
     let sql_mode = match purpose {
         Use::Select => literal(&settings.sql_mode),

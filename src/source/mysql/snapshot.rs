@@ -42,7 +42,7 @@ pub async fn start_position(pool: &Pool) -> Result<Position> {
         let before = prepared(&mut lease, pool).await?;
         let position = match server.flavor {
             Flavor::MariaDb => view_position(&mut lease, pool).await?,
-            Flavor::MySql => lower_bound(&mut lease, pool).await?,
+            _ => lower_bound(&mut lease, pool).await?,
         };
         let waiting = [before, prepared(&mut lease, pool).await?].concat();
         if waiting.is_empty() {
@@ -202,7 +202,7 @@ pub async fn read_chunk(pool: &Pool, layout: &TableLayout, index: u32, range: &K
         tries -= 1;
         let (rows, high, exact) = match (server.flavor, layout.transactional) {
             (Flavor::MariaDb, true) => read_at_view(&mut lease, pool, layout, range).await?,
-            (Flavor::MySql, true) => read_between_marks(&mut lease, pool, layout, range, bag).await?,
+            (_, true) => read_between_marks(&mut lease, pool, layout, range, bag).await?,
             (_, false) => read_unversioned(&mut lease, pool, layout, range, bag).await?,
         };
         if exact || tries == 0 {

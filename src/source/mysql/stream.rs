@@ -107,7 +107,7 @@ impl BinlogStream {
         let dump = match (request.by, request.flavor) {
             (StartBy::FilePosition, _) => dump.with_filename(file.as_bytes()).with_pos(offset),
             (StartBy::Gtid, Flavor::MariaDb) => dump.with_filename(b"").with_pos(4_u64),
-            (StartBy::Gtid, Flavor::MySql) => dump.with_gtid().with_gtid_set(sids(&position.gtid)?).with_pos(4_u64),
+            (StartBy::Gtid, _) => dump.with_gtid().with_gtid_set(sids(&position.gtid)?).with_pos(4_u64),
         };
         let stream = connection.get_binlog_stream(dump).await.map_err(server_error)?;
         let now = Instant::now();

@@ -126,6 +126,6 @@ fn equal_means_same_bytes(expr: &Expr, rule: &KeyKind) -> bool {
             let stripped = matches!(data_type, DataType::Text { fixed: true, .. } | DataType::Enum { .. });
             collation.name().ends_with("_bin") && (!collation.pads() || stripped)
         }
-        (KeyKind::Decimal | KeyKind::Double, _) => false,
+        (KeyKind::Decimal | KeyKind::Double | KeyKind::Interval, _) => false,
     }
 }

@@ -119,7 +119,15 @@ pub fn type_name(data_type: &DataType) -> String {
         DataType::Timestamp { .. } => "a TIMESTAMP".into(),
         DataType::Time { .. } => "a TIME".into(),
         DataType::Year => "a YEAR".into(),
-        DataType::Json => "a JSON value".into(),
+        DataType::Json | DataType::Jsonb => "a JSON value".into(),
+        DataType::Numeric => "a numeric".into(),
+        DataType::TimestampTz { .. } => "a timestamp with time zone".into(),
+        DataType::TimeOfDay { .. } => "a time of day".into(),
+        DataType::Interval => "an interval".into(),
+        DataType::Uuid => "a uuid".into(),
+        DataType::Array { element } => format!("an array whose elements are {}", type_name(element)),
+        DataType::NamedEnum { name, .. } => format!("a value of enum {name}"),
+        DataType::Native { declared, .. } => format!("a value of type {declared}"),
         DataType::Unsupported { native } => format!("a value of type {native}"),
     }
 }

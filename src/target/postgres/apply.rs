@@ -86,7 +86,13 @@ pub(super) async fn load(
     if let Some(mismatch) = transaction.flush().await? {
         return Ok(Outcome::Mismatch(mismatch));
     }
-    copy::rows(transaction.connection, &sql::copy(table), table, rows, &attempt).await?;
+    if sql::needs_staging(table) {
+        let rows: Vec<Vec<&Value>> = rows.iter().map(|row| row.iter().collect()).collect();
+        let insert = [sql::insert_staged(table, false), sql::DROP_STAGING.to_owned()];
+        copy_staged(transaction.connection, table, &rows, &insert, &attempt).await?;
+    } else {
+        copy::rows(transaction.connection, &sql::copy(table), table, rows, &attempt).await?;
+    }
     transaction.commit().await
 }
 
@@ -268,15 +274,25 @@ async fn upsert_staged(
         return Ok(Some(mismatch));
     }
     let attempt = format!("cannot upsert into {}", sql::table_name(table));
-    let connection = &mut *transaction.connection;
-    connection.answer(connection.client.batch_execute(&sql::create_staging(table)), &attempt).await?;
-    copy::rows(connection, sql::COPY_STAGING, table, rows, &attempt).await?;
     let mut merge = vec![sql::insert_staged(table, !replace), sql::DROP_STAGING.to_owned()];
     if replace {
         merge.insert(0, sql::delete_staged(table));
     }
-    connection.answer(connection.client.batch_execute(&merge.join("; ")), &attempt).await?;
+    copy_staged(transaction.connection, table, rows, &merge, &attempt).await?;
     Ok(None)
+}
+
+/// Copies rows into a temporary table and runs `merge` on it.
+async fn copy_staged(
+    connection: &mut Connection<Writes>,
+    table: &TargetTable,
+    rows: &[Vec<&Value>],
+    merge: &[String],
+    attempt: &str,
+) -> Result<()> {
+    connection.answer(connection.client.batch_execute(&sql::create_staging(table)), attempt).await?;
+    copy::rows(connection, sql::COPY_STAGING, table, rows, attempt).await?;
+    connection.answer(connection.client.batch_execute(&merge.join("; ")), attempt).await
 }
 
 /// Sends rows as arrays, in statements of bounded size.

@@ -18,6 +18,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::fault;
 use crate::error::{Class, Error, Result};
+use crate::schema::POSTGRES_PINNED;
 pub use crate::transport::{Secret, Tls};
 use crate::transport::{client_config, is_loopback};
 
@@ -240,11 +241,18 @@ fn config<R: Role>(options: &PostgresOptions) -> Result<Config> {
     let timeout_ms = options.statement_timeout_s.saturating_mul(1_000);
     config.options(format!(
         "-c statement_timeout={timeout_ms} -c lock_timeout={lock_ms} -c idle_in_transaction_session_timeout={timeout_ms} -c TimeZone=UTC \
-         -c DateStyle=ISO -c IntervalStyle=postgres -c standard_conforming_strings=on -c row_security=off -c jit=off {role}",
+         -c row_security=off -c jit=off {pinned} {role}",
         lock_ms = timeout_ms / 2,
+        pinned = pinned(),
         role = R::SETTINGS
     ));
     Ok(config)
+}
+
+/// The settings that decide how values are read and printed, in the form of the startup option.
+fn pinned() -> String {
+    let one = |(name, value): &(&str, &str)| format!("-c {name}={}", value.replace(' ', "\\ "));
+    POSTGRES_PINNED.iter().map(one).collect::<Vec<_>>().join(" ")
 }
 
 fn is_local(address: &Address) -> bool {

@@ -1,17 +1,15 @@
 //! PostgreSQL's binary form back to values, exactly as [`super::encode`] wrote them.
 //!
-//! What strangler never writes (infinite dates, NaN decimals, intervals with days or months) has no value here: the error names table and
-//! column.
+//! What is not well formed has no value here: the error names table and column.
 
 use std::error::Error as StdError;
 
 use tokio_postgres::types::{FromSql, Type};
 
-use super::calendar::{self, DAY_US};
 use super::{fault, numeric, types};
 use crate::error::{Class, Error, Result};
 use crate::schema::{TargetColumn, TargetTable, TargetType};
-use crate::value::{DateTime, Row, Time, Value};
+use crate::value::{Date, Interval, Row, Time, Value, calendar};
 
 /// The raw bytes of one field.
 struct Raw<'a>(Option<&'a [u8]>);
@@ -64,7 +62,6 @@ fn field(table: &TargetTable, column: &TargetColumn, row: &tokio_postgres::Row, 
                 types::declared_name(&column.target_type)
             ),
         )
-        .with_hint("look for infinite dates, NaN, and intervals with days or months")
     })
 }
 
@@ -78,29 +75,32 @@ fn value(target_type: &TargetType, bytes: &[u8]) -> Option<Value> {
         TargetType::SmallInt => Value::Int(i64::from(i16::from_be_bytes(bytes.try_into().ok()?))),
         TargetType::Integer => Value::Int(i64::from(i32::from_be_bytes(bytes.try_into().ok()?))),
         TargetType::BigInt => Value::Int(i64::from_be_bytes(bytes.try_into().ok()?)),
-        TargetType::Numeric(_) => Value::Decimal(numeric::decode(bytes)?),
+        TargetType::Numeric(_) => numeric::decode(bytes)?,
         TargetType::Real => Value::Float(f32::from_be_bytes(bytes.try_into().ok()?)),
         TargetType::Double => Value::Double(f64::from_be_bytes(bytes.try_into().ok()?)),
-        TargetType::Text | TargetType::Varchar(_) | TargetType::Json => Value::text(std::str::from_utf8(bytes).ok()?),
+        TargetType::Text | TargetType::Varchar(_) | TargetType::Char(_) => Value::text(std::str::from_utf8(bytes).ok()?),
+        TargetType::Json | TargetType::Native(_) => Value::text(std::str::from_utf8(bytes).ok()?),
         TargetType::Bytea => Value::Bytes(bytes.into()),
         TargetType::Date => match i32::from_be_bytes(bytes.try_into().ok()?) {
-            i32::MIN | i32::MAX => return None,
+            i32::MAX => Value::Date(Date::INFINITY),
+            i32::MIN => Value::Date(Date::NEGATIVE_INFINITY),
             days => Value::Date(calendar::date_of(i64::from(days))?),
         },
-        TargetType::Timestamp(_) => match i64::from_be_bytes(bytes.try_into().ok()?) {
-            i64::MIN | i64::MAX => return None,
-            moment_us => Value::DateTime(DateTime {
-                date: calendar::date_of(moment_us.div_euclid(DAY_US))?,
-                time_us: moment_us.rem_euclid(DAY_US),
-            }),
-        },
-        TargetType::Interval => {
-            let (time_us, days_and_months) = bytes.split_at_checked(8)?;
-            if days_and_months != [0; 8] {
-                return None;
-            }
-            Value::Time(Time(i64::from_be_bytes(time_us.try_into().ok()?)))
+        TargetType::Timestamp(_) | TargetType::TimestampTz(_) => {
+            Value::DateTime(calendar::moment_of(i64::from_be_bytes(bytes.try_into().ok()?))?)
         }
+        TargetType::Interval => {
+            let (us, rest) = bytes.split_first_chunk()?;
+            let (days, months) = rest.split_first_chunk()?;
+            let (days, months) = (i32::from_be_bytes(*days), i32::from_be_bytes(months.try_into().ok()?));
+            Value::Interval(Interval { months, days, us: i64::from_be_bytes(*us) })
+        }
+        TargetType::Jsonb => match bytes.split_first()? {
+            (1, text) => Value::text(std::str::from_utf8(text).ok()?),
+            _ => return None,
+        },
+        TargetType::Uuid if bytes.len() == 16 => Value::Bytes(bytes.into()),
+        TargetType::Uuid => return None,
         TargetType::Time(_) => Value::Time(Time(i64::from_be_bytes(bytes.try_into().ok()?))),
     })
 }

@@ -9,11 +9,11 @@ use std::fmt;
 use bytes::{BufMut, BytesMut};
 use tokio_postgres::types::{Format, IsNull, ToSql, Type};
 
-use super::calendar::{self, DAY_US};
 use super::{numeric, types};
 use crate::error::{Class, Error, Result};
 use crate::schema::{TargetColumn, TargetTable, TargetType};
-use crate::value::{DateTime, Decimal, Value};
+use crate::value::calendar::{self, DAY_US};
+use crate::value::{Date, DateTime, Decimal, Value};
 
 /// Microseconds from 1970-01-01 to 2000-01-01, where PostgreSQL counts from.
 pub(super) const UNIX_TO_EPOCH_US: i64 = 946_684_800_000_000;
@@ -210,22 +210,29 @@ fn binary(target_type: &TargetType, value: &Value, out: &mut Vec<u8>) -> Result<
         (TargetType::Real, Value::Float(float)) => out.extend_from_slice(&float.to_bits().to_be_bytes()),
         (TargetType::Double, Value::Double(double)) => out.extend_from_slice(&double.to_bits().to_be_bytes()),
         (TargetType::Double, Value::Float(float)) => out.extend_from_slice(&f64::from(*float).to_bits().to_be_bytes()),
-        (TargetType::Text | TargetType::Varchar(_) | TargetType::Json, Value::Text(text)) => {
-            if text.contains('\0') {
-                return Err(Misfit::Nul);
-            }
-            out.extend_from_slice(text.as_bytes());
+        (TargetType::Text | TargetType::Varchar(_) | TargetType::Char(_), Value::Text(text)) => text_bytes(text, out)?,
+        (TargetType::Json | TargetType::Native(_), Value::Text(text)) => text_bytes(text, out)?,
+        (TargetType::Jsonb, Value::Text(text)) => {
+            out.push(1);
+            text_bytes(text, out)?;
         }
+        (TargetType::Uuid, Value::Bytes(bytes)) if bytes.len() == 16 => out.extend_from_slice(bytes),
         (TargetType::Bytea, Value::Bytes(bytes)) => out.extend_from_slice(bytes),
         (TargetType::Date, Value::Date(date)) => {
-            out.extend_from_slice(&calendar::days_of(*date).ok_or(Misfit::Calendar)?.to_be_bytes())
+            let days = match *date {
+                Date::INFINITY => i32::MAX,
+                Date::NEGATIVE_INFINITY => i32::MIN,
+                day => calendar::days_of(day).ok_or(Misfit::Calendar)?,
+            };
+            out.extend_from_slice(&days.to_be_bytes());
         }
-        (TargetType::Timestamp(fraction), Value::DateTime(moment)) => {
+        (TargetType::Timestamp(fraction) | TargetType::TimestampTz(fraction), Value::DateTime(moment)) => {
             out.extend_from_slice(&moment_us(*moment, *fraction)?.to_be_bytes())
         }
-        (TargetType::Interval, Value::Time(time)) => {
-            out.extend_from_slice(&time.0.to_be_bytes());
-            out.extend_from_slice(&[0; 8]);
+        (TargetType::Interval, Value::Interval(interval)) => {
+            out.extend_from_slice(&interval.us.to_be_bytes());
+            out.extend_from_slice(&interval.days.to_be_bytes());
+            out.extend_from_slice(&interval.months.to_be_bytes());
         }
         (TargetType::Time(fraction), Value::Time(time)) => {
             if !(0..=DAY_US).contains(&time.0) || !whole(time.0, *fraction) {
@@ -246,10 +253,22 @@ fn integer(value: &Value) -> Result<i128, Misfit> {
     }
 }
 
+fn text_bytes(text: &str, out: &mut Vec<u8>) -> Result<(), Misfit> {
+    if text.contains('\0') {
+        return Err(Misfit::Nul);
+    }
+    out.extend_from_slice(text.as_bytes());
+    Ok(())
+}
+
 fn numeric_bytes(declared: Option<(u16, u16)>, value: &Value, out: &mut Vec<u8>) -> Result<(), Misfit> {
     let converted;
     let decimal = match value {
         Value::Decimal(decimal) => decimal,
+        Value::NonFinite(number) => {
+            numeric::encode_non_finite(*number, out);
+            return Ok(());
+        }
         Value::Int(number) => {
             converted = Decimal::from_i64(*number);
             &converted
@@ -271,11 +290,13 @@ fn numeric_bytes(declared: Option<(u16, u16)>, value: &Value, out: &mut Vec<u8>)
 }
 
 fn moment_us(moment: DateTime, fraction: u8) -> Result<i64, Misfit> {
-    let days = calendar::days_of(moment.date).ok_or(Misfit::Calendar)?;
-    if !(0..DAY_US).contains(&moment.time_us) || !whole(moment.time_us, fraction) {
+    if moment.date.is_finite() && calendar::days_of(moment.date).is_none() {
+        return Err(Misfit::Calendar);
+    }
+    if !whole(moment.time_us, fraction) {
         return Err(Misfit::Range);
     }
-    i64::from(days).checked_mul(DAY_US).and_then(|day_us| day_us.checked_add(moment.time_us)).ok_or(Misfit::Range)
+    calendar::moment_us(moment).ok_or(Misfit::Range)
 }
 
 /// Whether a time has no more than `fraction` digits after the second.

@@ -5,7 +5,6 @@
 //! and the caller tries again from the checkpoint.
 
 mod apply;
-mod calendar;
 mod checkpoint;
 mod connect;
 mod copy;

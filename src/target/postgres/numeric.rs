@@ -1,13 +1,15 @@
 //! The binary form of `numeric`: base-10000 digits with a weight, a sign and a display scale.
 //!
-//! [`encode`] and [`decode`] are exact in both directions, the scale included. What has no [`Decimal`] (NaN and the infinities) or is not
-//! well formed does not decode.
+//! [`encode`] and [`decode`] are exact in both directions, the scale included. What is not well formed does not decode.
 
 use num_bigint::BigInt;
 
-use crate::value::Decimal;
+use crate::value::{Decimal, NonFinite, Value};
 
 const NEGATIVE: u16 = 0x4000;
+const NAN: u16 = 0xc000;
+const INFINITY: u16 = 0xd000;
+const NEGATIVE_INFINITY: u16 = 0xf000;
 /// The largest display scale of PostgreSQL.
 const SCALE_MAX: u16 = 16_383;
 /// Below it, a magnitude times 1,000 still fits 128 bits.
@@ -57,8 +59,31 @@ fn groups_wide(digits: &str, padding: u16) -> Option<Vec<u16>> {
     padded.as_bytes().rchunks(4).map(|chunk| std::str::from_utf8(chunk).ok()?.parse().ok()).collect()
 }
 
-/// The decimal of a binary `numeric`; `None` for NaN, the infinities and malformed bytes.
-pub(super) fn decode(bytes: &[u8]) -> Option<Decimal> {
+/// Appends the binary form of NaN or an infinity.
+pub(super) fn encode_non_finite(number: NonFinite, out: &mut Vec<u8>) {
+    let sign = match number {
+        NonFinite::NaN => NAN,
+        NonFinite::Infinity => INFINITY,
+        NonFinite::NegativeInfinity => NEGATIVE_INFINITY,
+    };
+    out.extend_from_slice(&[0; 4]);
+    out.extend_from_slice(&sign.to_be_bytes());
+    out.extend_from_slice(&[0; 2]);
+}
+
+/// The value of a binary `numeric`; `None` for malformed bytes.
+pub(super) fn decode(bytes: &[u8]) -> Option<Value> {
+    // The server sets a display scale for the infinities that means nothing.
+    let sign = bytes.get(4..6).and_then(|sign| sign.try_into().ok()).map(u16::from_be_bytes);
+    match (sign, bytes.len()) {
+        (Some(NAN), 8) => Some(Value::NonFinite(NonFinite::NaN)),
+        (Some(INFINITY), 8) => Some(Value::NonFinite(NonFinite::Infinity)),
+        (Some(NEGATIVE_INFINITY), 8) => Some(Value::NonFinite(NonFinite::NegativeInfinity)),
+        _ => decode_finite(bytes).map(Value::Decimal),
+    }
+}
+
+fn decode_finite(bytes: &[u8]) -> Option<Decimal> {
     let mut words = bytes.chunks(2).map(|pair| Some(u16::from_be_bytes(pair.try_into().ok()?)));
     let stored = usize::from(words.next()??);
     let weight = i64::from(words.next()??.cast_signed());
@@ -114,7 +139,7 @@ mod tests {
                 let value = Decimal::from_unscaled(unscaled.parse().unwrap(), scale);
                 let mut bytes = Vec::new();
                 encode(&value, &mut bytes).unwrap();
-                assert_eq!(decode(&bytes).unwrap(), value, "{unscaled} scale {scale}");
+                assert_eq!(decode(&bytes).unwrap(), Value::Decimal(value), "{unscaled} scale {scale}");
             }
         }
     }
@@ -128,8 +153,13 @@ mod tests {
     }
 
     #[test]
-    fn nan_infinity_and_torn_bytes_do_not_decode() {
-        for bytes in [&[0, 0, 0, 0, 0xc0, 0, 0, 0][..], &[0, 0, 0, 0, 0xd0, 0, 0, 0], &[0, 1, 0, 0, 0, 0, 0, 0], &[0]] {
+    fn nan_and_infinities_come_back_and_torn_bytes_do_not_decode() {
+        for number in [NonFinite::NaN, NonFinite::Infinity, NonFinite::NegativeInfinity] {
+            let mut bytes = Vec::new();
+            encode_non_finite(number, &mut bytes);
+            assert_eq!(decode(&bytes), Some(Value::NonFinite(number)));
+        }
+        for bytes in [&[0, 1, 0, 0, 0, 0, 0, 0][..], &[0], &[0, 1, 0, 0, 0xc0, 0, 0, 0, 0, 0]] {
             assert_eq!(decode(bytes), None);
         }
     }

@@ -3,7 +3,7 @@
 //! Row statements take one array per column, or per key column. An array is of the column's own type, so that the server parses nothing.
 
 use super::types;
-use crate::schema::{TargetColumn, TargetTable};
+use crate::schema::{TargetColumn, TargetTable, TargetType};
 
 /// An identifier between double quotes.
 pub(super) fn quoted(identifier: &str) -> String {
@@ -36,7 +36,7 @@ pub(super) fn upsert(table: &TargetTable) -> String {
 /// Inserts rows whose keys are free.
 pub(super) fn insert(table: &TargetTable) -> String {
     let columns: Vec<&TargetColumn> = table.columns.iter().collect();
-    format!("INSERT INTO {} ({}) SELECT {} FROM {}", table_name(table), names(&columns), aliases(columns.len()), rows(&columns))
+    format!("INSERT INTO {} ({}) SELECT {} FROM {}", table_name(table), names(&columns), staged(&columns), rows(&columns))
 }
 
 /// Deletes rows by key.
@@ -57,7 +57,11 @@ pub(super) fn select_after(table: &TargetTable, behind: bool) -> String {
     let order: Vec<String> = key.iter().map(|column| format!("t.{}", quoted(&column.name))).collect();
     let order = order.join(", ");
     let condition = if behind {
-        let after: Vec<String> = key.iter().enumerate().map(|(index, column)| parameter(index, column, "")).collect();
+        let after: Vec<String> = key
+            .iter()
+            .enumerate()
+            .map(|(index, column)| parameter(index, column, "") + &types::cast_from_wire(&column.target_type))
+            .collect();
         format!(" WHERE ({order}) > ({})", after.join(", "))
     } else {
         String::new()
@@ -73,6 +77,11 @@ pub(super) fn select_after(table: &TargetTable, behind: bool) -> String {
 /// The columns of a table and their types, no rows.
 pub(super) fn describe(table: &TargetTable) -> String {
     format!("SELECT {} FROM {} AS t LIMIT 0", qualified(&table.columns), table_name(table))
+}
+
+/// Whether COPY in binary form cannot go into the table itself, because a column travels as text.
+pub(super) fn needs_staging(table: &TargetTable) -> bool {
+    table.columns.iter().any(|column| matches!(column.target_type, TargetType::Native(_)))
 }
 
 /// COPY into the table.
@@ -103,7 +112,8 @@ pub(super) fn delete_staged(table: &TargetTable) -> String {
     let matches: Vec<String> = table
         .key
         .iter()
-        .filter_map(|index| Some(format!("t.{} = u.c{}", quoted(&table.columns.get(*index)?.name), index + 1)))
+        .filter_map(|index| Some((*index, table.columns.get(*index)?)))
+        .map(|(index, column)| format!("t.{} = {}", quoted(&column.name), staged_column(index, column)))
         .collect();
     format!("DELETE FROM {} AS t USING pg_temp.strangler_staging AS u WHERE {}", table_name(table), matches.join(" AND "))
 }
@@ -116,7 +126,7 @@ pub(super) fn insert_staged(table: &TargetTable, overwrite: bool) -> String {
         "INSERT INTO {} ({}) SELECT {} FROM pg_temp.strangler_staging AS u{end}",
         table_name(table),
         names(&columns),
-        aliases(columns.len())
+        staged(&columns)
     )
 }
 
@@ -150,8 +160,25 @@ fn parameter(index: usize, column: &TargetColumn, suffix: &str) -> String {
     format!("${}::{}{suffix}", index + 1, types::wire_name(&column.target_type))
 }
 
-fn aliases(count: usize) -> String {
-    (1..=count).map(|index| format!("u.c{index}")).collect::<Vec<_>>().join(", ")
+/// The columns of `u`, as the types of the target columns.
+fn staged(columns: &[&TargetColumn]) -> String {
+    columns.iter().enumerate().map(|(index, column)| staged_column(index, column)).collect::<Vec<_>>().join(", ")
+}
+
+fn staged_column(index: usize, column: &TargetColumn) -> String {
+    format!("u.c{}{}", index + 1, types::cast_from_wire(&column.target_type))
+}
+
+/// A column of `t` as it travels. What travels as text is what the type's output function prints: a cast to text prints some types otherwise
+/// (`inet`), and IS NULL is true for composites of nulls.
+fn travelling(column: &TargetColumn) -> String {
+    let name = quoted(&column.name);
+    match column.target_type {
+        TargetType::Native(_) => {
+            format!("CASE pg_catalog.num_nulls(t.{name}) WHEN 0 THEN pg_catalog.concat(t.{name}) END AS {name}")
+        }
+        _ => format!("t.{name}"),
+    }
 }
 
 fn names(columns: &[&TargetColumn]) -> String {
@@ -159,13 +186,13 @@ fn names(columns: &[&TargetColumn]) -> String {
 }
 
 fn qualified(columns: &[TargetColumn]) -> String {
-    columns.iter().map(|column| format!("t.{}", quoted(&column.name))).collect::<Vec<_>>().join(", ")
+    columns.iter().map(travelling).collect::<Vec<_>>().join(", ")
 }
 
 fn same_key(key: &[&TargetColumn]) -> String {
     key.iter()
         .enumerate()
-        .map(|(index, column)| format!("t.{} = u.c{}", quoted(&column.name), index + 1))
+        .map(|(index, column)| format!("t.{} = {}", quoted(&column.name), staged_column(index, column)))
         .collect::<Vec<_>>()
         .join(" AND ")
 }

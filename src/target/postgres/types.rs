@@ -23,6 +23,11 @@ pub(super) fn declared_name(target_type: &TargetType) -> String {
         TargetType::Interval => "interval".into(),
         TargetType::Time(fraction) => format!("time({fraction})"),
         TargetType::Json => "json".into(),
+        TargetType::Char(length) => format!("character({length})"),
+        TargetType::Jsonb => "jsonb".into(),
+        TargetType::TimestampTz(fraction) => format!("timestamp({fraction}) with time zone"),
+        TargetType::Uuid => "uuid".into(),
+        TargetType::Native(name) => name.clone(),
     }
 }
 
@@ -34,6 +39,7 @@ pub(super) fn catalogue_names(target_type: &TargetType) -> Vec<String> {
         TargetType::Timestamp(fraction) => vec![format!("timestamp({fraction}) without time zone")],
         TargetType::Time(6) => vec!["time(6) without time zone".into(), "time without time zone".into()],
         TargetType::Time(fraction) => vec![format!("time({fraction}) without time zone")],
+        TargetType::TimestampTz(6) => vec!["timestamp(6) with time zone".into(), "timestamp with time zone".into()],
         TargetType::Interval => vec!["interval".into(), "interval(6)".into()],
         other => vec![declared_name(other)],
     }
@@ -57,6 +63,12 @@ pub(super) fn wire_name(target_type: &TargetType) -> &'static str {
         TargetType::Interval => "interval",
         TargetType::Time(_) => "time",
         TargetType::Json => "json",
+        // Without a length, for the same reason; as text, trailing blanks would count.
+        TargetType::Char(_) => "bpchar",
+        TargetType::Jsonb => "jsonb",
+        TargetType::TimestampTz(_) => "timestamptz",
+        TargetType::Uuid => "uuid",
+        TargetType::Native(_) => "text",
     }
 }
 
@@ -70,13 +82,25 @@ pub(super) fn wire_type(target_type: &TargetType) -> Type {
         TargetType::Numeric(_) => Type::NUMERIC,
         TargetType::Real => Type::FLOAT4,
         TargetType::Double => Type::FLOAT8,
-        TargetType::Text | TargetType::Varchar(_) => Type::TEXT,
+        TargetType::Text | TargetType::Varchar(_) | TargetType::Native(_) => Type::TEXT,
         TargetType::Bytea => Type::BYTEA,
         TargetType::Date => Type::DATE,
         TargetType::Timestamp(_) => Type::TIMESTAMP,
         TargetType::Interval => Type::INTERVAL,
         TargetType::Time(_) => Type::TIME,
         TargetType::Json => Type::JSON,
+        TargetType::Char(_) => Type::BPCHAR,
+        TargetType::Jsonb => Type::JSONB,
+        TargetType::TimestampTz(_) => Type::TIMESTAMPTZ,
+        TargetType::Uuid => Type::UUID,
+    }
+}
+
+/// The cast that makes a native type out of the text that carries it; empty for all other types.
+pub(super) fn cast_from_wire(target_type: &TargetType) -> String {
+    match target_type {
+        TargetType::Native(name) => format!("::{name}"),
+        _ => String::new(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use proptest::prelude::*;
 
 use super::strategies;
-use crate::value::Collation;
+use crate::value::{Collation, PostgresCollation};
 
 fn sort_key(collation: &Collation, text: &str) -> Vec<u8> {
     let mut out = Vec::new();
@@ -29,6 +29,19 @@ fn f75_case_accents_and_expansions_follow_the_weights() {
         assert_eq!(sort_key(&collation, left), sort_key(&collation, right));
     }
     assert_eq!(collation.compare("가", "각"), Ordering::Less);
+}
+
+#[test]
+fn a_collation_of_postgresql_is_stored_with_its_behaviour() {
+    for (deterministic, ordered_by_bytes, character_type) in [(true, true, "C"), (true, false, "ko_KR.UTF-8"), (false, false, "")]
+    {
+        let behaviour = PostgresCollation { deterministic, ordered_by_bytes, character_type: character_type.into() };
+        let collation = Collation::postgres("default", behaviour.clone());
+        let stored = serde_json::to_string(&collation).unwrap();
+        let read: Collation = serde_json::from_str(&stored).unwrap();
+        assert_eq!((read.name(), read.charset(), read.postgres_behaviour()), ("default", "UTF8", Some(&behaviour)));
+        assert_eq!(read.compare("가", "가 "), Ordering::Less);
+    }
 }
 
 #[test]

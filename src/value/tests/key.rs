@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::strategies;
 use crate::error::Class;
-use crate::value::{Collation, Date, DateTime, Decimal, KeyKind, Value, encode_key};
+use crate::value::{Collation, Date, DateTime, Decimal, Interval, KeyKind, NonFinite, Value, encode_key};
 
 fn key(kind: &KeyKind, value: &Value) -> Vec<u8> {
     encode_key(std::slice::from_ref(kind), std::slice::from_ref(value)).unwrap()
@@ -22,11 +22,13 @@ fn pair() -> impl Strategy<Value = (KeyKind, Value, Value)> {
     let any_number =
         || prop_oneof![number(), strategies::double().prop_map(Value::Double), any::<f32>().prop_map(Value::Float)].boxed();
     let text = || strategies::text().prop_map(Value::text).boxed();
-    let moment =
-        || prop_oneof![strategies::date().prop_map(Value::Date), strategies::date_time().prop_map(Value::DateTime)].boxed();
+    let moment = || {
+        prop_oneof![strategies::any_date().prop_map(Value::Date), strategies::any_date_time().prop_map(Value::DateTime)].boxed()
+    };
     prop_oneof![
         pair_of(KeyKind::Integer, strategies::integer().boxed()),
-        pair_of(KeyKind::Decimal, number()),
+        pair_of(KeyKind::Decimal, prop_oneof![4 => number(), 1 => strategies::non_finite()].boxed()),
+        pair_of(KeyKind::Interval, strategies::interval().prop_map(Value::Interval).boxed()),
         pair_of(KeyKind::Double, any_number()),
         pair_of(KeyKind::Text(strategies::folding(true)), text()),
         pair_of(KeyKind::Text(strategies::mixed_length()), text()),
@@ -184,9 +186,8 @@ fn dates_and_date_times_share_their_keys() {
 #[test]
 fn a_value_of_another_kind_is_a_bug_and_never_shown() {
     let secret = Value::text("secret");
-    for kind in
-        [KeyKind::Integer, KeyKind::Decimal, KeyKind::Double, KeyKind::Bytes, KeyKind::Date, KeyKind::DateTime, KeyKind::Time]
-    {
+    use KeyKind::{Bytes, Date, DateTime, Decimal, Double, Integer, Interval, Time};
+    for kind in [Integer, Decimal, Double, Bytes, Date, DateTime, Time, Interval] {
         for error in [kind.encode(&secret, &mut Vec::new()).unwrap_err(), kind.compare(&secret, &secret).unwrap_err()] {
             assert_eq!(error.class(), Class::Bug);
             assert!(!format!("{error:?}").contains("secret"));
@@ -195,4 +196,27 @@ fn a_value_of_another_kind_is_a_bug_and_never_shown() {
     assert!(KeyKind::Text(strategies::folding(true)).encode(&Value::Int(1), &mut Vec::new()).is_err());
     assert_eq!(encode_key(&[KeyKind::Integer], &[]).unwrap_err().class(), Class::Bug);
     assert_eq!(KeyKind::Integer.compare(&Value::Null, &Value::Int(1)).unwrap(), None);
+}
+
+#[test]
+fn numeric_infinities_and_nan_stand_where_postgresql_puts_them() {
+    let special = |number: NonFinite| key(&KeyKind::Decimal, &Value::NonFinite(number));
+    let huge = Decimal::from_unscaled(num_bigint::BigInt::from(10).pow(2_000), 0);
+    let number = |decimal: &Decimal| key(&KeyKind::Decimal, &Value::Decimal(decimal.clone()));
+    assert!(special(NonFinite::NegativeInfinity) < number(&huge.neg()));
+    assert!(number(&huge) < special(NonFinite::Infinity));
+    assert!(special(NonFinite::Infinity) < special(NonFinite::NaN));
+    assert!(key(&KeyKind::Decimal, &Value::Null) < special(NonFinite::NegativeInfinity));
+}
+
+#[test]
+fn a_month_of_postgresql_equals_thirty_days_and_prints_otherwise() {
+    let interval = |months, days, us| Interval { months, days, us };
+    let same = [interval(1, 0, 0), interval(0, 30, 0), interval(0, 29, 86_400_000_000)];
+    let keys = same.map(|interval| key(&KeyKind::Interval, &Value::Interval(interval)));
+    assert!(keys.windows(2).all(|pair| pair[0] == pair[1]));
+    assert_eq!(same.map(|interval| interval.to_string()), ["1 mon", "30 days", "29 days 24:00:00"]);
+    let mixed = [interval(14, -3, 14_706_700_000), interval(-1, 1, -1), interval(-14, 0, 0), interval(0, 0, 0)];
+    let texts = ["1 year 2 mons -3 days +04:05:06.7", "-1 mons +1 day -00:00:00.000001", "-1 years -2 mons", "00:00:00"];
+    assert_eq!(mixed.map(|interval| interval.to_string()), texts);
 }

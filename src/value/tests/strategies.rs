@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use num_bigint::BigInt;
 use proptest::prelude::*;
 
-use crate::value::{Collation, Date, DateTime, Decimal, Time, Value};
+use crate::value::{Collation, Date, DateTime, Decimal, Interval, NonFinite, Time, Value};
 
 pub fn decimal() -> impl Strategy<Value = Decimal> {
     prop_oneof![
@@ -16,20 +16,51 @@ pub fn decimal() -> impl Strategy<Value = Decimal> {
     ]
 }
 
-pub fn date() -> impl Strategy<Value = Date> {
+pub fn date() -> impl Strategy<Value = Date> + Clone {
     prop_oneof![
         1 => Just(Date::ZERO),
         9 => (0_i32..=9999, 0_u8..=12, 0_u8..=31).prop_map(|(year, month, day)| Date { year, month, day }),
     ]
 }
 
-pub fn date_time() -> impl Strategy<Value = DateTime> {
+/// Dates of either family, PostgreSQL's infinities and years before the first among them.
+pub fn any_date() -> impl Strategy<Value = Date> + Clone {
+    prop_oneof![
+        1 => Just(Date::INFINITY),
+        1 => Just(Date::NEGATIVE_INFINITY),
+        2 => (-4714_i32..=5_874_897, 1_u8..=12, 1_u8..=31).prop_map(|(year, month, day)| Date { year, month, day }),
+        6 => date(),
+    ]
+}
+
+pub fn any_date_time() -> impl Strategy<Value = DateTime> + Clone {
+    (any_date(), date_time()).prop_map(|(date, at)| DateTime { date, time_us: at.time_us })
+}
+
+pub fn date_time() -> impl Strategy<Value = DateTime> + Clone {
     let time_us = prop_oneof![Just(0), Just(86_399_999_999), 0..86_400_000_000_i64];
     (date(), time_us).prop_map(|(date, time_us)| DateTime { date, time_us })
 }
 
 pub fn time() -> impl Strategy<Value = Time> {
     (-Time::MAX.0..=Time::MAX.0).prop_map(Time)
+}
+
+pub fn non_finite() -> impl Strategy<Value = Value> + Clone {
+    let all = [NonFinite::NegativeInfinity, NonFinite::Infinity, NonFinite::NaN];
+    prop::sample::select(all.to_vec()).prop_map(Value::NonFinite)
+}
+
+pub fn interval() -> impl Strategy<Value = Interval> {
+    prop_oneof![
+        // Months, days and hours that often amount to the same.
+        (-2_i32..3, -60_i32..61, -50_i64..51).prop_map(|(months, days, hours)| Interval {
+            months,
+            days,
+            us: hours * 3_600_000_000
+        }),
+        (any::<i32>(), any::<i32>(), any::<i64>()).prop_map(|(months, days, us)| Interval { months, days, us }),
+    ]
 }
 
 pub fn integer() -> impl Strategy<Value = Value> {
@@ -72,9 +103,11 @@ pub fn value() -> impl Strategy<Value = Value> {
         double().prop_map(Value::Double),
         any::<String>().prop_map(Value::text),
         bytes().prop_map(|bytes| Value::Bytes(bytes.into())),
-        date().prop_map(Value::Date),
-        date_time().prop_map(Value::DateTime),
+        any_date().prop_map(Value::Date),
+        any_date_time().prop_map(Value::DateTime),
         time().prop_map(Value::Time),
+        non_finite(),
+        interval().prop_map(Value::Interval),
     ]
 }
 

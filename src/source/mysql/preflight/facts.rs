@@ -168,7 +168,7 @@ async fn channels(conn: &mut Conn, limit: Duration, server: &Server) -> Result<V
     let sql = match server.flavor {
         Flavor::MariaDb => "SHOW ALL SLAVES STATUS",
         Flavor::MySql if server.version >= (8, 0, 22) => "SHOW REPLICA STATUS",
-        Flavor::MySql => "SHOW SLAVE STATUS",
+        _ => "SHOW SLAVE STATUS",
     };
     let rows: Vec<Row> = failure::within(limit, "read the replication status", conn.query(sql)).await?;
     let text = |row: &Row, index: usize| {

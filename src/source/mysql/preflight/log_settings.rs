@@ -97,8 +97,8 @@ fn retention(facts: &Facts) -> Option<Finding> {
     if seconds > 0.0 && hours < RETENTION_MIN_H as f64 {
         let message = format!("binary logs are purged after {hours:.1} h; an engine that stops longer must start over");
         let remedy = match facts.server.flavor {
-            Flavor::MySql => "SET PERSIST binlog_expire_logs_seconds = 604800",
             Flavor::MariaDb => "SET GLOBAL expire_logs_days = 7",
+            _ => "SET PERSIST binlog_expire_logs_seconds = 604800",
         };
         return Some(finding(Severity::Warning, "retention", "binlog_expire_logs_seconds", message, remedy));
     }
