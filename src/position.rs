@@ -24,21 +24,21 @@ pub struct BinlogPosition {
     /// transaction that is not yet committed or rolled back here. Its rows are not contained, and only the log holds them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prepared_from: Option<(String, u64)>,
-    /// Columns that statements up to here have appended to mapped tables since their schema was recorded. Without full row metadata only
-    /// those statements tell an appended column from a changed table.
+    /// The mapped tables whose columns are no longer those of the recorded schema, as they are where reading starts. Without full row
+    /// metadata the log names no columns, and only the statements that were read tell what a row holds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub appended: Vec<AppendedColumns>,
+    pub altered: Vec<AlteredTable>,
 }
 
-/// Columns appended to one mapped table.
+/// The columns of one mapped table at a place of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AppendedColumns {
+pub struct AlteredTable {
     /// The database.
     pub schema: String,
     /// The table.
     pub table: String,
-    /// How many.
-    pub columns: usize,
+    /// All column names in their order; `None` if a statement was met whose effect on them is not certain.
+    pub columns: Option<Vec<String>>,
 }
 
 /// A place in a PostgreSQL write-ahead log: every transaction whose commit record ends at or before it is contained.

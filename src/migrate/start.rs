@@ -292,7 +292,7 @@ mod tests {
             offset: 9,
             gtid: String::new(),
             prepared_from: None,
-            appended: Vec::new(),
+            altered: Vec::new(),
         };
         mine.frontier.0.insert("erp".into(), crate::position::Position::Binlog(later));
         assert_eq!(refused(&found(Stage::Load, Some(&mine), &[], StartMode::Continue)), Class::Person);

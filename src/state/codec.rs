@@ -288,7 +288,7 @@ mod tests {
             offset: 5_000_000_000,
             gtid: "0-1-2".into(),
             prepared_from: None,
-            appended: Vec::new(),
+            altered: Vec::new(),
         })
     }
 

@@ -178,7 +178,7 @@ mod tests {
             offset,
             gtid: String::new(),
             prepared_from: None,
-            appended: Vec::new(),
+            altered: Vec::new(),
         };
         SourceEvent::Heartbeat { position: Position::Binlog(position) }
     }

@@ -1,6 +1,7 @@
 //! Traps, one test each, named after the trap: what must go well, and what must be refused with the right exit code and remedy.
 
 mod answers;
+mod columns;
 mod files;
 mod oracle;
 mod preflight;

@@ -6,14 +6,14 @@ use crate::support::program::Running;
 use crate::support::project::Project;
 use crate::support::servers::{Kind, own};
 
-async fn live(project: &Project) -> Running {
+pub async fn live(project: &Project) -> Running {
     let mut engine = project.start(&[]);
     project.until_live(&mut engine).await;
     engine
 }
 
 /// The engine must stop by itself with 76, and say all of `words`.
-async fn stops(project: &Project, statements: &[&str], words: &[&str]) {
+pub async fn stops(project: &Project, statements: &[&str], words: &[&str]) {
     let mut engine = live(project).await;
     project.legacy(statements).await;
     assert_eq!(engine.wait().await.code(), Some(76), "{}", engine.log());
@@ -76,15 +76,6 @@ async fn definition_changes_beside_the_mapping_pass() {
         .await;
     assert_eq!(engine.interrupt().await, Some(130), "{}", engine.log());
     assert_eq!(project.settle().await, 9);
-}
-
-/// It moves the columns behind it: exact would be to go on, stopping by name is right too and what this version does.
-#[tokio::test]
-async fn dropping_a_column_that_no_mapping_reads_stops_by_name() {
-    let (_pair, project) = on_mariadb!(project, "ddl_unmapped");
-    stops(&project, &["ALTER TABLE s_ord DROP COLUMN unused"], &["binlog.", "s_ord", "unused"]).await;
-    project.strangler(&["run", "--rebuild", "--until-caught-up"]).await.expect(0);
-    assert_eq!(oracle::check(&project).await, 8);
 }
 
 #[tokio::test]

@@ -48,7 +48,7 @@ fn fake() -> Fake {
         offset: 4,
         gtid: String::new(),
         prepared_from: None,
-        appended: Vec::new(),
+        altered: Vec::new(),
     });
     Fake(Identity { format: FORMAT, state_id: "abc".into(), source: "erp".into(), catalog, mappings: Default::default(), start })
 }

@@ -45,7 +45,7 @@ fn status(stage: Stage, phase: Phase) -> EngineStatus {
             offset: 4,
             gtid: "0-1-7".into(),
             prepared_from: None,
-            appended: Vec::new(),
+            altered: Vec::new(),
         };
         status.applied = Some(Position::Binlog(position));
     });

@@ -112,7 +112,7 @@ fn chunk(plan: &Plan, table: TableId, rows: &[Row]) -> Chunk {
         offset: 4,
         gtid: String::new(),
         prepared_from: None,
-        appended: Vec::new(),
+        altered: Vec::new(),
     };
     let rows = rows.iter().map(|row| project(plan, table, row)).collect();
     Chunk { table, index: 0, rows, high: Position::Binlog(position), exact: true, visibility: None }

@@ -63,7 +63,7 @@ pub fn position(offset: usize) -> Position {
         offset: offset as u64,
         gtid: String::new(),
         prepared_from: None,
-        appended: Vec::new(),
+        altered: Vec::new(),
     })
 }
 

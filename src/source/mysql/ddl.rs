@@ -4,8 +4,10 @@
 //! [`Verdict`]. A statement that mentions no mapped table passes; one that does passes only if every clause is understood and
 //! none touches what the mappings mean. Nothing is guessed: what is not understood on a mapped table is a change.
 
+use super::alter::Effect;
+use super::columns::{Edit, same_name};
 use super::tokens::{Token, tokenize};
-use crate::schema::{SourceCatalog, TableId, TableLayout, TableName};
+use crate::schema::{Column, SourceCatalog, TableId, TableLayout, TableName};
 
 /// A mapped table as statements see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,8 +16,10 @@ pub struct MappedTable {
     pub id: TableId,
     /// Its name.
     pub name: TableName,
-    /// Names of the stored columns.
-    pub stored: Vec<String>,
+    /// The stored columns.
+    pub stored: Vec<Column>,
+    /// Names of all columns when the schema was recorded, in their order.
+    pub columns: Vec<String>,
     /// Names of its unique keys, the primary one included: identities and proofs rest on them.
     pub unique_keys: Vec<String>,
 }
@@ -32,8 +36,8 @@ pub struct MappedTables {
 pub enum Verdict {
     /// Nothing that concerns a mapping.
     Passes,
-    /// Appends so many columns to a mapped table, which must show in its next definition in the log.
-    Appends(TableId, usize),
+    /// Changes which columns a mapped table has, or their order, and no stored value.
+    Edits(TableId, Vec<Edit>),
     /// Removes all rows.
     Truncates(TableId),
     /// Changes mapped tables in a way that stops their mappings.
@@ -47,6 +51,20 @@ pub enum Verdict {
     Rows,
 }
 
+impl MappedTable {
+    /// The stored column of this name.
+    #[must_use]
+    pub fn stored(&self, name: &str) -> Option<&Column> {
+        self.stored.iter().find(|column| same_name(&column.name, name))
+    }
+
+    /// Whether a mapping uses a column of this name.
+    #[must_use]
+    pub fn stores(&self, name: &str) -> bool {
+        self.stored(name).is_some()
+    }
+}
+
 impl MappedTables {
     /// The tables of `layouts`, with the keys that the catalogue has.
     #[must_use]
@@ -57,7 +75,8 @@ impl MappedTables {
             MappedTable {
                 id: layout.id,
                 name: layout.name.clone(),
-                stored: layout.columns.iter().map(|column| column.column.name.clone()).collect(),
+                stored: layout.columns.iter().map(|column| column.column.clone()).collect(),
+                columns: schema.into_iter().flat_map(|table| &table.columns).map(|column| column.name.clone()).collect(),
                 unique_keys: keys.map(|key| key.name.clone()).collect(),
             }
         });
@@ -68,6 +87,12 @@ impl MappedTables {
     #[must_use]
     pub fn find(&self, schema: &str, name: &str) -> Option<&MappedTable> {
         self.tables.iter().find(|table| self.same(&table.name.schema, schema) && self.same(&table.name.name, name))
+    }
+
+    /// The mapped table of this id.
+    #[must_use]
+    pub fn get(&self, id: TableId) -> Option<&MappedTable> {
+        self.tables.iter().find(|table| table.id == id)
     }
 
     fn same(&self, left: &str, right: &str) -> bool {
@@ -230,7 +255,9 @@ impl<'a> Statement<'a> {
             let index = self.name();
             if let (Some(index), true, Some((schema, name))) = (index, self.take("ON"), self.table()) {
                 return match self.tables.find(&schema, &name) {
-                    Some(table) if names(&table.unique_keys, &index) => changes(table, "drops a unique key of"),
+                    Some(table) if table.unique_keys.iter().any(|key| same_name(key, &index)) => {
+                        changes(table, "drops a unique key of")
+                    }
                     _ => Verdict::Passes,
                 };
             }
@@ -254,7 +281,7 @@ impl<'a> Statement<'a> {
             return Verdict::Passes;
         }
         self.take("ONLINE");
-        self.take("IGNORE");
+        let ignores = self.take("IGNORE");
         if !self.take("TABLE") {
             return self.restart().unless_mentioned();
         }
@@ -268,15 +295,18 @@ impl<'a> Statement<'a> {
             self.at += 1;
         }
         self.take("NOWAIT");
-        let mut appended = 0;
+        let mut edits = Vec::new();
         for clause in split_clauses(self.tokens.get(self.at..).unwrap_or(&[])) {
-            match super::alter::clause(clause, &table.stored, &table.unique_keys) {
-                super::alter::Effect::None => {}
-                super::alter::Effect::Appends(columns) => appended += columns,
-                super::alter::Effect::Changes(what) => return changes(table, &what),
+            if ignores && clause.iter().any(|token| token.is_word("UNIQUE") || token.is_word("PRIMARY")) {
+                return changes(table, "removes rows that repeat a new key from");
+            }
+            match super::alter::clause(clause, table) {
+                Effect::None => {}
+                Effect::Edits(more) => edits.extend(more),
+                Effect::Changes(what) => return changes(table, &what),
             }
         }
-        if appended == 0 { Verdict::Passes } else { Verdict::Appends(table.id, appended) }
+        if edits.is_empty() { Verdict::Passes } else { Verdict::Edits(table.id, edits) }
     }
 
     /// Whether an ALTER TABLE holds a clause that names a second table.
@@ -381,16 +411,12 @@ impl<'a> Statement<'a> {
     }
 }
 
-pub(super) fn names(list: &[String], name: &str) -> bool {
-    list.iter().any(|candidate| candidate.to_lowercase() == name.to_lowercase())
-}
-
 fn changes(table: &MappedTable, what: &str) -> Verdict {
     Verdict::Changes { tables: vec![table.name.clone()], description: format!("{what} table {}", table.name) }
 }
 
 /// The clauses of an ALTER TABLE, split at commas outside parentheses.
-fn split_clauses<'a, 'b>(tokens: &'a [Token<'b>]) -> Vec<&'a [Token<'b>]> {
+pub(super) fn split_clauses<'a, 'b>(tokens: &'a [Token<'b>]) -> Vec<&'a [Token<'b>]> {
     let mut depth = 0_i32;
     tokens
         .split(|token| {

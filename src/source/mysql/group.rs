@@ -3,6 +3,7 @@
 //! Goes in: changes in log order, savepoints. Comes out: the changes that count after a commit, a rollback to a savepoint, or a
 //! rollback of everything. Changes of non-transactional tables survive every rollback, as they do in the server.
 
+use super::columns::Altered;
 use super::decode::event::Xid;
 use super::decode::gtid::Head;
 use crate::change::{Change, SchemaChange};
@@ -25,6 +26,19 @@ impl LogPlace {
         let number = file.rsplit_once('.').and_then(|(_, digits)| digits.parse().ok()).unwrap_or(0);
         Self { number, offset, file: file.to_owned() }
     }
+}
+
+/// A prepared transaction.
+#[derive(Debug)]
+pub struct Held {
+    /// Where it starts.
+    pub from: LogPlace,
+    /// The columns of the mapped tables there: reading may have to start there again.
+    pub altered: Altered,
+    /// Its changes.
+    pub changes: Vec<Change>,
+    /// Their approximate size in memory.
+    pub bytes: usize,
 }
 
 /// A change with what decides whether it survives a rollback.

@@ -42,7 +42,7 @@ impl Marker<'_> {
             return Err(log_is_off());
         }
         let server = history::server_identity(self.conn, self.limit, self.server.flavor).await?;
-        Ok(BinlogPosition { server, file: file.to_owned(), offset, gtid, prepared_from: None, appended: Vec::new() })
+        Ok(BinlogPosition { server, file: file.to_owned(), offset, gtid, prepared_from: None, altered: Vec::new() })
     }
 
     /// The end of the log now. On MySQL with GTIDs, the GTIDs are those committed, perhaps fewer than the log holds.

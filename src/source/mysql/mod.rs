@@ -4,16 +4,17 @@
 //! settings. The stream is decoded by `stream` and `decode`; everything else is plain SQL.
 
 mod alter;
-mod appended;
 mod catalog;
 pub mod charset;
 mod charset_tables;
 mod collation;
 mod column_type;
+mod columns;
 pub mod connect;
 mod control;
 mod ddl;
 pub mod decode;
+mod definition;
 mod driver_value;
 mod explain;
 mod failure;

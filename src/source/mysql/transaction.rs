@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::appended::Appended;
+use super::columns::Altered;
 use super::control::{self, Control};
 use super::ddl::{self, MappedTables, Verdict};
 use super::decode::event::{self, FLAG_ARTIFICIAL, FLAG_IGNORABLE, Query, RawEvent, XaPrepare, Xid, kind};
@@ -18,7 +18,7 @@ use super::decode::reader::malformed;
 use super::decode::rows::{RowsEvent, RowsForm};
 use super::decode::table_map::{TableMap, TablePlan};
 use super::decode::{compressed, gtid};
-use super::group::{Group, LogPlace};
+use super::group::{Group, Held, LogPlace};
 use super::zone::SessionZone;
 use crate::change::{Change, Operation, SchemaChange, SourceEvent, Transaction};
 use crate::error::{Class, Error, Result};
@@ -44,14 +44,6 @@ enum Table {
     Mapped { plan: Arc<TablePlan>, body: Box<[u8]> },
 }
 
-/// A prepared transaction.
-#[derive(Debug)]
-struct Held {
-    from: LogPlace,
-    changes: Vec<Change>,
-    bytes: usize,
-}
-
 /// Reads events, gives transactions.
 #[derive(Debug)]
 pub struct Assembler {
@@ -63,7 +55,7 @@ pub struct Assembler {
     /// Everything up to here was given before: it is read again only for its prepared transactions.
     contained: Option<LogPlace>,
     tables: HashMap<u64, Table>,
-    appended: Appended,
+    altered: Altered,
     stopped: BTreeSet<TableId>,
     group: Option<Group>,
     held: BTreeMap<Xid, Held>,
@@ -82,7 +74,7 @@ impl Assembler {
             Some((file, offset)) => (LogPlace::new(file, *offset), Some(end)),
             None => (end, None),
         };
-        let appended = Appended::recorded(position, &settings.layouts);
+        let altered = Altered::recorded(position, &settings.layouts);
         Ok(Self {
             mapped: MappedTables::new(&settings.layouts, catalog),
             settings,
@@ -91,7 +83,7 @@ impl Assembler {
             gtids: GtidSet::parse(&position.gtid)?,
             contained,
             tables: HashMap::new(),
-            appended,
+            altered,
             stopped: BTreeSet::new(),
             group: None,
             held: BTreeMap::new(),
@@ -234,14 +226,14 @@ impl Assembler {
     }
 
     fn position(&self) -> Position {
-        let prepared = self.held.values().map(|held| &held.from).min();
+        let prepared = self.held.values().min_by_key(|held| &held.from);
         Position::Binlog(BinlogPosition {
             server: self.server.clone(),
             file: self.place.file.clone(),
             offset: self.place.offset,
             gtid: self.gtids.to_string(),
-            prepared_from: prepared.map(|place| (place.file.clone(), place.offset)),
-            appended: self.appended.to_record(&self.settings.layouts),
+            prepared_from: prepared.map(|held| (held.from.file.clone(), held.from.offset)),
+            altered: prepared.map_or(&self.altered, |held| &held.altered).to_record(&self.settings.layouts),
         })
     }
 
@@ -303,10 +295,10 @@ impl Assembler {
             Some(found) => {
                 let layout = self.settings.layouts.iter().find(|layout| layout.id == found.id);
                 let layout = layout.ok_or_else(|| Error::bug("a mapped table has no layout"))?;
-                let added = self.appended.columns(found.id);
-                let plan = map
-                    .plan(layout, added, &self.settings.zone)
+                let (plan, names) = map
+                    .plan(layout, self.altered.columns(found), &self.settings.zone)
                     .map_err(|error| error.context(format!("cannot read table {}", layout.name)))?;
+                names.into_iter().for_each(|names| self.altered.learn(found, names));
                 Table::Mapped { plan: Arc::new(plan), body: body.into() }
             }
         };
@@ -393,9 +385,11 @@ impl Assembler {
         match verdict {
             Verdict::Passes => {}
             Verdict::Rows => return Err(by_statement()),
-            // What is read again for its prepared transactions was counted the first time.
-            Verdict::Appends(..) if self.is_contained() => {}
-            Verdict::Appends(table, columns) => self.appended.add(table, columns),
+            Verdict::Edits(table, edits) => {
+                let table = self.mapped.get(table).ok_or_else(|| Error::bug("an altered table is not mapped"))?;
+                self.altered.edit(table, &edits);
+                self.tables.clear();
+            }
             Verdict::Truncates(table) => {
                 let stopped = self.stopped.contains(&table);
                 let place = self.place.clone();
@@ -468,7 +462,8 @@ impl Assembler {
         if group.xid.as_ref().is_some_and(|xid| *xid != prepare.xid) {
             return Err(malformed("a prepare names another xid than its transaction"));
         }
-        let held = Held { from: group.start.clone(), changes: group.take_changes(), bytes: group.bytes };
+        let (from, altered) = (group.start.clone(), self.altered.clone());
+        let held = Held { from, altered, changes: group.take_changes(), bytes: group.bytes };
         self.held.insert(prepare.xid, held);
         self.emit(&group, Vec::new(), 0, event);
         Ok(())

@@ -33,7 +33,7 @@ fn position(offset: u64) -> Position {
         offset,
         gtid: String::new(),
         prepared_from: None,
-        appended: Vec::new(),
+        altered: Vec::new(),
     };
     Position::Binlog(binlog)
 }

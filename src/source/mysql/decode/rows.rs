@@ -147,14 +147,14 @@ impl<'a> Present<'a> {
         if self.full {
             let mut row = Vec::with_capacity(plan.stored.len());
             self.walk(reader, plan, nulls, |value| row.extend(value))?;
-            return Ok(Image::Full(row.into()));
+            return Ok(Image::Full(placed(row, plan).into()));
         }
         let mut row = Vec::with_capacity(plan.stored.len());
         self.walk(reader, plan, nulls, |value| row.push(value))?;
-        Ok(Image::Partial(row.into()))
+        Ok(Image::Partial(placed(row, plan).into()))
     }
 
-    /// Steps through one image and gives `visit` the stored columns in order; `None` for an absent one.
+    /// Steps through one image and gives `visit` the stored columns in the log's order; `None` for an absent one.
     fn walk(&self, reader: &mut Reader<'_>, plan: &TablePlan, nulls: &[u8], mut visit: impl FnMut(Option<Value>)) -> Result<()> {
         let (mut present, mut slot) = (0, 0);
         for (column, step) in plan.steps.iter().enumerate() {
@@ -179,4 +179,12 @@ impl<'a> Present<'a> {
         }
         Ok(())
     }
+}
+
+/// Values in the log's order, put in the layout's.
+fn placed<T>(values: Vec<T>, plan: &TablePlan) -> Vec<T> {
+    let Some(slots) = &plan.slots else { return values };
+    let mut values: Vec<(usize, T)> = slots.iter().copied().zip(values).collect();
+    values.sort_unstable_by_key(|(slot, _)| *slot);
+    values.into_iter().map(|(_, value)| value).collect()
 }

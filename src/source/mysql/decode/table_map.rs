@@ -1,10 +1,12 @@
 //! TABLE_MAP: which table the following rows belong to and how their columns are written, compared with the layout of the plan.
 //!
 //! Goes in: the body of a TABLE_MAP event and a layout. Comes out: a [`TablePlan`] that knows, per column, to step over it or to
-//! decode it into a slot. The catalogue's types are authoritative; the log must agree with them in column count and wire types
-//! and, where it says so, in names, signedness and labels. What differs is named in the error.
+//! decode it into a slot. Columns are found by name: the log's own names where it has them, else those that the statements up to here left.
+//! The catalogue's types are authoritative; the log must agree with them in wire types and, where it says so, in signedness and
+//! labels. What differs is named in the error.
 
 use super::super::charset::Charset;
+use super::super::columns::same_name;
 use super::super::zone::SessionZone;
 use super::metadata::Metadata;
 use super::reader::{Reader, malformed};
@@ -45,8 +47,10 @@ pub struct TablePlan {
     pub transactional: bool,
     /// One step per column, in ordinal order.
     pub steps: Vec<Step>,
-    /// Names of the stored columns, for messages.
+    /// Names of the stored columns in the order of the log, for messages.
     pub stored: Vec<String>,
+    /// Per stored column in the order of the log, its place in the layout; `None` if the orders are the same.
+    pub slots: Option<Box<[usize]>>,
 }
 
 impl<'a> TableMap<'a> {
@@ -67,35 +71,46 @@ impl<'a> TableMap<'a> {
         Ok(Self { id, schema, name, rest: reader })
     }
 
-    /// Compares the definition with `layout` and plans how to read its rows. `added` is how many columns statements seen since the
-    /// layout was read have appended; a stretch that is read again may have fewer of them.
+    /// Compares the definition with `layout` and plans how to read its rows. `columns` are those that the table has here by what statements
+    /// said; the names in the log, if there are any, are given back and count more.
     ///
     /// # Errors
-    /// The definition is malformed, or differs from the layout.
-    pub fn plan(&self, layout: &TableLayout, added: usize, zone: &SessionZone) -> Result<TablePlan> {
-        let (columns, metadata) = self.columns()?;
-        check_count(columns.len(), &metadata, layout, added)?;
-        let mut stored = layout.columns.iter().peekable();
-        let mut steps = Vec::with_capacity(columns.len());
-        for (ordinal, wire) in columns.iter().enumerate() {
-            steps.push(match stored.next_if(|column| column.ordinal == ordinal) {
-                Some(column) => {
-                    check_column(column, &metadata)?;
-                    Step::Store(ColumnDecoder::new(&column.column, *wire, zone)?)
-                }
-                None => Step::Skip(*wire),
-            });
+    /// The definition is malformed, or lacks or changes a stored column, or which column is which is not known.
+    pub fn plan(
+        &self,
+        layout: &TableLayout,
+        columns: Option<&[String]>,
+        zone: &SessionZone,
+    ) -> Result<(TablePlan, Option<Vec<String>>)> {
+        let (wires, metadata) = self.columns()?;
+        let logged = metadata.names.as_ref().map(|names| texts(names)).transpose()?;
+        let names = logged.as_deref().or(columns).ok_or_else(unfollowed)?;
+        if names.len() != wires.len() {
+            return Err(differs(&format!("the log has {} columns, {} were expected", wires.len(), names.len())));
         }
-        if let Some(column) = stored.next() {
-            return Err(differs(&format!("column {} is not in the log", column.column.name)));
+        let mut steps: Vec<Step> = wires.iter().map(|wire| Step::Skip(*wire)).collect();
+        let mut found = Vec::with_capacity(layout.columns.len());
+        for (slot, stored) in layout.columns.iter().enumerate() {
+            let name = &stored.column.name;
+            let ordinal = names.iter().position(|candidate| same_name(candidate, name));
+            let ordinal = ordinal.ok_or_else(|| differs(&format!("column {name} is not in the log")))?;
+            check_column(stored, ordinal, &metadata)?;
+            if let (Some(step), Some(wire)) = (steps.get_mut(ordinal), wires.get(ordinal)) {
+                *step = Step::Store(ColumnDecoder::new(&stored.column, *wire, zone)?);
+            }
+            found.push((ordinal, slot, name.clone()));
         }
-        Ok(TablePlan {
+        found.sort_unstable();
+        let slots: Vec<usize> = found.iter().map(|(_, slot, _)| *slot).collect();
+        let plan = TablePlan {
             table: layout.id,
             name: layout.name.clone(),
             transactional: layout.transactional,
             steps,
-            stored: layout.columns.iter().map(|column| column.column.name.clone()).collect(),
-        })
+            stored: found.into_iter().map(|(_, _, name)| name).collect(),
+            slots: if slots.is_sorted() { None } else { Some(slots.into()) },
+        };
+        Ok((plan, logged))
     }
 
     /// Wire types and optional metadata.
@@ -117,29 +132,20 @@ impl<'a> TableMap<'a> {
     }
 }
 
-/// More columns than the layout knows are fine if they were appended: a statement said so, or every stored column still has its name.
-fn check_count(found: usize, metadata: &Metadata<'_>, layout: &TableLayout, added: usize) -> Result<()> {
-    let expected = layout.source_column_count;
-    if (expected..=expected + added).contains(&found) || (found > expected && metadata.names.is_some()) {
-        return Ok(());
-    }
-    Err(differs(&format!("the log has {found} columns, the catalogue had {expected}")))
+fn texts(names: &[&[u8]]) -> Result<Vec<String>> {
+    let text = |name: &&[u8]| std::str::from_utf8(name).map(str::to_owned).map_err(|_| malformed("a column's name is not UTF-8"));
+    names.iter().map(text).collect()
 }
 
-fn check_column(stored: &StoredColumn, metadata: &Metadata<'_>) -> Result<()> {
+fn check_column(stored: &StoredColumn, ordinal: usize, metadata: &Metadata<'_>) -> Result<()> {
     let name = &stored.column.name;
-    let logged_name = metadata.names.as_ref().and_then(|names| names.get(stored.ordinal));
-    if let Some(logged) = logged_name.filter(|logged| **logged != name.as_bytes()) {
-        let logged = String::from_utf8_lossy(logged);
-        return Err(differs(&format!("column {} is {name} in the catalogue but {logged} in the log", stored.ordinal + 1)));
-    }
-    let logged_sign = metadata.unsigned.as_ref().and_then(|signs| signs.get(stored.ordinal).copied().flatten());
+    let logged_sign = metadata.unsigned.as_ref().and_then(|signs| signs.get(ordinal).copied().flatten());
     if let (Some(logged), DataType::Integer { unsigned, .. }) = (logged_sign, &stored.column.data_type)
         && logged != *unsigned
     {
         return Err(differs(&format!("column {name} has another signedness in the log than in the catalogue")));
     }
-    let logged_labels = metadata.labels.as_ref().and_then(|labels| labels.get(stored.ordinal)).and_then(Option::as_ref);
+    let logged_labels = metadata.labels.as_ref().and_then(|labels| labels.get(ordinal)).and_then(Option::as_ref);
     if let (Some(logged), DataType::Enum { labels, charset, .. } | DataType::Set { labels, charset, .. }) =
         (logged_labels, &stored.column.data_type)
     {
@@ -156,6 +162,13 @@ fn check_column(stored: &StoredColumn, metadata: &Metadata<'_>) -> Result<()> {
 
 fn differs(what: &str) -> Error {
     Error::new(Class::Person, format!("the table changed: {what}")).with_hint(
-        "the schema that the engine recorded is no longer that of the log; reset the mappings of this table and load them again",
+        "the schema that the engine recorded is no longer that of the log: take a new snapshot with `strangler run --rebuild`",
     )
+}
+
+fn unfollowed() -> Error {
+    let message =
+        "the table changed: a statement altered its columns in a way that cannot be followed, and the log does not name them";
+    Error::new(Class::Person, message)
+        .with_hint("set binlog_row_metadata = FULL on the source, then take a new snapshot with `strangler run --rebuild`")
 }

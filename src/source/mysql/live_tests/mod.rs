@@ -1,6 +1,7 @@
 //! The change stream against real servers: what comes out must equal what the server's own SELECT says.
 
 mod charsets;
+mod columns;
 mod server;
 mod statements;
 mod transactions;
@@ -112,7 +113,7 @@ impl Bench {
             offset,
             gtid: gtid.replace('\n', ""),
             prepared_from: None,
-            appended: Vec::new(),
+            altered: Vec::new(),
         }
     }
 

@@ -28,7 +28,7 @@ fn assembler(offset: u64) -> Assembler {
         offset,
         gtid: String::new(),
         prepared_from: None,
-        appended: Vec::new(),
+        altered: Vec::new(),
     };
     Assembler::new(settings, &catalog, &position).unwrap()
 }

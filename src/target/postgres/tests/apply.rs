@@ -85,7 +85,7 @@ async fn the_whole_checkpoint_comes_back() {
         offset: 1 << 33,
         gtid: "0-1-25".into(),
         prepared_from: None,
-        appended: Vec::new(),
+        altered: Vec::new(),
     };
     start.frontier.0.insert("erp".into(), Position::Binlog(position));
     let advance = next(&start);
