@@ -228,7 +228,7 @@ async fn beside_the_mapping(flavor: Flavor, names: bool) {
     let metadata = match (names, flavor) {
         (true, _) => "FULL",
         (false, Flavor::MariaDb) => "NO_LOG",
-        (false, Flavor::MySql) => "MINIMAL",
+        (false, _) => "MINIMAL",
     };
     let mut root = server.connect().await;
     root.query_drop(format!("SET GLOBAL binlog_row_metadata = {metadata}")).await.unwrap();
