@@ -27,6 +27,7 @@ mod tests;
 pub mod text;
 mod tracing_output;
 pub mod verify;
+mod waiting;
 
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;

@@ -15,6 +15,7 @@ use super::opening::{self, StateLock};
 use super::printer::Printer;
 use super::project::{Planned, Project};
 use super::signals::Signals;
+use super::waiting::Waiting;
 use super::{control, progress, text};
 use crate::error::{Class, Error, Result};
 use crate::migrate::board::{LoadStatus, MappingStatus, TableStatus};
@@ -78,19 +79,21 @@ pub async fn prepare(project: &Project, arguments: &RunArguments, printer: &Prin
         (false, false) => StartMode::Continue,
     };
     let lock = StateLock::take_for_run(&project.config.state).await?;
-    let (store, planned, identity) = match resumable(project, mode, &lock)? {
-        Some((store, identity)) => {
-            let planned = project.plan_of_identity(&identity)?;
-            preflight(project, &planned, printer).await?;
-            (store, planned, identity)
-        }
-        None => begin(project, mode, &lock, printer).await?,
-    };
     let options = EngineOptions {
         until_caught_up: arguments.until_caught_up,
         start: mode,
         ..project.config.engine_options(&project.source_name)
     };
+    let mut waiting = Waiting::new(project, printer, options.retry_for);
+    let (store, planned, identity) = match resumable(project, mode, &lock)? {
+        Some((store, identity)) => {
+            let planned = project.plan_of_identity(&identity)?;
+            waiting.until(async || preflight(project, &planned, printer).await).await?;
+            (store, planned, identity)
+        }
+        None => waiting.until(async || begin(project, mode, &lock, printer).await).await?,
+    };
+    drop(waiting);
     let (stop, stopped) = watch::channel(false);
     let board = board(&planned.plan, &planned.catalog, &store)?;
     let engine = Engine::new(Parts {

@@ -31,6 +31,13 @@ impl Retry {
         self.pause = PAUSE_MIN;
     }
 
+    /// Why the next try is waited for, and what would help.
+    #[must_use]
+    pub fn reason(error: &Error) -> String {
+        let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
+        format!("waiting to try again: {error}{hint}")
+    }
+
     /// Sleeps before the next try.
     ///
     /// # Errors
@@ -41,7 +48,7 @@ impl Retry {
             return Err(error);
         }
         tracing::debug!(error = ?error, "waiting before the next try");
-        board.waiting(Some(format!("waiting to try again: {error}")));
+        board.waiting(Some(Self::reason(&error)));
         // Half of the pause is random, so that several workers do not come back at once.
         tokio::time::sleep(self.pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
         self.pause = (self.pause * 2).min(PAUSE_MAX);

@@ -9,6 +9,7 @@ mod rows;
 mod state;
 mod stream;
 mod traps;
+mod waiting;
 
 use crate::support::project::Project;
 use crate::support::servers::Pair;

@@ -53,7 +53,7 @@ impl Client {
     /// The identity of its state.
     ///
     /// # Errors
-    /// `Local` if it does not answer.
+    /// `Local` if it does not answer; `Unreachable` while it still waits for a database to begin.
     pub async fn identity(&self) -> Result<Identity> {
         self.ask::<(), _>(Method::GET, "/v1/identity", None).await
     }
@@ -86,7 +86,8 @@ impl Client {
         if status != StatusCode::OK {
             let refusal =
                 serde_json::from_slice(&body).map_or_else(|_| format!("it answered {status}"), |refusal: Refusal| refusal.error);
-            return Err(Error::new(Class::Person, refusal));
+            let class = if status == StatusCode::SERVICE_UNAVAILABLE { Class::Unreachable } else { Class::Person };
+            return Err(Error::new(class, refusal));
         }
         serde_json::from_slice(&body)
             .map_err(|error| self.failed().with_hint("is it another version of strangler?").because(error))

@@ -22,8 +22,8 @@ pub trait Answers: Send + Sync + 'static {
     /// The engine's picture of itself.
     fn status(&self) -> EngineStatus;
 
-    /// The identity of the state.
-    fn identity(&self) -> &Identity;
+    /// The identity of the state; `None` while the start still waits for a database.
+    fn identity(&self) -> Option<&Identity>;
 
     /// Whether keys may have been written behind a sequence; `None` for an unknown mapping or table.
     fn touched(&self, mapping: &str, table: &str, since: u64, keys: &[u128]) -> Option<Vec<bool>>;
@@ -35,8 +35,8 @@ impl<S: Source, T: Target> Answers for (Engine<S, T>, Identity) {
         self.0.board().snapshot()
     }
 
-    fn identity(&self) -> &Identity {
-        &self.1
+    fn identity(&self) -> Option<&Identity> {
+        Some(&self.1)
     }
 
     fn touched(&self, mapping: &str, table: &str, since: u64, keys: &[u128]) -> Option<Vec<bool>> {
@@ -102,19 +102,26 @@ async fn status(State(answers): State<Shared>) -> Json<EngineStatus> {
     Json(answers.status())
 }
 
-async fn identity(State(answers): State<Shared>) -> Json<Identity> {
-    Json(answers.identity().clone())
+type Refused = (StatusCode, Json<Refusal>);
+
+fn refuse(code: StatusCode, error: impl Into<String>) -> Refused {
+    (code, Json(Refusal { error: error.into() }))
+}
+
+async fn identity(State(answers): State<Shared>) -> std::result::Result<Json<Identity>, Refused> {
+    let starting =
+        || refuse(StatusCode::SERVICE_UNAVAILABLE, "the engine is still starting; `strangler status` says what it waits for");
+    answers.identity().cloned().map(Json).ok_or_else(starting)
 }
 
 async fn touched(
     State(answers): State<Shared>,
     Json(request): Json<TouchedRequest>,
-) -> std::result::Result<Json<TouchedAnswer>, (StatusCode, Json<Refusal>)> {
-    let refuse = |code: StatusCode, error: String| (code, Json(Refusal { error }));
+) -> std::result::Result<Json<TouchedAnswer>, Refused> {
     let mut keys = Vec::with_capacity(request.keys.len());
     for key in &request.keys {
-        let parsed = u128::from_str_radix(key, 16)
-            .map_err(|_| refuse(StatusCode::BAD_REQUEST, "a key is not a hexadecimal hash".to_owned()))?;
+        let parsed =
+            u128::from_str_radix(key, 16).map_err(|_| refuse(StatusCode::BAD_REQUEST, "a key is not a hexadecimal hash"))?;
         keys.push(parsed);
     }
     let changed = answers.touched(&request.mapping, &request.table, request.since, &keys);

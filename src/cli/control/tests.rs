@@ -16,8 +16,8 @@ impl Answers for Fake {
         Board::new(Vec::new(), Vec::new()).snapshot()
     }
 
-    fn identity(&self) -> &Identity {
-        &self.0
+    fn identity(&self) -> Option<&Identity> {
+        Some(&self.0)
     }
 
     fn touched(&self, mapping: &str, table: &str, since: u64, keys: &[u128]) -> Option<Vec<bool>> {

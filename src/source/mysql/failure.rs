@@ -10,8 +10,13 @@ use mysql_async::{DriverError, IoError};
 use crate::error::{Class, Error, Result};
 
 /// Server messages that name an account, a privilege or an object and never a value.
-const NAMING_CODES: &[u16] =
-    &[1044, 1045, 1049, 1054, 1130, 1142, 1143, 1146, 1193, 1227, 1298, 1305, 1370, 1698, 3118, 3159, 4151];
+const NAMING_CODES: &[u16] = &[
+    145, 1034, 1035, 1044, 1045, 1049, 1054, 1130, 1142, 1143, 1146, 1193, 1194, 1195, 1227, 1298, 1305, 1370, 1698, 3118, 3159,
+    4151,
+];
+
+/// A MyISAM or Aria table is damaged, as a server that crashed leaves it: some servers repair it when it is next used, others wait for a person.
+const DAMAGED: &[u16] = &[126, 127, 144, 145, 1034, 1035, 1194, 1195];
 
 /// Maps a driver error; `attempt` says what was tried, e.g. `read the columns of homeshop.tb_cust`.
 #[must_use]
@@ -71,6 +76,9 @@ pub fn server_error(code: u16, message: &str, attempt: &str) -> Error {
             Some(grant) => error.with_hint(grant),
             None => error,
         },
+        code if DAMAGED.contains(&code) => error.with_hint(
+            "run REPAIR TABLE on it, or restart the server with myisam_recover_options=BACKUP,FORCE; strangler goes on by itself",
+        ),
         1045 | 1698 => error.with_hint("check the user, the password and the host part of the account"),
         1130 => error.with_hint("create the account for the host that this program connects from"),
         1969 | 3024 => error.with_hint("the statement passed its time limit; use smaller chunks or a longer statement timeout"),
@@ -112,6 +120,7 @@ fn class_of(code: u16) -> Class {
         1044 | 1045 | 1095 | 1130 | 1142 | 1143 | 1227 | 1370 | 1401 | 1410 | 1698 | 3118 | 4151 => Class::Privilege,
         // deadlock, lock wait, metadata lock, definition changed, statement time limit, snapshot too old
         1205 | 1213 | 1412 | 1614 | 1969 | 3024 | 3572 => Class::Retry,
+        code if DAMAGED.contains(&code) => Class::Retry,
         1049 | 1298 => Class::Mapping,
         _ => Class::Person,
     }
