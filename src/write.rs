@@ -1,5 +1,6 @@
 //! What a target receives: keyed upserts and deletes, one set per epoch and mapping.
 
+use crate::error::Result;
 use crate::value::Row;
 
 /// The writes of one mapping for one epoch; at most one write per key and table.
@@ -32,4 +33,19 @@ impl WriteBatch {
     pub fn row_count(&self) -> usize {
         self.tables.iter().map(|table| table.deletes.len() + table.upserts.len()).sum()
     }
+}
+
+/// The writes of one mapping that do not fit in memory together: parts of one table each, read one by one and as often as needed.
+///
+/// A key is upserted in one part at most. It may be deleted in another, whatever their order: the row moved, so deletes of all parts
+/// come before all upserts.
+pub trait WriteParts: Send + Sync {
+    /// Per part, the index of its target table in the mapping.
+    fn tables(&self) -> &[u32];
+
+    /// The part at an index of [`WriteParts::tables`].
+    ///
+    /// # Errors
+    /// The part cannot be read.
+    fn part(&self, index: usize) -> Result<TableWrites>;
 }

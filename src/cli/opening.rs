@@ -164,7 +164,7 @@ pub fn begin(store: &dyn Store, source: &str, catalog: SourceCatalog, plan: &Pla
         mappings: super::project::fingerprints(plan),
         start: start.clone(),
     };
-    let progress = Progress { stage: Stage::Snapshot, applied: start, committed_at_us: 0 };
+    let progress = Progress { stage: Stage::Snapshot, applied: start, committed_at_us: 0, partial: None };
     store.commit(vec![meta::put_identity(&identity)?, meta::put_progress(&progress)?], Durability::Synced)?;
     Ok(identity)
 }

@@ -17,8 +17,12 @@ pub enum Space {
     Emitted(NodeId),
     /// What a target table held when it was taken over: output key -> fingerprint. Emptied by the one difference.
     Scratch(NodeId),
+    /// Anchors that must be derived again: branch, anchor key -> empty. More than need it do no harm.
+    Dirty(NodeId),
     /// Writes waiting for the target: sequence (big-endian) -> encoded batch and frontier.
     Outbox(MappingId),
+    /// Parts of outbox entries that are too large for one record: sequence, part, kind -> encoded writes or emitted entries.
+    OutboxPart(MappingId),
     /// Catalogue, positions, phases, chunk records, sequences.
     Meta,
 }

@@ -46,6 +46,18 @@ pub(crate) enum Write {
     Delete,
 }
 
+impl Write {
+    fn size_bytes(&self) -> usize {
+        match self {
+            Self::Upsert(row) => row.iter().map(Value::size_bytes).sum(),
+            Self::Delete => 0,
+        }
+    }
+}
+
+/// What a collected write costs beside its key and row: nodes of the map, and the mutation of its fingerprint.
+const BYTES_PER_WRITE: usize = 256;
+
 impl<'a> Part<'a> {
     /// The stored table of the anchor.
     pub(crate) fn anchor_table(&self) -> Result<TableId> {
@@ -55,7 +67,7 @@ impl<'a> Part<'a> {
     }
 
     /// Where the emissions of an anchor are kept.
-    fn prefix(&self, anchor: &[u8]) -> Vec<u8> {
+    pub(crate) fn prefix(&self, anchor: &[u8]) -> Vec<u8> {
         let mut prefix = self.number.to_be_bytes().to_vec();
         prefix.extend_from_slice(anchor);
         prefix
@@ -154,6 +166,8 @@ impl<'a> Part<'a> {
 #[derive(Default)]
 pub(crate) struct Collected {
     writes: BTreeMap<Vec<u8>, Write>,
+    /// Approximate size in memory of everything that was added.
+    pub(crate) bytes: usize,
 }
 
 impl Collected {
@@ -164,10 +178,17 @@ impl Collected {
             (Some(Write::Upsert(_)), Write::Upsert(_)) => return false,
             (Some(Write::Upsert(_)), Write::Delete) => {}
             _ => {
+                self.bytes += BYTES_PER_WRITE + key.len() + write.size_bytes();
                 self.writes.insert(key, write);
             }
         }
         true
+    }
+
+    /// Hashes of the keys of all upserts.
+    pub(crate) fn upserted(&self) -> impl Iterator<Item = u128> {
+        let upserts = self.writes.iter().filter(|(_, write)| matches!(write, Write::Upsert(_)));
+        upserts.map(|(key, _)| xxhash_rust::xxh3::xxh3_128(key))
     }
 
     /// The writes in key order.

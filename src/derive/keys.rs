@@ -59,8 +59,7 @@ impl Keys {
 
     /// Positions in runs of `count_max` keys.
     pub(crate) fn slices(&self, count_max: usize) -> Vec<std::ops::Range<usize>> {
-        let count_max = count_max.max(1);
-        (0..self.len()).step_by(count_max).map(|start| start..(start + count_max).min(self.len())).collect()
+        runs(0..self.len(), count_max)
     }
 
     /// The keys at some positions, each on its own.
@@ -72,6 +71,12 @@ impl Keys {
         let start = position.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
         self.ends.get(position).and_then(|end| self.bytes.get(start..*end)).unwrap_or_default()
     }
+}
+
+/// A range of positions in runs of `count_max`.
+pub(crate) fn runs(positions: std::ops::Range<usize>, count_max: usize) -> Vec<std::ops::Range<usize>> {
+    let (count_max, end) = (count_max.max(1), positions.end);
+    positions.step_by(count_max).map(|start| start..(start + count_max).min(end)).collect()
 }
 
 #[cfg(test)]

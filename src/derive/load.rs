@@ -36,7 +36,7 @@ pub fn load(
     };
     let mut loaded = Loaded { next, anchors: anchors.len() as u64, ..Loaded::default() };
     let mut keys = BTreeSet::new();
-    for derived in derive_all(&view, part, &anchors, |derived| Ok(Some(derived)))? {
+    for derived in derive_all(&view, part, &anchors, 0..anchors.len(), |derived| Ok(Some(derived)))? {
         loaded.mutations.extend(part.emissions(&derived));
         for (key, (_, row)) in derived.rows {
             if !keys.insert(key) {

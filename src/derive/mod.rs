@@ -10,6 +10,7 @@
 //! uses exactly those tuples.
 
 mod arrangements;
+mod dirty;
 mod emit;
 mod group;
 mod keys;
@@ -26,10 +27,13 @@ mod tests;
 
 pub use arrangements::{Arrangements, Mutation, Space, Visit};
 pub use load::load;
-pub use step::{ingest, replay, step};
+pub use dirty::{Marked, derive_dirty, mark};
+pub use step::{ingest, replay, step, step_in_parts};
 
+use crate::error::Result;
+use crate::plan::MappingId;
 use crate::value::Row;
-use crate::write::WriteBatch;
+use crate::write::{TableWrites, WriteBatch};
 
 /// What one epoch changes.
 #[derive(Debug, Clone, Default)]
@@ -41,6 +45,20 @@ pub struct Step {
     /// How many anchors were derived.
     pub derived: u64,
 }
+
+/// Writes of one target table that are too many to be held until the end of their epoch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepPart {
+    /// The mapping.
+    pub mapping: MappingId,
+    /// The writes.
+    pub writes: TableWrites,
+    /// Emitted entries that belong to them: they must not be seen before the epoch is committed.
+    pub fingerprints: Vec<Mutation>,
+}
+
+/// Takes the parts of an epoch.
+pub type Sink<'s> = &'s mut dyn FnMut(StepPart) -> Result<()>;
 
 /// A part of a first load of one branch.
 #[derive(Debug, Clone, Default)]

@@ -6,12 +6,12 @@ use rayon::prelude::*;
 
 use crate::change::{Change, Chunk};
 use crate::derive::emit::{Collected, Derived, Part};
-use crate::derive::keys::Keys;
+use crate::derive::keys::{Keys, runs};
 use crate::derive::net::{Mode, Net, RowChange, net, stage};
 use crate::derive::stored::{Stored, base_key, decode_base, table};
 use crate::derive::view::{Reader, View};
 use crate::derive::walk::affected;
-use crate::derive::{Arrangements, Mutation, Space, Step};
+use crate::derive::{Arrangements, Mutation, Sink, Space, Step, StepPart};
 use crate::error::{Error, Result, ResultExt};
 use crate::plan::{MappingId, NodeId, Plan};
 use crate::write::WriteBatch;
@@ -20,53 +20,130 @@ use crate::write::WriteBatch;
 /// many anchors share.
 const ANCHORS_PER_SLICE: std::ops::RangeInclusive<usize> = 64..=1024;
 
-/// One live epoch: changes in, state mutations and target writes out.
+/// Anchors whose differences are held at once, before they are collected.
+const ANCHORS_PER_WINDOW: usize = 4_096;
+
+/// One live epoch whose writes fit in memory: changes in, state mutations and target writes out.
 ///
 /// # Errors
-/// [`crate::error::Class::Person`] if the events contradict the stored rows, a value does not fit its target column, or the data breaks a proof.
+/// As [`step_in_parts`].
 pub fn step(plan: &Plan, store: &dyn Arrangements, changes: &[Change]) -> Result<Step> {
+    step_in_parts(plan, store, changes, usize::MAX, &mut |_| Err(Error::bug("an unbounded step gave a part")))
+}
+
+/// One live epoch: changes in, state mutations and target writes out. Writes of a target table beyond `part_bytes_max` bytes go to `sink`
+/// in parts, with the fingerprints that belong to them; what is left of them is in the answer.
+///
+/// # Errors
+/// [`crate::error::Class::Person`] if the events contradict the stored rows, a value does not fit its target column, or the data breaks a
+/// proof; whatever `sink` fails with. After an error the parts that were given count for nothing.
+pub fn step_in_parts(
+    plan: &Plan,
+    store: &dyn Arrangements,
+    changes: &[Change],
+    part_bytes_max: usize,
+    sink: Sink<'_>,
+) -> Result<Step> {
     let mut view = View::new(plan, store);
     let net = net(&mut view, changes, Mode::Live)?;
-    let mut derived = 0;
-    let mut emitted = Vec::new();
-    let mut writes: Vec<WriteBatch> = plan.mappings.iter().map(|_| WriteBatch::default()).collect();
-    for (mapping, batch) in plan.mappings.iter().zip(&mut writes) {
-        for (position, id) in mapping.nodes.iter().enumerate() {
-            let mut collected = Collected::default();
-            for part in parts(plan, *id)? {
-                derived += part_step(&view, part, &net, &mut emitted, &mut collected)?;
-            }
-            let table = collected.finish(u32::try_from(position).unwrap_or(u32::MAX))?;
-            if !table.deletes.is_empty() || !table.upserts.is_empty() {
-                batch.tables.push(table);
-            }
+    let mut emission = Emission::new(plan, part_bytes_max, sink);
+    for (mapping, table, id) in target_tables(plan) {
+        for part in parts(plan, id)? {
+            let anchors = affected(&view, part.branch, &net)?;
+            emission.derive(&view, part, &anchors, (mapping, table))?;
         }
+        emission.finish_table(id, (mapping, table))?;
     }
+    let mut step = emission.step;
     let mut mutations = view.into_mutations();
-    mutations.extend(emitted);
-    Ok(Step { mutations, writes, derived })
+    mutations.append(&mut step.mutations);
+    Ok(Step { mutations, ..step })
 }
 
-fn part_step(view: &View<'_>, part: Part<'_>, net: &Net, emitted: &mut Vec<Mutation>, collected: &mut Collected) -> Result<u64> {
-    let anchors = affected(view, part.branch, net)?;
-    for difference in derive_all(view, part, &anchors, |derived| part.difference(view, derived))? {
-        let (mutations, writes) = difference;
-        emitted.extend(mutations);
-        for (key, write) in writes {
-            if !collected.add(key, write) {
-                return Err(part.two_rows());
+/// Every target table: its mapping, its index in it, its node.
+pub(crate) fn target_tables(plan: &Plan) -> impl Iterator<Item = (MappingId, u32, NodeId)> {
+    (0_u32..).zip(&plan.mappings).flat_map(|(mapping, definition)| {
+        (0_u32..).zip(&definition.nodes).map(move |(table, node)| (MappingId(mapping), table, *node))
+    })
+}
+
+/// The differences of an epoch while they are found, table by table.
+pub(crate) struct Emission<'s> {
+    plan: &'s Plan,
+    part_bytes_max: usize,
+    sink: Sink<'s>,
+    collected: Collected,
+    /// Mutations of fingerprints that belong to `collected`.
+    fingerprints: Vec<Mutation>,
+    /// Hashes of the keys upserted by parts of this table; two of one key in different parts show only here.
+    upserted: Vec<u128>,
+    /// What is held for the caller.
+    pub(crate) step: Step,
+}
+
+impl<'s> Emission<'s> {
+    pub(crate) fn new(plan: &'s Plan, part_bytes_max: usize, sink: Sink<'s>) -> Self {
+        let writes = plan.mappings.iter().map(|_| WriteBatch::default()).collect();
+        let step = Step { writes, ..Step::default() };
+        Self { plan, part_bytes_max, sink, collected: Collected::default(), fingerprints: vec![], upserted: vec![], step }
+    }
+
+    /// Derives anchors and collects what differs from their last emission.
+    pub(crate) fn derive(&mut self, view: &View<'_>, part: Part<'_>, anchors: &Keys, at: (MappingId, u32)) -> Result<()> {
+        for window in anchors.slices(ANCHORS_PER_WINDOW) {
+            for (mutations, writes) in derive_all(view, part, anchors, window, |derived| part.difference(view, derived))? {
+                self.fingerprints.extend(mutations);
+                for (key, write) in writes {
+                    if !self.collected.add(key, write) {
+                        return Err(part.two_rows());
+                    }
+                }
+            }
+            if self.collected.bytes > self.part_bytes_max {
+                self.give_part(at)?;
             }
         }
+        self.step.derived += anchors.len() as u64;
+        Ok(())
     }
-    Ok(anchors.len() as u64)
+
+    fn give_part(&mut self, (mapping, table): (MappingId, u32)) -> Result<()> {
+        let collected = std::mem::take(&mut self.collected);
+        self.upserted.extend(collected.upserted());
+        let fingerprints = std::mem::take(&mut self.fingerprints);
+        (self.sink)(StepPart { mapping, writes: collected.finish(table)?, fingerprints })
+    }
+
+    /// Ends a table: what is left stays with the caller.
+    pub(crate) fn finish_table(&mut self, id: NodeId, (mapping, table): (MappingId, u32)) -> Result<()> {
+        let collected = std::mem::take(&mut self.collected);
+        if !self.upserted.is_empty() {
+            self.upserted.extend(collected.upserted());
+            self.upserted.sort_unstable();
+            let is_twice = self.upserted.iter().zip(self.upserted.iter().skip(1)).any(|(left, right)| left == right);
+            self.upserted = Vec::new();
+            if is_twice {
+                let part = parts(self.plan, id)?.into_iter().next();
+                return Err(part.map_or_else(|| Error::bug("a target table has no branch"), |part| part.two_rows()));
+            }
+        }
+        self.step.mutations.append(&mut self.fingerprints);
+        let writes = collected.finish(table)?;
+        let batch = self.step.writes.get_mut(mapping.0 as usize).ok_or_else(|| Error::bug("a mapping is not in the plan"))?;
+        if !writes.deletes.is_empty() || !writes.upserts.is_empty() {
+            batch.tables.push(writes);
+        }
+        Ok(())
+    }
 }
 
-/// Derives anchors in parallel and gives what `keep` keeps of each, in their order. The derived rows, and the stored rows they were derived
+/// Derives the anchors at `positions` in parallel and gives what `keep` keeps of each, in their order. The derived rows, and the stored rows they were derived
 /// from, live no longer than their slice of anchors.
 pub(crate) fn derive_all<T: Send>(
     view: &View<'_>,
     part: Part<'_>,
     anchors: &Keys,
+    positions: std::ops::Range<usize>,
     keep: impl Fn(Derived) -> Result<Option<T>> + Sync,
 ) -> Result<Vec<T>> {
     let derive = |slice| {
@@ -82,8 +159,8 @@ pub(crate) fn derive_all<T: Send>(
         Ok(kept)
     };
     let per_slice =
-        (anchors.len() / (2 * rayon::current_num_threads())).clamp(*ANCHORS_PER_SLICE.start(), *ANCHORS_PER_SLICE.end());
-    let kept = anchors.slices(per_slice).into_par_iter().map(derive).collect::<Result<Vec<Vec<T>>>>()?;
+        (positions.len() / (2 * rayon::current_num_threads())).clamp(*ANCHORS_PER_SLICE.start(), *ANCHORS_PER_SLICE.end());
+    let kept = runs(positions, per_slice).into_par_iter().map(derive).collect::<Result<Vec<Vec<T>>>>()?;
     Ok(kept.into_iter().flatten().collect())
 }
 

@@ -27,6 +27,11 @@ impl<'a> View<'a> {
         Self { plan, store, overlay: BTreeMap::new() }
     }
 
+    /// The store without the epoch's own changes.
+    pub(crate) fn stored(&self) -> &'a dyn Arrangements {
+        self.store
+    }
+
     /// Puts a mutation over what is there.
     pub(crate) fn put(&mut self, space: Space, key: Vec<u8>, value: Option<Vec<u8>>) {
         self.overlay.entry(space).or_default().insert(key, value);

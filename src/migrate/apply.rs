@@ -3,6 +3,7 @@
 //! The applier reads what is durable and nothing else, so a crash, a restart and the ordinary case are one path. What the target has is
 //! told by its own checkpoint row: after any doubt it is read back.
 
+use std::future::Future;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -12,9 +13,18 @@ use super::run::{Engine, Owned};
 use crate::error::Result;
 use crate::source::Source;
 use crate::state::outbox::{self, Pending};
+use crate::state::parts::{self, Parts};
 use crate::state::{Durability, meta};
 use crate::target::{Advance, Target};
-use crate::write::WriteBatch;
+use crate::write::{WriteBatch, WriteParts};
+
+/// What one target transaction writes.
+pub(super) enum Writes<'w> {
+    /// Held in memory.
+    Whole(WriteBatch),
+    /// Read part by part.
+    Parts(&'w dyn WriteParts),
+}
 
 /// How long the applier sleeps when nobody wakes it.
 const IDLE: Duration = Duration::from_millis(50);
@@ -43,7 +53,7 @@ impl<S: Source, T: Target> Engine<S, T> {
                 next.frontier = self.frontier(&progress.applied);
                 next.source_committed_at_us = progress.committed_at_us;
                 let advance = Advance { expected_sequence: next.sequence, next };
-                self.apply_until_landed(&mut mapping, advance, WriteBatch::default()).await?;
+                self.apply_until_landed(&mut mapping, advance, Writes::Whole(WriteBatch::default())).await?;
                 advanced = Instant::now();
             } else if stopping {
                 return Ok(());
@@ -66,10 +76,22 @@ impl<S: Source, T: Target> Engine<S, T> {
         next.frontier = self.frontier(&last.1.position);
         next.source_committed_at_us = last.1.committed_at_us;
         let advance = Advance { expected_sequence: first, next };
-        let row_count: u64 = entries.iter().map(|entry| entry.writes.row_count() as u64).sum();
-        let writes = merge(entries.into_iter().map(|entry| entry.writes).collect(), &self.tables_of(mapping.id)?);
-        self.apply_until_landed(mapping, advance, writes).await?;
-        let removed = (first + 1..=last.0).map(|sequence| outbox::remove(mapping.id, sequence)).collect();
+        let mut row_count: u64 = entries.iter().map(|entry| entry.writes.row_count() as u64).sum();
+        let mut removed: Vec<_> = (first + 1..=last.0).map(|sequence| outbox::remove(mapping.id, sequence)).collect();
+        let mut bytes = bytes;
+        match entries.first() {
+            Some(entry) if !entry.parts.is_empty() => {
+                let parts = Parts::new(&*self.store, mapping.id, entry.sequence, &entry.parts);
+                self.apply_until_landed(mapping, advance, Writes::Parts(&parts)).await?;
+                removed.extend(parts::remove(mapping.id, entry.sequence, entry.parts.len()));
+                bytes += entry.parts.iter().map(|part| part.bytes).sum::<u64>();
+                row_count = entry.parts.iter().map(|part| part.row_count).sum();
+            }
+            _ => {
+                let writes = merge(entries.into_iter().map(|entry| entry.writes).collect(), &self.tables_of(mapping.id)?);
+                self.apply_until_landed(mapping, advance, Writes::Whole(writes)).await?;
+            }
+        }
         self.store.commit(removed, Durability::Buffered)?;
         let left = self.outbox_bytes.fetch_sub(bytes, Ordering::Relaxed).saturating_sub(bytes);
         self.board.update(|status| {
@@ -79,22 +101,38 @@ impl<S: Source, T: Target> Engine<S, T> {
         Ok(())
     }
 
-    /// Applies one batch, trying again through passing faults; a lost answer is settled by reading the checkpoint back.
-    pub(super) async fn apply_until_landed(&self, mapping: &mut Owned, advance: Advance, writes: WriteBatch) -> Result<()> {
+    /// Applies one write, trying again through passing faults; a lost answer is settled by reading the checkpoint back.
+    pub(super) async fn apply_until_landed(&self, mapping: &mut Owned, advance: Advance, writes: Writes<'_>) -> Result<()> {
         let tables = self.tables_of(mapping.id)?;
-        let batch = [(advance, tables.as_slice(), writes)];
-        let [(advance, _, _)] = &batch;
-        let mut retry = Retry::new(self.options.retry_for);
         let target = self.target(mapping.id)?;
-        while let Err(error) = target.apply(&batch).await {
+        match writes {
+            Writes::Whole(batch) => {
+                let batch = [(advance.clone(), tables.as_slice(), batch)];
+                self.until_landed(mapping, &advance, || target.apply(&batch)).await?;
+            }
+            Writes::Parts(parts) => {
+                self.until_landed(mapping, &advance, || target.apply_parts(&advance, &tables, parts)).await?;
+            }
+        }
+        mapping.checkpoint = advance.next;
+        self.show_checkpoint(mapping);
+        Ok(())
+    }
+
+    async fn until_landed<F: Future<Output = Result<()>>>(
+        &self,
+        mapping: &Owned,
+        advance: &Advance,
+        apply: impl Fn() -> F,
+    ) -> Result<()> {
+        let mut retry = Retry::new(self.options.retry_for);
+        while let Err(error) = apply().await {
             retry.failed(error, &self.board).await?;
             if self.has_landed(mapping, advance).await? {
                 break;
             }
         }
         retry.succeeded(&self.board);
-        mapping.checkpoint = advance.next.clone();
-        self.show_checkpoint(mapping);
         Ok(())
     }
 

@@ -166,7 +166,7 @@ impl<S: Source, T: Target> Engine<S, T> {
                 changes.extend(transaction.changes.into_iter().filter(|change| !covered(&bags, change, &position, id)));
             }
             let Some((position, committed_at_us)) = last else { break };
-            progress = Progress { stage: Stage::CatchUp, applied: position, committed_at_us };
+            progress = Progress { stage: Stage::CatchUp, applied: position, committed_at_us, partial: None };
             self.replay_batch(changes, progress.clone()).await?;
         }
         // An idle source may not have moved since the start; the start itself is then the state's position.

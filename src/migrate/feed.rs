@@ -28,8 +28,6 @@ const SYNC_BYTES: u64 = 1 << 20;
 pub struct Fed {
     /// The event.
     pub event: SourceEvent,
-    /// Its approximate size.
-    pub bytes: usize,
     _room: OwnedSemaphorePermit,
 }
 
@@ -137,7 +135,7 @@ impl<S: Source> Pump<S> {
             let room = Arc::clone(&self.room).acquire_many_owned(share).await;
             let room = room.map_err(|error| Error::bug("the byte bound of the feed is closed").because(error))?;
             let position = position_of(&event).clone();
-            if self.sender.send(Fed { event, bytes, _room: room }).await.is_err() {
+            if self.sender.send(Fed { event, _room: room }).await.is_err() {
                 return Ok(());
             }
             self.position = position;

@@ -6,16 +6,19 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::apply::Writes;
 use super::backfill::blocking;
 use super::board::LoadStatus;
+use super::reconcile::DIFFERENCE;
 use super::retry::Retry;
 use super::run::{Engine, Owned};
 use super::start::is_reconciling;
-use crate::derive::{self, Loaded};
+use crate::derive::{self, Loaded, Space};
 use crate::error::{Class, Error, Result};
 use crate::plan::NodeId;
 use crate::source::Source;
 use crate::state::Durability;
+use crate::state::parts::Parts;
 use crate::state::meta::{self, Stage};
 use crate::target::{Advance, Checkpoint, Phase, Target};
 use crate::write::WriteBatch;
@@ -37,10 +40,12 @@ impl<S: Source, T: Target> Engine<S, T> {
         for mapping in owned.iter_mut() {
             if is_reconciling(&mapping.checkpoint) {
                 let difference = self.difference(mapping).await?;
-                self.go_live(mapping, difference).await?;
+                let parts = Parts::new(&*self.store, mapping.id, DIFFERENCE, &difference);
+                self.go_live(mapping, Writes::Parts(&parts)).await?;
+                self.store.clear(Space::OutboxPart(mapping.id))?;
             } else if mapping.checkpoint.phase == Phase::Loading {
                 self.load_mapping(mapping).await?;
-                self.go_live(mapping, WriteBatch::default()).await?;
+                self.go_live(mapping, Writes::Whole(WriteBatch::default())).await?;
             }
         }
         let mut mutations = Vec::new();
@@ -154,7 +159,7 @@ impl<S: Source, T: Target> Engine<S, T> {
     }
 
     /// Makes a mapping live: from this commit on, every state a reader sees is a prefix of the source.
-    pub(super) async fn go_live(&self, mapping: &mut Owned, writes: WriteBatch) -> Result<()> {
+    pub(super) async fn go_live(&self, mapping: &mut Owned, writes: Writes<'_>) -> Result<()> {
         let progress = self.progress()?;
         let mut next = mapping.checkpoint.clone();
         next.sequence += 1;

@@ -6,7 +6,8 @@
 pub mod apply;
 pub mod backfill;
 pub mod board;
-pub mod feed;
+pub mod epoch;
+mod feed;
 pub mod load;
 pub mod merge;
 pub mod options;

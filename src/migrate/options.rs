@@ -14,6 +14,12 @@ pub struct EngineOptions {
     pub connections: usize,
     /// Bytes of source changes derived in one epoch.
     pub epoch_bytes_max: usize,
+    /// Bytes of a transaction from which on it is taken in slice by slice.
+    pub slice_bytes_max: usize,
+    /// Row changes of one slice.
+    pub slice_rows_max: usize,
+    /// Bytes of derived rows from which on the writes of an epoch go to the outbox in parts.
+    pub part_bytes_max: usize,
     /// Bytes of source changes between the stream and the epochs.
     pub queue_bytes_max: usize,
     /// Bytes of outbox entries that one target transaction may merge.
@@ -52,6 +58,9 @@ impl Default for EngineOptions {
             chunk_rows_max: 10_000,
             connections: 4,
             epoch_bytes_max: 4 << 20,
+            slice_bytes_max: 8 << 20,
+            slice_rows_max: 10_000,
+            part_bytes_max: 8 << 20,
             queue_bytes_max: 16 << 20,
             apply_bytes_max: 8 << 20,
             outbox_bytes_max: 8 << 30,

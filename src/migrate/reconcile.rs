@@ -1,29 +1,34 @@
 //! Reconcile: tables that already hold rows become right by one difference in one transaction.
 //!
 //! A rebuild after lost state and the adoption of a filled table are the same: what the target holds is noted as fingerprints by output
-//! key, every row is derived once, and what is missing, different or too much becomes one write batch, deletes included.
+//! key, every row is derived once, and what is missing, different or too much waits in parts on disk and is applied in one transaction,
+//! deletes included.
 
 use super::backfill::blocking;
 use super::run::{Engine, Owned};
 use super::touched::key_of;
-use crate::derive::{self, Mutation, Space};
-use crate::error::{Class, Error, Result};
-use crate::plan::NodeId;
+use crate::derive::{self, Mutation, Space, StepPart};
+use crate::error::{Error, Result};
+use crate::plan::{MappingId, NodeId};
 use crate::source::Source;
 use crate::state::Durability;
+use crate::state::parts::{self, PartRecord};
 use crate::target::Target;
 use crate::value::{Row, row};
-use crate::write::{TableWrites, WriteBatch};
+use crate::write::TableWrites;
 
 /// Rows read from the target at once.
 const PAGE_ROWS: u32 = 5_000;
-/// Rows of the one difference; it is held in memory and applied in one transaction.
-const DIFFERENCE_ROWS_MAX: usize = 1_000_000;
+/// Rows of the target that are deleted in one part of the difference.
+const SURPLUS_ROWS: usize = 20_000;
+/// The sequence under which the parts of the difference wait: that of an entry which is never written, so that a start which finds them
+/// drops them.
+pub(super) const DIFFERENCE: u64 = u64::MAX;
 
 /// A part of the derived rows, compared.
 struct Slice {
     next: Option<Vec<u8>>,
-    upserts: Vec<Row>,
+    part: Option<PartRecord>,
     row_count: u64,
     anchor_count: u64,
 }
@@ -35,17 +40,17 @@ fn encoded(values: &[crate::value::Value]) -> Vec<u8> {
 }
 
 impl<S: Source, T: Target> Engine<S, T> {
-    /// What turns the tables of a mapping into the rows of the state as it stands.
-    pub(super) async fn difference(&self, mapping: &Owned) -> Result<WriteBatch> {
-        let mut tables = Vec::new();
+    /// What turns the tables of a mapping into the rows of the state as it stands, written to the outbox in parts.
+    pub(super) async fn difference(&self, mapping: &Owned) -> Result<Vec<PartRecord>> {
+        self.store.clear(Space::OutboxPart(mapping.id))?;
+        let mut parts = Vec::new();
         for (index, node) in self.mapping(mapping.id)?.nodes.iter().enumerate() {
             self.note_target(mapping, *node).await?;
-            let mut writes = TableWrites { table: u32::try_from(index).unwrap_or(u32::MAX), ..TableWrites::default() };
-            self.compare_derived(mapping, index, *node, &mut writes).await?;
-            self.add_surplus(*node, &mut writes).await?;
-            tables.push(writes);
+            self.compare_derived(mapping, index, *node, &mut parts).await?;
+            self.add_surplus(mapping, index, *node, &mut parts)?;
         }
-        Ok(WriteBatch { tables })
+        self.store.sync()?;
+        Ok(parts)
     }
 
     /// Notes what the target table holds.
@@ -68,18 +73,17 @@ impl<S: Source, T: Target> Engine<S, T> {
     }
 
     /// Derives every row; rows that the target has equal are struck from the note, others are upserts.
-    async fn compare_derived(&self, mapping: &Owned, table: usize, node: NodeId, writes: &mut TableWrites) -> Result<()> {
+    async fn compare_derived(&self, mapping: &Owned, table: usize, node: NodeId, parts: &mut Vec<PartRecord>) -> Result<()> {
         for branch in 0..self.node_plan(node)?.branches.len() {
             let mut after = None;
             loop {
-                let (engine, from) = (self.clone(), after.clone());
-                let slice = blocking(move || engine.compare_slice(node, branch, from)).await?;
+                let (engine, from, id, number) = (self.clone(), after.clone(), mapping.id, parts.len());
+                let slice = blocking(move || engine.compare_slice((id, table, node), branch, from, number)).await?;
                 self.show_load(mapping, table, |load| {
                     load.row_count += slice.row_count;
                     load.anchor_count += slice.anchor_count;
                 });
-                writes.upserts.extend(slice.upserts);
-                bounded(writes)?;
+                parts.extend(slice.part);
                 match slice.next {
                     Some(next) => after = Some(next),
                     None => break,
@@ -90,7 +94,13 @@ impl<S: Source, T: Target> Engine<S, T> {
         Ok(())
     }
 
-    fn compare_slice(&self, node: NodeId, branch: usize, after: Option<Vec<u8>>) -> Result<Slice> {
+    fn compare_slice(
+        &self,
+        (mapping, position, node): (MappingId, usize, NodeId),
+        branch: usize,
+        after: Option<Vec<u8>>,
+        number: usize,
+    ) -> Result<Slice> {
         let loaded = derive::load(&self.plan, &*self.store, node, branch, after.as_deref(), self.options.load_anchors_max)?;
         let table = &self.node_plan(node)?.table;
         let (row_count, anchor_count) = (loaded.rows.len() as u64, loaded.anchors);
@@ -104,25 +114,47 @@ impl<S: Source, T: Target> Engine<S, T> {
             }
             mutations.push(Mutation { space: Space::Scratch(node), key, value: None });
         }
+        let mut part = None;
+        if !upserts.is_empty() {
+            let (waiting, record) = self.difference_part(mapping, position, number, vec![], upserts)?;
+            mutations.extend(waiting);
+            part = Some(record);
+        }
         self.store.commit(mutations, Durability::Synced)?;
-        Ok(Slice { next: loaded.next, upserts, row_count, anchor_count })
+        Ok(Slice { next: loaded.next, part, row_count, anchor_count })
     }
 
     /// What is left in the note is in the target only.
-    async fn add_surplus(&self, node: NodeId, writes: &mut TableWrites) -> Result<()> {
-        self.store.scan(Space::Scratch(node), &[], None, &mut |key, _| {
-            writes.deletes.push(row::decode(key)?);
-            bounded(writes)?;
-            Ok(true)
-        })?;
-        self.store.clear(Space::Scratch(node))
+    fn add_surplus(&self, mapping: &Owned, position: usize, node: NodeId, parts: &mut Vec<PartRecord>) -> Result<()> {
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let (mut keys, mut last) = (Vec::new(), None);
+            self.store.scan(Space::Scratch(node), &[], after.as_deref(), &mut |key, _| {
+                keys.push(row::decode(key)?);
+                last = Some(key.to_vec());
+                Ok(keys.len() < SURPLUS_ROWS)
+            })?;
+            after = last;
+            if keys.is_empty() {
+                return self.store.clear(Space::Scratch(node));
+            }
+            let (mutations, record) = self.difference_part(mapping.id, position, parts.len(), keys, vec![])?;
+            self.store.commit(mutations, Durability::Buffered)?;
+            parts.push(record);
+        }
     }
-}
 
-fn bounded(writes: &TableWrites) -> Result<()> {
-    if writes.deletes.len() + writes.upserts.len() <= DIFFERENCE_ROWS_MAX {
-        return Ok(());
+    fn difference_part(
+        &self,
+        mapping: MappingId,
+        position: usize,
+        number: usize,
+        deletes: Vec<Row>,
+        upserts: Vec<Row>,
+    ) -> Result<(Vec<Mutation>, PartRecord)> {
+        let many = |_| Error::bug("a difference has too many parts");
+        let writes = TableWrites { table: u32::try_from(position).map_err(many)?, deletes, upserts };
+        let part = StepPart { mapping, writes, fingerprints: vec![] };
+        parts::put(DIFFERENCE, u32::try_from(number).map_err(many)?, &part)
     }
-    let message = format!("the target differs in more than {DIFFERENCE_ROWS_MAX} rows, the bound of one difference");
-    Err(Error::new(Class::Person, message).with_hint("empty the target tables, `strangler reset --execute`, then run again"))
 }

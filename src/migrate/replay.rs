@@ -4,53 +4,20 @@
 //! mapped tables stops at its position after everything before it was applied.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::backfill::blocking;
+use super::epoch::Epoch;
 use super::feed::Feed;
 use super::run::{Ended, Engine, Owned};
 use super::schema_change;
-use super::touched::{key_hash, key_of};
-use crate::change::{Change, SchemaChange, SourceEvent};
-use crate::derive;
 use crate::error::{Class, Error, Result};
 use crate::position::Position;
 use crate::source::Source;
-use crate::state::Durability;
-use crate::state::meta::{self, Progress, Stage};
-use crate::state::outbox::{self, Entry, Mark};
 use crate::state::spool::{SpoolReader, position_of};
 use crate::target::Target;
-
-/// The source transactions of one step.
-#[derive(Default)]
-struct Epoch {
-    changes: Vec<Change>,
-    end: Option<(Position, i64)>,
-    transactions: u64,
-    bytes: usize,
-    schema_change: Option<SchemaChange>,
-}
-
-impl Epoch {
-    fn take(&mut self, event: SourceEvent) {
-        let committed_at_us = self.end.as_ref().map_or(0, |(_, at)| *at);
-        let position = position_of(&event).clone();
-        match event {
-            SourceEvent::Transaction(transaction) => {
-                self.bytes += transaction.bytes;
-                self.transactions += u64::from(!transaction.changes.is_empty());
-                self.end = Some((position, transaction.committed_at_us));
-                self.changes.extend(transaction.changes);
-            }
-            SourceEvent::Heartbeat { .. } => self.end = Some((position, committed_at_us)),
-            SourceEvent::SchemaChange(change) => self.schema_change = Some(change),
-        }
-    }
-}
 
 impl<S: Source, T: Target> Engine<S, T> {
     /// Replays until the goal, a stop request or an error.
@@ -104,12 +71,13 @@ impl<S: Source, T: Target> Engine<S, T> {
                 () = reached(&mut contained, goal.as_ref(), self.plan.mappings.len()) => return Ok(Ended::CaughtUp),
                 fed = feed.next() => fed?,
             };
-            let mut epoch = Epoch::default();
+            let mut epoch = self.epoch()?;
             let mut next = Some(fed);
             while let Some(fed) = next {
-                epoch.take(fed.event);
-                let open = epoch.schema_change.is_none() && epoch.bytes < self.options.epoch_bytes_max;
-                next = if open { feed.ready() } else { None };
+                if let Some(full) = epoch.take(fed.event) {
+                    self.step(full).await?;
+                }
+                next = if epoch.is_open() { feed.ready() } else { None };
             }
             let end = epoch.end.as_ref().map(|(position, _)| position.clone());
             self.step(epoch).await?;
@@ -147,16 +115,17 @@ impl<S: Source, T: Target> Engine<S, T> {
             if !self.outbox_has_room().await {
                 return Ok(false);
             }
-            let mut epoch = Epoch::default();
-            while epoch.bytes < self.options.epoch_bytes_max
-                && epoch.schema_change.is_none()
+            let mut epoch = self.epoch()?;
+            while epoch.is_open()
                 && let Some(event) = reader.next()?
             {
-                if !applied.contains(position_of(&event)) {
-                    epoch.take(event);
+                if !applied.contains(position_of(&event))
+                    && let Some(full) = epoch.take(event)
+                {
+                    self.step(full).await?;
                 }
             }
-            if epoch.end.is_none() && epoch.schema_change.is_none() {
+            if epoch.is_empty() {
                 break;
             }
             self.step(epoch).await?;
@@ -169,10 +138,10 @@ impl<S: Source, T: Target> Engine<S, T> {
     /// One epoch: derive, make durable, wake the appliers.
     async fn step(&self, epoch: Epoch) -> Result<()> {
         let schema_change = epoch.schema_change.clone();
-        if let Some((position, committed_at_us)) = epoch.end.clone() {
+        if epoch.end.is_some() {
             let (changes, transactions) = (epoch.changes.len() as u64, epoch.transactions);
             let engine = Arc::new(self.clone());
-            blocking(move || engine.commit_epoch(&epoch.changes, position, committed_at_us)).await?;
+            blocking(move || engine.commit_epoch(&epoch)).await?;
             self.board.update(|status| {
                 status.change_count += changes;
                 status.transaction_count += transactions;
@@ -183,44 +152,6 @@ impl<S: Source, T: Target> Engine<S, T> {
             Some(change) => Err(schema_change::stop(&self.plan, &change)),
             None => Ok(()),
         }
-    }
-
-    fn commit_epoch(&self, changes: &[Change], position: Position, committed_at_us: i64) -> Result<()> {
-        let before = self.progress()?;
-        let committed_at_us = if committed_at_us == 0 { before.committed_at_us } else { committed_at_us };
-        let step = derive::step(&self.plan, &*self.store, changes)?;
-        let mut mutations = step.mutations;
-        let mark = Mark { position: position.clone(), committed_at_us };
-        for (id, writes) in self.mapping_ids().zip(step.writes) {
-            if writes.is_empty() {
-                continue;
-            }
-            let sequence = meta::sequence(&*self.store, id)? + 1;
-            self.note_touched(id, sequence, &writes)?;
-            let entry = outbox::put(id, &Entry { sequence, mark: mark.clone(), writes })?;
-            let bytes = entry.value.as_ref().map_or(0, Vec::len) as u64;
-            self.outbox_bytes.fetch_add(bytes, Ordering::Relaxed);
-            mutations.push(entry);
-            mutations.push(meta::put_sequence(id, sequence)?);
-        }
-        mutations.push(meta::put_progress(&Progress { stage: Stage::Live, applied: position.clone(), committed_at_us })?);
-        self.store.commit(mutations, Durability::Synced)?;
-        self.board.update(|status| status.applied = Some(position));
-        Ok(())
-    }
-
-    fn note_touched(&self, mapping: crate::plan::MappingId, sequence: u64, writes: &crate::write::WriteBatch) -> Result<()> {
-        let nodes = &self.mapping(mapping)?.nodes;
-        for table in &writes.tables {
-            let Some(node) = nodes.get(table.table as usize) else { continue };
-            let target = &self.node_plan(*node)?.table;
-            let upserted = table.upserts.iter().map(|row| key_hash(&key_of(target, row)));
-            let keys = table.deletes.iter().map(|key| key_hash(key)).chain(upserted);
-            if let Some(touched) = self.touched.get(mapping.0 as usize) {
-                touched.note(*node, sequence, keys);
-            }
-        }
-        Ok(())
     }
 
     fn feed(&self, position: Position) -> Feed {

@@ -19,7 +19,7 @@ use crate::position::{Frontier, Position};
 use crate::schema::{SourceCatalog, TargetTable};
 use crate::source::{Layouts, Source};
 use crate::state::meta::{self, Identity, Progress, Stage};
-use crate::state::outbox;
+use crate::state::{outbox, parts};
 use crate::state::{Durability, Store};
 use crate::target::{Checkpoint, Target};
 
@@ -198,6 +198,7 @@ impl<S: Source, T: Target> Engine<S, T> {
             if let Some(touched) = self.touched.get(mapping.id.0 as usize) {
                 touched.restart(last);
             }
+            parts::settle(&*self.store, mapping.id, last, mapping.checkpoint.sequence)?;
             let waiting = outbox::pending_bytes(&*self.store, mapping.id, mapping.checkpoint.sequence)?;
             self.outbox_bytes.fetch_add(waiting, Ordering::Relaxed);
             if let Some(position) = self.frontier_position(&mapping.checkpoint.frontier) {

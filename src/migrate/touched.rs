@@ -10,7 +10,7 @@ use crate::plan::NodeId;
 use crate::schema::TargetTable;
 use crate::value::{Row, Value, row};
 
-const KEYS_MAX: usize = 1_000_000;
+const KEYS_MAX: usize = 250_000;
 
 struct Inner {
     /// Sequence of the last write of a key.
@@ -89,7 +89,7 @@ mod tests {
     fn forgetting_raises_the_floor() {
         let touched = Touched::since(0);
         for sequence in 1..=11 {
-            touched.note(NodeId(0), sequence, (0..100_000).map(|key| u128::from(sequence) << 64 | key));
+            touched.note(NodeId(0), sequence, (0..25_000).map(|key| u128::from(sequence) << 64 | key));
         }
         assert!(touched.may_have_changed(NodeId(0), 42, 1));
         assert!(!touched.may_have_changed(NodeId(0), 42, 10));

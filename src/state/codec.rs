@@ -4,7 +4,9 @@
 //! length, rows are the canonical row encoding.
 
 use crate::change::{Change, Image, KeyRange, Operation, SchemaChange, SourceEvent, Transaction};
+use crate::derive::{Mutation, Space};
 use crate::error::{Class, Error, Result};
+use crate::plan::NodeId;
 use crate::schema::TableId;
 use crate::value::{Row, row};
 use crate::write::{TableWrites, WriteBatch};
@@ -222,14 +224,81 @@ fn read_image(from: &mut Reader) -> Result<Image> {
 pub fn encode_writes(batch: &WriteBatch) -> Vec<u8> {
     let mut out = Writer::default();
     out.length(batch.tables.len());
-    for writes in &batch.tables {
-        out.u32(writes.table);
-        for rows in [&writes.deletes, &writes.upserts] {
-            out.length(rows.len());
-            rows.iter().for_each(|row| out.row(row));
+    batch.tables.iter().for_each(|writes| write_table(&mut out, writes));
+    out.0
+}
+
+fn write_table(out: &mut Writer, writes: &TableWrites) {
+    out.u32(writes.table);
+    for rows in [&writes.deletes, &writes.upserts] {
+        out.length(rows.len());
+        rows.iter().for_each(|row| out.row(row));
+    }
+}
+
+fn read_table(from: &mut Reader) -> Result<TableWrites> {
+    Ok(TableWrites { table: from.u32()?, deletes: from.rows()?, upserts: from.rows()? })
+}
+
+/// The record of one table's writes.
+#[must_use]
+pub fn encode_table_writes(writes: &TableWrites) -> Vec<u8> {
+    let mut out = Writer::default();
+    write_table(&mut out, writes);
+    out.0
+}
+
+/// The writes of a record.
+///
+/// # Errors
+/// `Local` if the record is damaged.
+pub fn decode_table_writes(bytes: &[u8]) -> Result<TableWrites> {
+    let mut from = Reader(bytes);
+    let writes = read_table(&mut from)?;
+    from.end()?;
+    Ok(writes)
+}
+
+/// The record of mutations of emitted entries.
+///
+/// # Errors
+/// `Bug` for a mutation of another space.
+pub fn encode_emitted(mutations: &[Mutation]) -> Result<Vec<u8>> {
+    let mut out = Writer::default();
+    out.length(mutations.len());
+    for mutation in mutations {
+        let Space::Emitted(node) = mutation.space else {
+            return Err(Error::bug("only emitted entries wait with a part"));
+        };
+        out.u32(node.0);
+        out.bytes(&mutation.key);
+        out.byte(u8::from(mutation.value.is_some()));
+        if let Some(value) = &mutation.value {
+            out.bytes(value);
         }
     }
-    out.0
+    Ok(out.0)
+}
+
+/// The mutations of a record.
+///
+/// # Errors
+/// `Local` if the record is damaged.
+pub fn decode_emitted(bytes: &[u8]) -> Result<Vec<Mutation>> {
+    let mut from = Reader(bytes);
+    let length = from.length()?;
+    let read = |_| {
+        let (space, key) = (Space::Emitted(NodeId(from.u32()?)), from.bytes()?.to_vec());
+        let value = match from.byte()? {
+            0 => None,
+            1 => Some(from.bytes()?.to_vec()),
+            _ => return Err(damaged()),
+        };
+        Ok(Mutation { space, key, value })
+    };
+    let mutations = (0..length).map(read).collect::<Result<_>>()?;
+    from.end()?;
+    Ok(mutations)
 }
 
 /// The write batch of a record.
@@ -239,9 +308,7 @@ pub fn encode_writes(batch: &WriteBatch) -> Vec<u8> {
 pub fn decode_writes(bytes: &[u8]) -> Result<WriteBatch> {
     let mut from = Reader(bytes);
     let length = from.length()?;
-    let tables = (0..length)
-        .map(|_| Ok(TableWrites { table: from.u32()?, deletes: from.rows()?, upserts: from.rows()? }))
-        .collect::<Result<_>>()?;
+    let tables = (0..length).map(|_| read_table(&mut from)).collect::<Result<_>>()?;
     from.end()?;
     Ok(WriteBatch { tables })
 }
@@ -323,6 +390,9 @@ mod tests {
     fn writes_and_ranges_round_trip() {
         let batch = WriteBatch { tables: vec![TableWrites { table: 1, deletes: vec![row(1)], upserts: vec![row(2), row(3)] }] };
         assert_eq!(decode_writes(&encode_writes(&batch)).unwrap(), batch);
+        let emitted = [Some(vec![7; 16]), None].map(|value| Mutation { space: Space::Emitted(NodeId(3)), key: vec![1, 2], value });
+        assert_eq!(decode_emitted(&encode_emitted(&emitted).unwrap()).unwrap(), emitted);
+        assert_eq!(decode_table_writes(&encode_table_writes(&batch.tables[0])).unwrap(), batch.tables[0]);
         let ranges = vec![KeyRange { after: None, up_to: Some(row(9)) }, KeyRange { after: Some(row(9)), up_to: None }];
         assert_eq!(decode_ranges(&encode_ranges(&ranges)).unwrap(), ranges);
     }

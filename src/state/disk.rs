@@ -4,7 +4,6 @@
 //! indexes. A batch goes through the one journal: after a crash it is there whole or not at all, and a synced batch brings every
 //! batch before it. The database is locked by the process that opened it.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
@@ -21,6 +20,9 @@ pub struct DiskOptions {
     /// Size in bytes at which a tree's write buffer is flushed; there are six trees, each with up to three buffers.
     pub write_buffer_bytes: u64,
 }
+
+/// Marks the prefixes of the second kind of space in a tree; ids are small.
+const SECOND: u32 = 1 << 31;
 
 impl DiskOptions {
     /// The store's share of a memory budget: a quarter for the cache, a sixteenth per write buffer kind.
@@ -70,7 +72,9 @@ impl DiskStore {
             Space::Index(index) => (&self.index, index.0.to_be_bytes()),
             Space::Emitted(node) => (&self.emitted, node.0.to_be_bytes()),
             Space::Scratch(node) => (&self.scratch, node.0.to_be_bytes()),
+            Space::Dirty(node) => (&self.scratch, (node.0 | SECOND).to_be_bytes()),
             Space::Outbox(mapping) => (&self.outbox, mapping.0.to_be_bytes()),
+            Space::OutboxPart(mapping) => (&self.outbox, (mapping.0 | SECOND).to_be_bytes()),
             Space::Meta => (&self.meta, [0; 4]),
         }
     }
@@ -135,18 +139,19 @@ impl Arrangements for DiskStore {
 }
 
 impl Store for DiskStore {
-    fn commit(&self, mutations: Vec<Mutation>, durability: Durability) -> Result<()> {
-        // fjall gives every item of a batch the same sequence number, so a key may occur only once.
-        let mut last: BTreeMap<(Space, Vec<u8>), Option<Vec<u8>>> = BTreeMap::new();
-        for mutation in mutations {
-            last.insert((mutation.space, mutation.key), mutation.value);
-        }
+    fn commit(&self, mut mutations: Vec<Mutation>, durability: Durability) -> Result<()> {
+        // fjall gives every item of a batch the same sequence number, so a key may occur only once; the sort keeps the order of equals.
+        mutations.sort_by(|left, right| (left.space, &left.key).cmp(&(right.space, &right.key)));
         let mode = match durability {
             Durability::Buffered => PersistMode::Buffer,
             Durability::Synced => PersistMode::SyncData,
         };
         let mut batch = self.database.batch().durability(Some(mode));
-        for ((space, key), value) in last {
+        let mut mutations = mutations.into_iter().peekable();
+        while let Some(Mutation { space, key, value }) = mutations.next() {
+            if mutations.peek().is_some_and(|next| next.space == space && next.key == key) {
+                continue;
+            }
             let (tree, prefix) = self.place(space);
             match value {
                 Some(value) => batch.insert(tree, joined(prefix, &key), value),

@@ -58,6 +58,18 @@ pub struct Progress {
     pub applied: Position,
     /// Commit time of the last contained transaction, microseconds since 1970; 0 if none.
     pub committed_at_us: i64,
+    /// A transaction behind `applied` that the arrangements hold in part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partial: Option<Partial>,
+}
+
+/// A transaction too large for one batch, while it is taken in slice by slice. No target hears of it before it is whole.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Partial {
+    /// The position after it.
+    pub position: Position,
+    /// How many of its changes are in the arrangements, their anchors marked.
+    pub changes_done: usize,
 }
 
 /// A chunk that is in the state.

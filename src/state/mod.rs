@@ -10,6 +10,7 @@ pub mod disk;
 pub mod memory;
 pub mod meta;
 pub mod outbox;
+pub mod parts;
 pub mod spool;
 
 use crate::derive::{Arrangements, Mutation, Space};

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::position::Frontier;
 use crate::schema::TargetTable;
 use crate::value::Row;
-use crate::write::WriteBatch;
+use crate::write::{WriteBatch, WriteParts};
 
 pub mod postgres;
 
@@ -113,6 +113,15 @@ pub trait Target: Send + Sync + 'static {
     /// that does not match is a `Locked` error and nothing is written. After a lost COMMIT answer the error is `Retry`: read the
     /// checkpoint back.
     fn apply(&self, writes: &[(Advance, &[TargetTable], WriteBatch)]) -> impl Future<Output = Result<()>> + Send;
+
+    /// As [`Target::apply`] for one mapping whose writes do not fit in memory: the deletes of all parts, then the upserts, in one
+    /// transaction. Memory holds one part at a time, and no statement grows with the number of parts.
+    fn apply_parts(
+        &self,
+        advance: &Advance,
+        tables: &[TargetTable],
+        parts: &dyn WriteParts,
+    ) -> impl Future<Output = Result<()>> + Send;
 
     /// Reads rows by key, with the checkpoint they belong to, in one snapshot. Values come back as the types of the columns.
     fn read_keys(

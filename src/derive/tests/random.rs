@@ -6,15 +6,16 @@ use super::oracle::Oracle;
 use super::shapes::SHAPES;
 use super::store::MapStore;
 use super::world::{World, catalog, project};
-use crate::change::{Chunk, Image, Operation};
-use crate::derive::{Space, ingest, load, replay, step};
+use crate::change::{Change, Chunk, Image, Operation};
+use crate::derive::{Sink, Space, Step, derive_dirty, ingest, load, mark, replay, step, step_in_parts};
+use crate::error::Result;
 use crate::plan::{Builder, MappingInput, NodeId, Plan, Policies, TableInput};
 use crate::position::{BinlogPosition, Position};
 use crate::schema::{SourceCatalog, TableId};
 use crate::sql::bind;
 use crate::sql::query::Query;
 use crate::value::{Row, Value, row};
-use crate::write::WriteBatch;
+use crate::write::{TableWrites, WriteBatch};
 
 type Targets = Vec<BTreeMap<Vec<u8>, Row>>;
 
@@ -93,15 +94,70 @@ fn run(seed: u64, batches: usize) {
     for number in 0..batches {
         let place = format!("seed {seed}, batch {number}");
         let changes = world.batch(&plan);
-        let step = step(&plan, &store, &changes).unwrap_or_else(|error| panic!("{place}: {error:?}"));
-        store.apply(step.mutations);
-        apply(&plan, &mut targets, &step.writes[0]);
+        let writes = match world.rng.u8(0..3) {
+            0 => {
+                let step = step(&plan, &store, &changes).unwrap_or_else(|error| panic!("{place}: {error:?}"));
+                store.apply(step.mutations);
+                step.writes[0].clone()
+            }
+            1 => in_parts(&mut store, |store, sink| step_in_parts(&plan, store, &changes, 1_000, sink)),
+            _ => {
+                take_slices(&plan, &mut store, &changes);
+                let writes = in_parts(&mut store, |store, sink| derive_dirty(&plan, store, 1_000, sink));
+                store.spaces.retain(|space, _| !matches!(space, Space::Dirty(_)));
+                writes
+            }
+        };
+        apply(&plan, &mut targets, &writes);
         compare(&world, &plan, &queries, &targets, &place);
     }
     // The same rows by a first copy and a first load give the same state and the same targets.
     let (copied, loaded) = copy_and_load(&plan, &world);
     assert_eq!(loaded, targets, "seed {seed}: the load differs");
     assert_eq!(copied, store, "seed {seed}: the copied state differs");
+}
+
+/// The writes of a step whose parts are taken as the target takes them: all deletes, then all upserts.
+fn in_parts(store: &mut MapStore, step: impl FnOnce(&MapStore, Sink<'_>) -> Result<Step>) -> WriteBatch {
+    let mut parts = Vec::new();
+    let step = step(store, &mut |part| {
+        parts.push(part);
+        Ok(())
+    });
+    let step = step.unwrap();
+    store.apply(step.mutations);
+    let mut tables: BTreeMap<u32, TableWrites> = BTreeMap::new();
+    let kept = step.writes.into_iter().flat_map(|batch| batch.tables);
+    let parts = parts.into_iter().map(|part| {
+        store.apply(part.fingerprints);
+        part.writes
+    });
+    for writes in parts.chain(kept) {
+        let table = tables.entry(writes.table).or_insert_with(|| TableWrites { table: writes.table, ..TableWrites::default() });
+        table.deletes.extend(writes.deletes);
+        table.upserts.extend(writes.upserts);
+    }
+    WriteBatch { tables: tables.into_values().collect() }
+}
+
+/// Takes a batch in by slices; every slice may be marked twice, as after a crash.
+fn take_slices(plan: &Plan, store: &mut MapStore, changes: &[Change]) {
+    let mut done = 0;
+    while done < changes.len() {
+        for is_lost in [true, false] {
+            let mut marks = Vec::new();
+            let marked = mark(plan, store, &changes[done..], 2, &mut |piece| {
+                marks.extend(piece);
+                Ok(())
+            });
+            let marked = marked.unwrap();
+            store.apply(marks);
+            if !is_lost {
+                store.apply(marked.mutations);
+                done += marked.changes_done;
+            }
+        }
+    }
 }
 
 fn chunk(plan: &Plan, table: TableId, rows: &[Row]) -> Chunk {

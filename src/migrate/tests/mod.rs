@@ -115,6 +115,12 @@ impl Machine {
 
     /// One life of an engine: until it has caught up, or the fuse blows.
     async fn live(&self, operations: i64, start: StartMode) -> (Result<Ended>, Fuse) {
+        // Some lives take larger transactions in by slices and give most writes in parts, some nothing of the kind.
+        let bounds = match operations % 3 {
+            0 => EngineOptions { slice_bytes_max: 150, slice_rows_max: 2, part_bytes_max: 400, ..EngineOptions::default() },
+            1 => EngineOptions { part_bytes_max: 1, ..EngineOptions::default() },
+            _ => EngineOptions::default(),
+        };
         let fuse = Fuse::new(operations);
         let world = World { state: Arc::clone(&self.state), fuse: fuse.clone() };
         let identity = match meta::identity(&*self.memory).unwrap() {
@@ -122,7 +128,7 @@ impl Machine {
             None => {
                 let start = world.start_position(&[].into()).await.unwrap();
                 let identity = self.identity(start.clone());
-                let progress = Progress { stage: Stage::Snapshot, applied: start, committed_at_us: 0 };
+                let progress = Progress { stage: Stage::Snapshot, applied: start, committed_at_us: 0, partial: None };
                 let records = vec![meta::put_identity(&identity).unwrap(), meta::put_progress(&progress).unwrap()];
                 self.memory.commit(records, Durability::Synced).unwrap();
                 identity
@@ -136,7 +142,7 @@ impl Machine {
             load_anchors_max: 4,
             until_caught_up: true,
             start,
-            ..EngineOptions::default()
+            ..bounds
         };
         let (_stop, stopping) = tokio::sync::watch::channel(false);
         let engine = Engine::new(Parts {

@@ -9,7 +9,7 @@ use crate::finding::Finding;
 use crate::schema::TargetTable;
 use crate::target::{Advance, Checkpoint, Phase, TableState, Target};
 use crate::value::{Row, Value};
-use crate::write::WriteBatch;
+use crate::write::{WriteBatch, WriteParts};
 
 #[derive(Default)]
 pub struct Content {
@@ -131,6 +131,15 @@ impl Target for Service {
                 }
                 held.extend(writes.upserts.iter().map(|row| (integer(row), row.clone())));
             }
+        })
+    }
+    async fn apply_parts(&self, advance: &Advance, _tables: &[TargetTable], parts: &dyn WriteParts) -> Result<()> {
+        let parts = (0..parts.tables().len()).map(|index| parts.part(index)).collect::<Result<Vec<_>>>()?;
+        self.commit(advance, |held| {
+            for key in parts.iter().flat_map(|part| &part.deletes) {
+                assert!(held.remove(&integer(key)).is_some(), "a delete found nothing");
+            }
+            held.extend(parts.iter().flat_map(|part| &part.upserts).map(|row| (integer(row), row.clone())));
         })
     }
     async fn read_keys(&self, _mapping: &str, _table: &TargetTable, keys: &[Row]) -> Result<(Option<Checkpoint>, Vec<Row>)> {

@@ -104,10 +104,17 @@ impl State {
                 return;
             }
             self.transactions_left -= 1;
-            let changes: Vec<Change> = (0..self.random.usize(1..4)).filter_map(|_| self.change()).collect();
+            let mut changes: Vec<Change> = (0..self.random.usize(1..4)).filter_map(|_| self.change()).collect();
+            if self.random.u8(0..15) == 0 {
+                let table = self.random.usize(0..2);
+                self.tables[table].clear();
+                changes.push(Change { table: crate::schema::TableId(table as u32), operation: Operation::Truncate });
+                changes.extend(self.change());
+            }
+            let bytes = self.random.usize(50..300);
             self.history.push(self.tables.clone());
             let position = position(self.history.len() - 1);
-            self.log.push(Transaction { position, id: None, committed_at_us: self.history.len() as i64, changes, bytes: 100 });
+            self.log.push(Transaction { position, id: None, committed_at_us: self.history.len() as i64, changes, bytes });
         }
     }
 

@@ -16,7 +16,7 @@ use crate::error::{Class, Error, Result};
 use crate::schema::{TargetColumn, TargetTable};
 use crate::target::Advance;
 use crate::value::{Row, Value};
-use crate::write::{TableWrites, WriteBatch};
+use crate::write::{WriteBatch, WriteParts};
 
 /// Parameters of one statement, and requests of one pipeline, stay about below this.
 const BYTES_MAX: usize = 1 << 20;
@@ -51,7 +51,7 @@ pub(super) struct Accepted<'t> {
 pub(super) fn tables_of<'w>(writes: &'w [(Advance, &'w [TargetTable], WriteBatch)]) -> Result<Vec<&'w TargetTable>> {
     let touched = writes.iter().flat_map(|(_, tables, batch)| {
         let used = batch.tables.iter().filter(|writes| !writes.deletes.is_empty() || !writes.upserts.is_empty());
-        used.map(move |writes| declared(tables, writes))
+        used.map(move |writes| declared(tables, writes.table))
     });
     touched.collect()
 }
@@ -66,6 +66,44 @@ pub(super) async fn apply(
     let mut transaction = Transaction::open(connection, &advances, accepted).await?;
     for (_, tables, batch) in writes {
         if let Some(mismatch) = write_batch(&mut transaction, tables, batch).await? {
+            return Ok(Outcome::Mismatch(mismatch));
+        }
+    }
+    transaction.commit().await
+}
+
+/// The tables that parts touch.
+pub(super) fn tables_of_parts<'w>(tables: &'w [TargetTable], parts: &dyn WriteParts) -> Result<Vec<&'w TargetTable>> {
+    let touched: std::collections::BTreeSet<u32> = parts.tables().iter().copied().collect();
+    touched.into_iter().map(|index| declared(tables, index)).collect()
+}
+
+/// Applies the parts in one transaction, as [`apply`] does with what it holds whole: deletes of all tables, last table first, then
+/// upserts, first table first. Each part is read when its turn comes, and gone when the next one is read.
+pub(super) async fn apply_parts(
+    connection: &mut Connection<Writes>,
+    advance: &Advance,
+    tables: &[TargetTable],
+    parts: &dyn WriteParts,
+    accepted: &[Accepted<'_>],
+) -> Result<Outcome> {
+    let mut order: Vec<(u32, usize)> = parts.tables().iter().enumerate().map(|(part, table)| (*table, part)).collect();
+    order.sort_unstable();
+    let mut transaction = Transaction::open(connection, &[advance], accepted).await?;
+    for (table, part) in order.iter().rev() {
+        let (table, writes) = (declared(tables, *table)?, parts.part(*part)?);
+        let mut mismatch = delete(&mut transaction, table, &writes.deletes).await?;
+        if mismatch.is_none() && has_other_unique(transaction.connection, table).await? {
+            mismatch = delete_upserted(&mut transaction, table, &writes.upserts).await?;
+        }
+        if let Some(mismatch) = mismatch {
+            return Ok(Outcome::Mismatch(mismatch));
+        }
+    }
+    for (table, part) in order {
+        let (table, writes) = (declared(tables, table)?, parts.part(part)?);
+        let overwrite = !has_other_unique(transaction.connection, table).await?;
+        if let Some(mismatch) = put(&mut transaction, table, &writes.upserts, overwrite).await? {
             return Ok(Outcome::Mismatch(mismatch));
         }
     }
@@ -217,67 +255,65 @@ impl<'a> Transaction<'a> {
 /// Deletes of all tables, last table first, then upserts, first table first: what foreign keys between them ask for.
 async fn write_batch(transaction: &mut Transaction<'_>, tables: &[TargetTable], batch: &WriteBatch) -> Result<Option<Error>> {
     for writes in batch.tables.iter().rev() {
-        let table = declared(tables, writes)?;
-        let mut keys: Vec<Vec<&Value>> = writes.deletes.iter().map(|key| key.iter().collect()).collect();
-        sort_by_key(table, &mut keys, &(0..table.key.len()).collect::<Vec<_>>())?;
-        if let Some(mismatch) =
-            send_rows(transaction, table, &sql::key_columns(table), &sql::delete(table), &keys, "delete from").await?
-        {
+        if let Some(mismatch) = delete(transaction, declared(tables, writes.table)?, &writes.deletes).await? {
             return Ok(Some(mismatch));
         }
     }
     for writes in batch.tables.iter().filter(|writes| !writes.upserts.is_empty()) {
-        let table = declared(tables, writes)?;
-        if let Some(mismatch) = upsert(transaction, table, &writes.upserts).await? {
+        let table = declared(tables, writes.table)?;
+        // With another unique constraint, two rows that swap their values would meet half way; deleting first lets them pass.
+        let replace = has_other_unique(transaction.connection, table).await?;
+        if replace && let Some(mismatch) = delete_upserted(transaction, table, &writes.upserts).await? {
+            return Ok(Some(mismatch));
+        }
+        if let Some(mismatch) = put(transaction, table, &writes.upserts, !replace).await? {
             return Ok(Some(mismatch));
         }
     }
     Ok(None)
 }
 
-fn declared<'t>(tables: &'t [TargetTable], writes: &TableWrites) -> Result<&'t TargetTable> {
-    let found = usize::try_from(writes.table).ok().and_then(|index| tables.get(index));
-    found.ok_or_else(|| {
-        Error::bug(format!("a write batch names table {}, but the mapping has {} tables", writes.table, tables.len()))
-    })
+fn declared(tables: &[TargetTable], index: u32) -> Result<&TargetTable> {
+    let found = usize::try_from(index).ok().and_then(|index| tables.get(index));
+    found.ok_or_else(|| Error::bug(format!("a write names table {index}, but the mapping has {} tables", tables.len())))
 }
 
-async fn upsert(transaction: &mut Transaction<'_>, table: &TargetTable, upserts: &[Row]) -> Result<Option<Error>> {
-    // With another unique constraint, two rows that swap their values would meet half way; deleting first lets them pass.
-    let replace = has_other_unique(transaction.connection, table).await?;
-    let mut rows: Vec<Vec<&Value>> = upserts.iter().map(|row| row.iter().collect()).collect();
+async fn delete(transaction: &mut Transaction<'_>, table: &TargetTable, keys: &[Row]) -> Result<Option<Error>> {
+    let mut keys: Vec<Vec<&Value>> = keys.iter().map(|key| key.iter().collect()).collect();
+    sort_by_key(table, &mut keys, &(0..table.key.len()).collect::<Vec<_>>())?;
+    send_rows(transaction, table, &sql::key_columns(table), &sql::delete(table), &keys, "delete from").await
+}
+
+/// Deletes the rows that are about to be inserted anew.
+async fn delete_upserted(transaction: &mut Transaction<'_>, table: &TargetTable, upserts: &[Row]) -> Result<Option<Error>> {
+    let key = |row: &'_ Row| table.key.iter().filter_map(|index| row.get(*index).cloned()).collect();
+    delete(transaction, table, &upserts.iter().map(key).collect::<Vec<Row>>()).await
+}
+
+/// Inserts rows; with `overwrite`, those that are there get the new values.
+async fn put(transaction: &mut Transaction<'_>, table: &TargetTable, rows: &[Row], overwrite: bool) -> Result<Option<Error>> {
+    let mut rows: Vec<Vec<&Value>> = rows.iter().map(|row| row.iter().collect()).collect();
     sort_by_key(table, &mut rows, &table.key)?;
     if rows.len() >= STAGED_ROWS_MIN {
-        return upsert_staged(transaction, table, &rows, replace).await;
+        return put_staged(transaction, table, &rows, overwrite).await;
     }
     let columns: Vec<&TargetColumn> = table.columns.iter().collect();
-    if !replace {
-        return send_rows(transaction, table, &columns, &sql::upsert(table), &rows, "upsert into").await;
-    }
-    let keys: Vec<Vec<&Value>> =
-        rows.iter().map(|row| table.key.iter().filter_map(|index| row.get(*index).copied()).collect()).collect();
-    if let Some(mismatch) =
-        send_rows(transaction, table, &sql::key_columns(table), &sql::delete(table), &keys, "replace in").await?
-    {
-        return Ok(Some(mismatch));
-    }
-    send_rows(transaction, table, &columns, &sql::insert(table), &rows, "replace in").await
+    let (statement, verb) =
+        if overwrite { (sql::upsert(table), "upsert into") } else { (sql::insert(table), "replace in") };
+    send_rows(transaction, table, &columns, &statement, &rows, verb).await
 }
 
-async fn upsert_staged(
+async fn put_staged(
     transaction: &mut Transaction<'_>,
     table: &TargetTable,
     rows: &[Vec<&Value>],
-    replace: bool,
+    overwrite: bool,
 ) -> Result<Option<Error>> {
     if let Some(mismatch) = transaction.flush().await? {
         return Ok(Some(mismatch));
     }
     let attempt = format!("cannot upsert into {}", sql::table_name(table));
-    let mut merge = vec![sql::insert_staged(table, !replace), sql::DROP_STAGING.to_owned()];
-    if replace {
-        merge.insert(0, sql::delete_staged(table));
-    }
+    let merge = [sql::insert_staged(table, overwrite), sql::DROP_STAGING.to_owned()];
     copy_staged(transaction.connection, table, rows, &merge, &attempt).await?;
     Ok(None)
 }

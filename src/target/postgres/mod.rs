@@ -37,7 +37,7 @@ use crate::finding::Finding;
 use crate::schema::TargetTable;
 use crate::target::{Advance, Checkpoint, TableState, Target};
 use crate::value::Row;
-use crate::write::WriteBatch;
+use crate::write::{WriteBatch, WriteParts};
 
 /// A PostgreSQL database as a target. Cheap to make: connections are opened when needed.
 pub struct PostgresTarget {
@@ -119,7 +119,7 @@ impl PostgresTarget {
 
     async fn write(&self, write: Pending<'_>, accepted: Vec<Accepted<'_>>) -> Result<()> {
         match write {
-            Pending::Apply(writes) => self.apply_once(writes, &accepted).await,
+            Pending::Apply(content) => self.apply_once(content, &accepted).await,
             Pending::Load(rows, advance) => {
                 let accepted = accepted.into_iter().next().ok_or_else(|| Error::bug("a load names no table"))?;
                 let mut lease = self.writing().await?;
@@ -129,16 +129,16 @@ impl PostgresTarget {
         }
     }
 
-    async fn apply_once(&self, writes: &[(Advance, &[TargetTable], WriteBatch)], accepted: &[Accepted<'_>]) -> Result<()> {
+    async fn apply_once(&self, content: Content<'_>, accepted: &[Accepted<'_>]) -> Result<()> {
         let mut lease = self.writing().await?;
         let remembers = !lease.connection.uniqueness.is_empty();
-        let result = apply::apply(&mut lease.connection, writes, accepted).await;
+        let result = content.apply(&mut lease.connection, accepted).await;
         match settle_outcome(lease, result) {
             // What the connection remembered of the tables may be outdated: a unique index was added.
             Err(error) if error.class() == Class::Person && remembers => {
                 self.writes.forget();
                 let mut fresh = self.writing().await?;
-                let result = apply::apply(&mut fresh.connection, writes, accepted).await;
+                let result = content.apply(&mut fresh.connection, accepted).await;
                 settle_outcome(fresh, result)
             }
             settled => settled,
@@ -150,7 +150,25 @@ impl PostgresTarget {
 #[derive(Clone, Copy)]
 enum Pending<'w> {
     Load(&'w [Row], &'w Advance),
-    Apply(&'w [(Advance, &'w [TargetTable], WriteBatch)]),
+    Apply(Content<'w>),
+}
+
+/// What one transaction applies.
+#[derive(Clone, Copy)]
+enum Content<'w> {
+    /// Batches of several mappings, held in memory.
+    Whole(&'w [(Advance, &'w [TargetTable], WriteBatch)]),
+    /// One mapping's writes, read part by part.
+    Parts(&'w Advance, &'w [TargetTable], &'w dyn WriteParts),
+}
+
+impl Content<'_> {
+    async fn apply(self, connection: &mut connect::Connection<Writes>, accepted: &[Accepted<'_>]) -> Result<apply::Outcome> {
+        match self {
+            Self::Whole(writes) => apply::apply(connection, writes, accepted).await,
+            Self::Parts(advance, tables, parts) => apply::apply_parts(connection, advance, tables, parts, accepted).await,
+        }
+    }
 }
 
 /// Gives the connection back if all went well; else it is closed, and the server rolls back what it held.
@@ -251,7 +269,12 @@ impl Target for PostgresTarget {
             return settle(lease, result);
         }
         let tables = apply::tables_of(writes)?;
-        self.guarded(&tables, Pending::Apply(writes)).await
+        self.guarded(&tables, Pending::Apply(Content::Whole(writes))).await
+    }
+
+    async fn apply_parts(&self, advance: &Advance, tables: &[TargetTable], parts: &dyn WriteParts) -> Result<()> {
+        let touched = apply::tables_of_parts(tables, parts)?;
+        self.guarded(&touched, Pending::Apply(Content::Parts(advance, tables, parts))).await
     }
 
     async fn read_keys(&self, mapping: &str, table: &TargetTable, keys: &[Row]) -> Result<(Option<Checkpoint>, Vec<Row>)> {

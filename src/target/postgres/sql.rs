@@ -107,17 +107,6 @@ pub(super) const COPY_STAGING: &str = "COPY pg_temp.strangler_staging FROM STDIN
 /// Removes the temporary table within the transaction.
 pub(super) const DROP_STAGING: &str = "DROP TABLE pg_temp.strangler_staging";
 
-/// Deletes the rows whose keys are in the temporary table.
-pub(super) fn delete_staged(table: &TargetTable) -> String {
-    let matches: Vec<String> = table
-        .key
-        .iter()
-        .filter_map(|index| Some((*index, table.columns.get(*index)?)))
-        .map(|(index, column)| format!("t.{} = {}", quoted(&column.name), staged_column(index, column)))
-        .collect();
-    format!("DELETE FROM {} AS t USING pg_temp.strangler_staging AS u WHERE {}", table_name(table), matches.join(" AND "))
-}
-
 /// Inserts the rows of the temporary table, overwriting those with the same key if asked.
 pub(super) fn insert_staged(table: &TargetTable, overwrite: bool) -> String {
     let columns: Vec<&TargetColumn> = table.columns.iter().collect();

@@ -20,7 +20,7 @@ use crate::schema::{
 use crate::source::{Layouts, PlannedAccess, Source, SourceStream};
 use crate::target::{Advance, Checkpoint, Phase, TableState, Target};
 use crate::value::{Collation, Value};
-use crate::write::WriteBatch;
+use crate::write::{WriteBatch, WriteParts};
 
 fn unasked<T>() -> Result<T> {
     Err(Error::bug("verification asks for something it does not need"))
@@ -270,6 +270,10 @@ impl Target for FakeTarget {
     }
 
     async fn apply(&self, _: &[(Advance, &[TargetTable], WriteBatch)]) -> Result<()> {
+        unasked()
+    }
+
+    async fn apply_parts(&self, _: &Advance, _: &[TargetTable], _: &dyn WriteParts) -> Result<()> {
         unasked()
     }
 

@@ -1,0 +1,229 @@
+//! An epoch: one or more source transactions, derived together and durable in one batch.
+//!
+//! Nothing here grows with the size of a transaction or with how many rows join a changed one. Writes beyond a bound go to the outbox in
+//! parts before the batch that makes them count; a transaction beyond a bound is an epoch of its own, taken in slice by slice. The
+//! batch with the outbox entry is the last, and only it moves the position: a crash before it takes the epoch up again where its
+//! slices ended.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+
+use super::run::Engine;
+use super::touched::{key_hash, key_of};
+use crate::change::{Change, Operation, SchemaChange, SourceEvent, Transaction};
+use crate::derive::{self, Space, Step, StepPart};
+use crate::error::{Class, Error, Result};
+use crate::plan::MappingId;
+use crate::position::Position;
+use crate::source::Source;
+use crate::state::meta::{self, Partial, Progress, Stage};
+use crate::state::outbox::{self, Entry, Mark};
+use crate::state::parts::{self, PartRecord};
+use crate::state::spool::position_of;
+use crate::state::{Durability, Store};
+use crate::target::Target;
+use crate::write::WriteBatch;
+
+/// The source transactions of one step.
+#[derive(Default)]
+pub(super) struct Epoch {
+    pub(super) changes: Vec<Change>,
+    pub(super) end: Option<(Position, i64)>,
+    pub(super) transactions: u64,
+    pub(super) schema_change: Option<SchemaChange>,
+    bytes: usize,
+    /// The one transaction of this epoch is taken in by slices.
+    is_sliced: bool,
+    bounds: Bounds,
+}
+
+#[derive(Clone, Default)]
+struct Bounds {
+    epoch_bytes_max: usize,
+    slice_bytes_max: usize,
+    /// A transaction that was begun by slices goes on so, whatever the bounds are now.
+    begun: Option<Position>,
+}
+
+impl Epoch {
+    /// Adds an event. A transaction that must be alone ends the epoch so far, which is the answer then.
+    pub(super) fn take(&mut self, event: SourceEvent) -> Option<Self> {
+        let is_sliced = matches!(&event, SourceEvent::Transaction(transaction) if self.bounds.asks_for_slices(transaction));
+        let full = (is_sliced && !self.is_empty()).then(|| {
+            let fresh = Self { bounds: self.bounds.clone(), ..Self::default() };
+            std::mem::replace(self, fresh)
+        });
+        let committed_at_us = self.end.as_ref().map_or(0, |(_, at)| *at);
+        let position = position_of(&event).clone();
+        match event {
+            SourceEvent::Transaction(transaction) => {
+                self.bytes += transaction.bytes;
+                self.transactions += u64::from(!transaction.changes.is_empty());
+                self.end = Some((position, transaction.committed_at_us));
+                self.changes.extend(transaction.changes);
+                self.is_sliced = is_sliced;
+            }
+            SourceEvent::Heartbeat { .. } => self.end = Some((position, committed_at_us)),
+            SourceEvent::SchemaChange(change) => self.schema_change = Some(change),
+        }
+        full
+    }
+
+    /// Whether more events may join.
+    pub(super) fn is_open(&self) -> bool {
+        self.schema_change.is_none() && !self.is_sliced && self.bytes < self.bounds.epoch_bytes_max
+    }
+
+    /// Whether nothing came.
+    pub(super) fn is_empty(&self) -> bool {
+        self.end.is_none() && self.schema_change.is_none()
+    }
+}
+
+impl Bounds {
+    fn asks_for_slices(&self, transaction: &Transaction) -> bool {
+        let truncates = |change: &Change| change.operation == Operation::Truncate;
+        transaction.bytes > self.slice_bytes_max
+            || transaction.changes.iter().any(truncates)
+            || self.begun.as_ref() == Some(&transaction.position)
+    }
+}
+
+/// The outbox entries of an epoch while their parts are written.
+struct Draft<'e> {
+    store: &'e dyn Store,
+    parts: BTreeMap<MappingId, Vec<PartRecord>>,
+    bytes: u64,
+}
+
+impl Draft<'_> {
+    fn take(&mut self, part: &StepPart) -> Result<()> {
+        let sequence = meta::sequence(self.store, part.mapping)? + 1;
+        let parts = self.parts.entry(part.mapping).or_default();
+        let number = u32::try_from(parts.len()).map_err(|_| Error::bug("an epoch has too many parts"))?;
+        let (mutations, record) = parts::put(sequence, number, part)?;
+        self.bytes += record.bytes;
+        parts.push(record);
+        self.store.commit(mutations, Durability::Buffered)
+    }
+
+    /// Puts what is left of a mapping's writes behind its parts, if it has any.
+    fn complete(&mut self, mapping: MappingId, writes: WriteBatch) -> Result<(WriteBatch, Vec<PartRecord>)> {
+        if !self.parts.contains_key(&mapping) {
+            return Ok((writes, Vec::new()));
+        }
+        for writes in writes.tables {
+            self.take(&StepPart { mapping, writes, fingerprints: vec![] })?;
+        }
+        Ok((WriteBatch::default(), self.parts.get(&mapping).cloned().unwrap_or_default()))
+    }
+}
+
+impl<S: Source, T: Target> Engine<S, T> {
+    /// An epoch without events.
+    pub(super) fn epoch(&self) -> Result<Epoch> {
+        let begun = self.progress()?.partial.map(|partial| partial.position);
+        let (epoch_bytes_max, slice_bytes_max) = (self.options.epoch_bytes_max, self.options.slice_bytes_max);
+        Ok(Epoch { bounds: Bounds { epoch_bytes_max, slice_bytes_max, begun }, ..Epoch::default() })
+    }
+
+    /// Derives an epoch and makes it durable, with its entries in the outbox.
+    pub(super) fn commit_epoch(&self, epoch: &Epoch) -> Result<()> {
+        let Some((position, committed_at_us)) = epoch.end.clone() else { return Ok(()) };
+        let before = self.progress()?;
+        let committed_at_us = if committed_at_us == 0 { before.committed_at_us } else { committed_at_us };
+        let mut draft = Draft { store: &*self.store, parts: BTreeMap::new(), bytes: 0 };
+        let mut partial = before.partial.clone();
+        let step = if epoch.is_sliced {
+            self.take_slices(&epoch.changes, &position, before)?;
+            partial = None;
+            derive::derive_dirty(&self.plan, &*self.store, self.options.part_bytes_max, &mut |part| draft.take(&part))?
+        } else {
+            if !epoch.changes.is_empty() && let Some(partial) = &partial {
+                return Err(half_taken(partial, &position));
+            }
+            let bound = self.options.part_bytes_max;
+            derive::step_in_parts(&self.plan, &*self.store, &epoch.changes, bound, &mut |part| draft.take(&part))?
+        };
+        let mark = Mark { position: position.clone(), committed_at_us };
+        let progress = Progress { stage: Stage::Live, applied: position.clone(), committed_at_us, partial };
+        self.commit_step(step, draft, &mark, &progress)?;
+        if epoch.is_sliced {
+            for node in self.plan.mappings.iter().flat_map(|mapping| &mapping.nodes) {
+                self.store.clear(Space::Dirty(*node))?;
+            }
+            self.board.waiting(None);
+        }
+        self.board.update(|status| status.applied = Some(position));
+        Ok(())
+    }
+
+    /// The last batch of an epoch: with it the entries count and the position moves.
+    fn commit_step(&self, step: Step, mut draft: Draft<'_>, mark: &Mark, progress: &Progress) -> Result<()> {
+        let mut mutations = step.mutations;
+        let mut bytes = 0;
+        for (id, writes) in self.mapping_ids().zip(step.writes) {
+            let (writes, parts) = draft.complete(id, writes)?;
+            if writes.is_empty() && parts.is_empty() {
+                continue;
+            }
+            let sequence = meta::sequence(&*self.store, id)? + 1;
+            self.note_touched(id, sequence, &writes, !parts.is_empty())?;
+            let entry = outbox::put(id, &Entry { sequence, mark: mark.clone(), writes, parts })?;
+            bytes += entry.value.as_ref().map_or(0, Vec::len) as u64;
+            mutations.push(entry);
+            mutations.push(meta::put_sequence(id, sequence)?);
+        }
+        mutations.push(meta::put_progress(progress)?);
+        self.outbox_bytes.fetch_add(bytes + draft.bytes, Ordering::Relaxed);
+        self.store.commit(mutations, Durability::Synced)?;
+        draft.parts.keys().try_for_each(|mapping| parts::fold(&*self.store, *mapping))
+    }
+
+    /// Brings the changes of one transaction into the arrangements, slice by slice, and marks the anchors that they affect.
+    fn take_slices(&self, changes: &[Change], position: &Position, before: Progress) -> Result<()> {
+        let mut done = match &before.partial {
+            Some(partial) if partial.position == *position => partial.changes_done,
+            Some(partial) => return Err(half_taken(partial, position)),
+            None => 0,
+        };
+        while let Some(rest) = changes.get(done..).filter(|rest| !rest.is_empty()) {
+            let (total, rows_max) = (changes.len(), self.options.slice_rows_max);
+            self.board.waiting(Some(format!("a transaction of {total} row changes is taken in, {done} are done")));
+            let mut mark = |marks| self.store.commit(marks, Durability::Buffered);
+            let marked = derive::mark(&self.plan, &*self.store, rest, rows_max, &mut mark)?;
+            done += marked.changes_done;
+            let partial = Some(Partial { position: position.clone(), changes_done: done });
+            let mut mutations = marked.mutations;
+            mutations.push(meta::put_progress(&Progress { partial, ..before.clone() })?);
+            self.store.commit(mutations, Durability::Buffered)?;
+        }
+        Ok(())
+    }
+
+    fn note_touched(&self, mapping: MappingId, sequence: u64, writes: &WriteBatch, is_in_parts: bool) -> Result<()> {
+        let Some(touched) = self.touched.get(mapping.0 as usize) else { return Ok(()) };
+        if is_in_parts {
+            touched.restart(sequence); // too many to remember one by one
+            return Ok(());
+        }
+        let nodes = &self.mapping(mapping)?.nodes;
+        for table in &writes.tables {
+            let Some(node) = nodes.get(table.table as usize) else { continue };
+            let target = &self.node_plan(*node)?.table;
+            let upserted = table.upserts.iter().map(|row| key_hash(&key_of(target, row)));
+            let keys = table.deletes.iter().map(|key| key_hash(key)).chain(upserted);
+            touched.note(*node, sequence, keys);
+        }
+        Ok(())
+    }
+}
+
+/// The log does not go on with the transaction that the state holds in part.
+fn half_taken(partial: &Partial, found: &Position) -> Error {
+    let message = format!(
+        "the state holds a part of the transaction that ends at {}, but the source's log goes on with one that ends at {found}",
+        partial.position
+    );
+    Error::new(Class::Person, message).with_hint("run with --rebuild: the tables are read again and only differences are applied")
+}
