@@ -6,6 +6,7 @@ mod apply;
 mod catalogue;
 mod crash;
 mod measure;
+mod parts;
 mod roundtrip;
 mod server;
 mod text;
