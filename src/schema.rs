@@ -246,6 +246,9 @@ pub struct TableSchema {
     pub comment: String,
     /// The source's own estimate of the row count.
     pub row_estimate: u64,
+    /// What the source's catalogue shows to change when rows are rewritten without a trace in the log; empty where nothing is.
+    #[serde(default)]
+    pub revision: String,
 }
 
 impl TableSchema {

@@ -16,9 +16,9 @@ use crate::error::{Class, Error, Result};
 use crate::mapping::{Mapping, Problem};
 use crate::plan::Plan;
 use crate::review::preflight::{self, Report};
-use crate::schema::{Flavor, SourceCatalog, TableName};
+use crate::schema::{SourceCatalog, TableName};
 use crate::source::Source;
-use crate::source::mysql::MySqlSource;
+use crate::source::database::Database as SourceDatabase;
 use crate::state::meta::Identity;
 use crate::target::postgres::PostgresTarget;
 
@@ -31,7 +31,7 @@ pub struct Project {
     /// The one source of the mappings.
     pub source_name: String,
     /// That source.
-    pub source: Arc<MySqlSource>,
+    pub source: Arc<SourceDatabase>,
     /// Per mapping, its target. Mappings with one target share it.
     pub targets: Vec<Arc<PostgresTarget>>,
     /// What was wrong with files, if [`Project::survey`] went on in spite of it.
@@ -85,7 +85,7 @@ impl Project {
         if problems.iter().any(|problem| problem.class == Class::Mapping) && !config.sources.contains_key(&source_name) {
             return Err(problems.into());
         }
-        let source = Arc::new(MySqlSource::new(config.source_options(&source_name)?));
+        let source = Arc::new(SourceDatabase::new(config.source_options(&source_name)?));
         let (mappings, targets) = open_targets(&config, mappings)?;
         Ok(Self { config, mappings, source_name, source, targets, problems })
     }
@@ -163,16 +163,15 @@ impl Project {
     }
 
     fn table_names(&self) -> Result<Vec<TableName>> {
-        let entry = self
+        let (default_schema, flavor) = self
             .config
-            .sources
-            .get(&self.source_name)
+            .naming(&self.source_name)
             .ok_or_else(|| Error::bug("the source of the mappings is not in the project file"))?;
         let mut names = Vec::new();
         for table in self.mappings.iter().flat_map(|mapping| &mapping.tables) {
-            // Reading names is the same for both families; what cannot be read is reported by binding.
-            for (schema, name) in crate::sql::referenced_tables(&table.sql.text, Flavor::MariaDb).unwrap_or_default() {
-                names.push(TableName { schema: schema.unwrap_or_else(|| entry.url.database.clone()), name });
+            // What cannot be read is reported by binding.
+            for (schema, name) in crate::sql::referenced_tables(&table.sql.text, flavor).unwrap_or_default() {
+                names.push(TableName { schema: schema.unwrap_or_else(|| default_schema.clone()), name });
             }
         }
         names.sort();

@@ -10,6 +10,7 @@ use super::project::Project;
 use super::status_text::stage_name;
 use super::text;
 use crate::error::{Class, Error, Result};
+use crate::source::Source;
 use crate::state::meta;
 use crate::target::Target;
 
@@ -37,6 +38,7 @@ pub async fn command(common: &Common, arguments: &ResetArguments, printer: &Prin
     let lock = StateLock::take(&project.config.state)?;
     let mut items = state_items(&project, &lock)?;
     items.extend(checkpoint_items(&project).await?);
+    items.extend(source_items(&project).await?);
     if arguments.execute {
         // The row goes first: a state without a row says so, a row without a state would look like a lost state.
         for mapping in &project.mappings {
@@ -45,6 +47,7 @@ pub async fn command(common: &Common, arguments: &ResetArguments, printer: &Prin
             }
         }
         opening::remove_store(&project.config, &lock)?;
+        project.source.forget().await?;
     }
     let pending = !items.is_empty() && !arguments.execute;
     let json = ResetJson { format_version: 1, executed: arguments.execute, items };
@@ -87,6 +90,12 @@ async fn checkpoint_items(project: &Project) -> Result<Vec<Item>> {
         }
     }
     Ok(items)
+}
+
+/// What the engine made on the source, which nobody needs without the state.
+async fn source_items(project: &Project) -> Result<Vec<Item>> {
+    let leftovers = project.source.leftovers().await?.into_iter();
+    Ok(leftovers.map(|left| Item { kind: left.kind, name: left.name, detail: left.detail }).collect())
 }
 
 fn reset_text(json: &ResetJson) -> String {

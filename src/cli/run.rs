@@ -27,7 +27,7 @@ use crate::review::diff::Differ;
 use crate::review::preview;
 use crate::schema::SourceCatalog;
 use crate::source::Source;
-use crate::source::mysql::MySqlSource;
+use crate::source::database::Database as SourceDatabase;
 use crate::state::disk::DiskStore;
 use crate::state::meta::{self, Identity, Stage};
 use crate::target::postgres::PostgresTarget;
@@ -38,7 +38,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(20);
 const MEASURE_EVERY: Duration = Duration::from_secs(5);
 
 /// An engine over the databases that this version knows.
-pub type DatabaseEngine = Engine<MySqlSource, PostgresTarget>;
+pub type DatabaseEngine = Engine<SourceDatabase, PostgresTarget>;
 
 /// An engine that is ready to run, with what must live as long as it.
 pub struct Ready {

@@ -19,7 +19,10 @@ use std::sync::Arc;
 
 use crate::error::{Class, Error, Result};
 use crate::mapping::{Placed, Problem, SourceFile};
+use crate::schema::Flavor;
+use crate::source::database::SourceOptions;
 use crate::source::mysql::connect::{MySqlOptions, SessionOverrides};
+use crate::source::postgres::connect::{PostgresSourceOptions, SlotLimit};
 use crate::target::postgres::{Address, PostgresOptions};
 
 pub use engine::DEFAULT_MEMORY_BYTES;
@@ -58,9 +61,22 @@ pub enum TlsChoice {
     },
 }
 
+/// What belongs to a PostgreSQL source.
+#[derive(Debug, Clone, Default)]
+pub struct ReplicationEntry {
+    /// Name of the replication slot; `None`: made of the source's.
+    pub slot: Option<String>,
+    /// Name of the publication; `None`: as the slot.
+    pub publication: Option<String>,
+    /// How much log the slot may hold.
+    pub slot_limit: Option<SlotLimit>,
+}
+
 /// A legacy database.
 #[derive(Debug, Clone)]
 pub struct SourceEntry {
+    /// What kind of database it is.
+    pub kind: url::SourceKind,
     /// Where it is.
     pub url: url::DatabaseUrl,
     /// Where its password is.
@@ -77,6 +93,8 @@ pub struct SourceEntry {
     pub statement_timeout_s: u32,
     /// The memory that one source transaction may take, bytes.
     pub transaction_bytes_max: usize,
+    /// What belongs to a PostgreSQL source.
+    pub replication: ReplicationEntry,
 }
 
 /// A service database.
@@ -113,17 +131,21 @@ impl Project {
     ///
     /// # Errors
     /// `Mapping` if there is no such source or its password cannot be read.
-    pub fn source_options(&self, name: &str) -> Result<MySqlOptions> {
+    pub fn source_options(&self, name: &str) -> Result<SourceOptions> {
         let entry = self.sources.get(name).ok_or_else(|| unknown("source", name))?;
         let url::Host::Tcp { host, port } = &entry.url.host else {
             return Err(Error::bug("a source without a TCP address was accepted"));
         };
-        Ok(MySqlOptions {
+        let password = entry.password.read("source", name)?.map(crate::transport::Secret::new);
+        if entry.kind == url::SourceKind::PostgreSql {
+            return Ok(SourceOptions::Postgres(entry.postgres(name, (host, *port), password)));
+        }
+        Ok(SourceOptions::MySql(MySqlOptions {
             name: name.to_owned(),
             host: host.clone(),
             port: *port,
             user: entry.url.user.clone(),
-            password: entry.password.read("source", name)?.map(crate::source::mysql::connect::Secret::new),
+            password,
             database: entry.url.database.clone(),
             tls: entry.source_tls(),
             server_id: entry.server_id,
@@ -131,6 +153,17 @@ impl Project {
             statement_timeout_s: entry.statement_timeout_s,
             connections_max: entry.connections_max,
             transaction_bytes_max: entry.transaction_bytes_max,
+        }))
+    }
+
+    /// The schema (PostgreSQL) or database (MySQL) that unqualified names of a source mean, and a flavor that reads its SELECTs.
+    #[must_use]
+    pub fn naming(&self, source: &str) -> Option<(String, Flavor)> {
+        let entry = self.sources.get(source)?;
+        Some(match entry.kind {
+            // Reading names is the same for both families.
+            url::SourceKind::MySql => (entry.url.database.clone(), Flavor::MariaDb),
+            url::SourceKind::PostgreSql => ("public".to_owned(), Flavor::PostgreSql),
         })
     }
 
@@ -152,8 +185,34 @@ impl Project {
 }
 
 impl SourceEntry {
-    fn source_tls(&self) -> crate::source::mysql::connect::Tls {
-        use crate::source::mysql::connect::Tls;
+    fn postgres(
+        &self,
+        name: &str,
+        (host, port): (&str, u16),
+        password: Option<crate::transport::Secret>,
+    ) -> PostgresSourceOptions {
+        let slot = self.replication.slot.clone().unwrap_or_else(|| PostgresSourceOptions::default_slot(name));
+        PostgresSourceOptions {
+            name: name.to_owned(),
+            host: host.to_owned(),
+            port,
+            user: self.url.user.clone(),
+            password,
+            database: self.url.database.clone(),
+            tls: self.source_tls(),
+            schema: None,
+            time_zone: self.session.time_zone.clone(),
+            publication: self.replication.publication.clone().unwrap_or_else(|| slot.clone()),
+            slot,
+            slot_limit: self.replication.slot_limit,
+            statement_timeout_s: self.statement_timeout_s,
+            connections_max: self.connections_max,
+            transaction_bytes_max: self.transaction_bytes_max,
+        }
+    }
+
+    fn source_tls(&self) -> crate::transport::Tls {
+        use crate::transport::Tls;
         match &self.tls {
             TlsChoice::Off => Tls::Off,
             TlsChoice::Default if self.url.is_local() => Tls::Off,

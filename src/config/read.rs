@@ -7,13 +7,14 @@ use std::sync::Arc;
 use super::engine::{DEFAULT_MEMORY_BYTES, MEMORY_BYTES_MIN};
 use super::secret::SecretPlace;
 use super::size;
-use super::url::{DatabaseUrl, Wrong};
-use super::{Project, SourceEntry, TargetEntry, TlsChoice};
+use super::url::{DatabaseUrl, SourceKind, Wrong};
+use super::{Project, ReplicationEntry, SourceEntry, TargetEntry, TlsChoice};
 use crate::error::Class;
 use crate::mapping::document::{self, Content, Node};
 use crate::mapping::fields::{Fields, Reader};
 use crate::mapping::{Placed, Problem, SourceFile};
 use crate::source::mysql::connect::{SessionOverrides, TRANSACTION_BYTES_MAX};
+use crate::source::postgres::connect::{OnExceed, SlotLimit};
 
 const PROJECT_KEYS: [&str; 6] = ["sources", "targets", "state", "memory", "mappings", "masking"];
 const SOURCE_KEYS: [&str; 9] = ["url", "password", "tls", "server_id", "session", "limits", "slot", "publication", "slot_limit"];
@@ -113,17 +114,22 @@ impl Reading<'_> {
 
     fn source(&mut self, node: &Node, what: &str) -> Option<SourceEntry> {
         let fields = self.reader.fields(node, what, &SOURCE_KEYS)?;
-        for key in ["slot", "publication", "slot_limit"] {
-            self.refuse(&fields, key, "it belongs to PostgreSQL sources");
-        }
-        let url = self.url(&fields, DatabaseUrl::source);
+        let (kind, url) = self.url(&fields, DatabaseUrl::source).unzip();
+        let foreign: &[&str] = match kind {
+            Some(SourceKind::MySql) => &["slot", "publication", "slot_limit"],
+            Some(SourceKind::PostgreSql) => &["server_id"],
+            None => &[],
+        };
+        self.foreign(&fields, foreign);
+        let replication = self.replication(&fields);
         let password = self.password(&fields, what);
         let tls = self.tls(&fields, what);
         let server_id = fields.get("server_id").and_then(|node| self.reader.number(node, "server_id", 1..=u64::from(u32::MAX)));
-        let session = self.session(&fields);
+        let session = self.session(&fields, kind);
         let (connections_max, statement_timeout_s, transaction_bytes_max) = self.limits(&fields);
         let server_id = server_id.and_then(|id| u32::try_from(id).ok());
         Some(SourceEntry {
+            kind: kind?,
             url: url?,
             password: password?,
             tls: tls?,
@@ -132,7 +138,55 @@ impl Reading<'_> {
             connections_max,
             statement_timeout_s,
             transaction_bytes_max,
+            replication,
         })
+    }
+
+    /// Keys that only the other kind of database has.
+    fn foreign(&mut self, fields: &Fields<'_>, keys: &[&str]) {
+        for key in keys {
+            if let Some(span) = fields.key_span(key) {
+                self.reader.note(span, format!("`{key}` means nothing to this kind of database"));
+            }
+        }
+    }
+
+    /// What belongs to a PostgreSQL source: slot, publication and the limit of the slot.
+    fn replication(&mut self, fields: &Fields<'_>) -> ReplicationEntry {
+        let slot = fields.get("slot").and_then(|node| self.reader.name(node, "slot").map(|name| (name.to_owned(), node)));
+        if let Some((name, node)) = &slot
+            && !(name.len() <= 63 && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_')))
+        {
+            self.reader.note(node.span.clone(), "the name of a slot has lower case letters, digits and underscores, at most 63");
+        }
+        let publication = fields.get("publication").and_then(|node| self.reader.name(node, "publication").map(str::to_owned));
+        ReplicationEntry { slot: slot.map(|(name, _)| name), publication, slot_limit: self.slot_limit(fields) }
+    }
+
+    fn slot_limit(&mut self, fields: &Fields<'_>) -> Option<SlotLimit> {
+        let node = fields.get("slot_limit")?;
+        let fields = self.reader.fields(node, "slot_limit", &["max_retained", "on_exceed"])?;
+        let bytes_max = fields.required(&mut self.reader, "max_retained").and_then(|node| {
+            let bytes = match &node.content {
+                Content::Scalar(scalar) => size::bytes(&scalar.text),
+                Content::List(_) | Content::Map(_) => None,
+            };
+            if bytes.is_none() {
+                self.reader.note(node.span.clone(), "max_retained must be a size");
+                self.reader.help_last("write it as 20GiB");
+            }
+            bytes
+        });
+        let on_exceed =
+            fields.required(&mut self.reader, "on_exceed").and_then(|node| match self.reader.text(node, "on_exceed")? {
+                "drop" => Some(OnExceed::Drop),
+                "stop" => Some(OnExceed::Stop),
+                _ => {
+                    self.reader.note(node.span.clone(), "on_exceed must be `drop` or `stop`");
+                    None
+                }
+            });
+        Some(SlotLimit { bytes_max: bytes_max?, on_exceed: on_exceed? })
     }
 
     fn target(&mut self, node: &Node, what: &str) -> Option<TargetEntry> {
@@ -143,7 +197,7 @@ impl Reading<'_> {
         Some(TargetEntry { url: url?, password: password?, tls: tls? })
     }
 
-    fn url(&mut self, fields: &Fields<'_>, parse: fn(&str) -> Result<DatabaseUrl, Wrong>) -> Option<DatabaseUrl> {
+    fn url<T>(&mut self, fields: &Fields<'_>, parse: fn(&str) -> Result<T, Wrong>) -> Option<T> {
         let node = fields.required(&mut self.reader, "url")?;
         match parse(self.reader.text(node, "url")?) {
             Ok(url) => Some(url),
@@ -201,9 +255,12 @@ impl Reading<'_> {
         }
     }
 
-    fn session(&mut self, fields: &Fields<'_>) -> SessionOverrides {
+    fn session(&mut self, fields: &Fields<'_>, kind: Option<SourceKind>) -> SessionOverrides {
         let fields = fields.get("session").and_then(|node| self.reader.fields(node, "session", &SESSION_KEYS));
         let Some(fields) = fields else { return SessionOverrides::default() };
+        if kind == Some(SourceKind::PostgreSql) {
+            self.foreign(&fields, &SESSION_KEYS.map(|key| if key == "time_zone" { "" } else { key }));
+        }
         let mut text = |key: &str| fields.get(key).and_then(|node| self.reader.text(node, key).map(str::to_owned));
         let (sql_mode, time_zone, collation_connection) = (text("sql_mode"), text("time_zone"), text("collation_connection"));
         let division =

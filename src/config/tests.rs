@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{Project, SecretPlace, TlsChoice, read, url};
+use super::{Project, SecretPlace, SourceOptions, TlsChoice, read, url};
 use crate::mapping::{Problem, SourceFile};
 
 const RIGHT: &str = r#"sources:
@@ -64,9 +64,25 @@ fn tls_is_the_default_off_loopback() {
         .replace("    password: { env: STRANGLER_TEST_PASSWORD_THAT_IS_NOT_SET }\n", "")
         .replace("    password: { file: secrets/order }\n", "");
     let project = parse(&text).unwrap();
-    assert_eq!(project.source_options("erp").unwrap().tls, crate::source::mysql::connect::Tls::VerifyFull { ca: None });
+    let SourceOptions::MySql(options) = project.source_options("erp").unwrap() else { panic!("not a MySQL source") };
+    assert_eq!(options.tls, crate::transport::Tls::VerifyFull { ca: None });
     assert_eq!(project.target_options("order-db").unwrap().tls, crate::target::postgres::Tls::Off);
     assert!(project.source_options("crm").is_err());
+}
+
+#[test]
+fn a_postgresql_source_has_a_slot_a_publication_and_a_limit() {
+    let text = RIGHT
+        .replace("    password: { env: STRANGLER_TEST_PASSWORD_THAT_IS_NOT_SET }\n", "")
+        .replace("mysql://", "postgresql://")
+        .replace("server_id: 18231", "slot_limit: { max_retained: 20GiB, on_exceed: drop }");
+    let session = text.find("    session:").map(|at| text[at..].lines().next().unwrap().to_owned()).unwrap();
+    let text = text.replace(&session, "    session: { time_zone: Asia/Seoul }");
+    let SourceOptions::Postgres(options) = parse(&text).unwrap().source_options("erp").unwrap() else { panic!("not PostgreSQL") };
+    assert_eq!((options.slot.as_str(), options.publication.as_str()), ("strangler_erp", "strangler_erp"));
+    let limit = options.slot_limit.unwrap();
+    assert_eq!((limit.bytes_max, limit.on_exceed), (20 << 30, crate::source::postgres::connect::OnExceed::Drop));
+    assert_eq!(options.time_zone.as_deref(), Some("Asia/Seoul"));
 }
 
 #[test]

@@ -17,6 +17,15 @@ pub struct DatabaseUrl {
     pub database: String,
 }
 
+/// What kind of database a source is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceKind {
+    /// MySQL or MariaDB; which of them, the server says.
+    MySql,
+    /// PostgreSQL.
+    PostgreSql,
+}
+
 /// Where a server listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Host {
@@ -61,30 +70,30 @@ impl DatabaseUrl {
         }
     }
 
-    /// Parses the URL of a source.
+    /// Parses the URL of a source, whose scheme says what kind of database it is.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn source(text: &str) -> Result<Self, Wrong> {
+    pub fn source(text: &str) -> Result<(SourceKind, Self), Wrong> {
         Self::source_of(text).map_err(|wrong| Wrong { holds_password: may_hold_password(text), ..wrong })
     }
 
-    fn source_of(text: &str) -> Result<Self, Wrong> {
+    fn source_of(text: &str) -> Result<(SourceKind, Self), Wrong> {
         let (scheme, rest) = split_scheme(text)?;
-        match scheme {
-            "mysql" | "mariadb" => {}
-            "postgres" | "postgresql" => {
-                return Err(wrong(
-                    "a PostgreSQL source is not supported in this version",
-                    "sources are MySQL or MariaDB: mysql://user@host:port/database",
-                ));
+        let (kind, port) = match scheme {
+            "mysql" | "mariadb" => (SourceKind::MySql, 3306),
+            "postgres" | "postgresql" => (SourceKind::PostgreSql, 5432),
+            _ => {
+                let help = "write mysql://, mariadb:// or postgresql:// and then user@host:port/database";
+                return Err(wrong(format!("`{scheme}://` is not a source"), help));
             }
-            _ => return Err(wrong(format!("`{scheme}://` is not a source"), "write mysql://user@host:port/database")),
-        }
-        let url = parse(rest, 3306)?;
+        };
+        let url = parse(rest, port)?;
         match url.host {
-            Host::Tcp { .. } => Ok(url),
-            Host::Socket { .. } => Err(wrong("a source is reached by TCP", "write mysql://user@127.0.0.1:3306/database")),
+            Host::Tcp { .. } => Ok((kind, url)),
+            Host::Socket { .. } => {
+                Err(wrong("a source is reached by TCP", format!("write {scheme}://user@127.0.0.1:{port}/database")))
+            }
         }
     }
 
@@ -212,13 +221,16 @@ mod tests {
 
     #[test]
     fn urls_are_parsed() {
-        let url = DatabaseUrl::source("mysql://strangler_src@db.internal:3307/homeshop").unwrap();
+        let (kind, url) = DatabaseUrl::source("mysql://strangler_src@db.internal:3307/homeshop").unwrap();
+        assert_eq!(kind, SourceKind::MySql);
+        let (kind, crm) = DatabaseUrl::source("postgresql://strangler_src@crm.internal/crm").unwrap();
+        assert_eq!((kind, crm.host), (SourceKind::PostgreSql, tcp("crm.internal", 5432)));
         assert_eq!(
             url,
             DatabaseUrl { host: tcp("db.internal", 3307), user: "strangler_src".into(), database: "homeshop".into() }
         );
         assert_eq!(
-            DatabaseUrl::source("mariadb://a%40b@[::1]/%ED%95%9C").unwrap(),
+            DatabaseUrl::source("mariadb://a%40b@[::1]/%ED%95%9C").unwrap().1,
             DatabaseUrl { host: tcp("::1", 3306), user: "a@b".into(), database: "한".into() }
         );
         let socket = DatabaseUrl::target("postgresql://u@/d?host=/run/postgresql").unwrap();
@@ -253,6 +265,6 @@ mod tests {
         ] {
             assert!(DatabaseUrl::target(url).is_err(), "{url}");
         }
-        assert!(DatabaseUrl::source("postgresql://u@h/d").is_err());
+        assert!(DatabaseUrl::source("postgresql://u@/d?host=/run/postgresql").is_err());
     }
 }

@@ -15,7 +15,9 @@ use crate::position::Position;
 use crate::schema::{SourceCatalog, TableId, TableLayout, TableName};
 use crate::value::Row;
 
+pub mod database;
 pub mod mysql;
+pub mod postgres;
 
 /// How a source's plan reads one table of a SELECT.
 #[derive(Debug, Clone, PartialEq, Eq)]

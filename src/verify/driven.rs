@@ -35,7 +35,8 @@ pub async fn refuse_scans<S: Source>(source: &S, node: &NodePlan, ranges: &[Rang
 }
 
 fn is_scan(access: &PlannedAccess) -> bool {
-    let whole = matches!(access.access.as_str(), "ALL" | "index" | "hash_ALL" | "hash_index");
+    let whole =
+        matches!(access.access.as_str(), "ALL" | "index" | "hash_ALL" | "hash_index") || access.access.ends_with("Seq Scan");
     // Names in angle brackets are results of other lines of the plan.
     whole && access.row_estimate >= SMALL_TABLE_ROWS && !access.table.starts_with('<')
 }

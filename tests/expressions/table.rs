@@ -85,6 +85,7 @@ pub fn schema() -> TableSchema {
         transactional: true,
         comment: String::new(),
         row_estimate: 10,
+        revision: String::new(),
     }
 }
 

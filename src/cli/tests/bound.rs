@@ -36,6 +36,7 @@ fn table(name: &str, columns: Vec<Column>) -> TableSchema {
         transactional: true,
         comment: String::new(),
         row_estimate: 1_000,
+        revision: String::new(),
     }
 }
 

@@ -44,6 +44,7 @@ fn table(name: &str, columns: &str, key: &[usize]) -> TableSchema {
         transactional: true,
         comment: String::new(),
         row_estimate: 10,
+        revision: String::new(),
     }
 }
 

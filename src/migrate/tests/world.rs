@@ -208,6 +208,7 @@ fn table(name: &str, columns: &[(&str, DataType, bool)]) -> TableSchema {
         transactional: true,
         comment: String::new(),
         row_estimate: 20,
+        revision: String::new(),
     }
 }
 

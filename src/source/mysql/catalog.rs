@@ -113,6 +113,7 @@ impl Head {
             transactional: self.transactional,
             comment: self.comment,
             row_estimate: self.row_estimate,
+            revision: String::new(),
         }
     }
 }

@@ -58,6 +58,7 @@ pub fn plan() -> (Plan, SourceCatalog) {
         transactional: true,
         comment: String::new(),
         row_estimate: 0,
+        revision: String::new(),
     };
     let catalog = SourceCatalog {
         flavor: Flavor::MariaDb,

@@ -97,6 +97,7 @@ impl Bench {
             transactional,
             comment: String::new(),
             row_estimate: 0,
+            revision: String::new(),
         });
     }
 

@@ -107,6 +107,7 @@ fn table(create: &ast::CreateTable) -> TableSchema {
         transactional: true,
         comment: String::new(),
         row_estimate: 0,
+        revision: String::new(),
     }
 }
 

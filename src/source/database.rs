@@ -1,0 +1,182 @@
+//! A legacy database of either kind, chosen by its URL when the project is opened.
+
+use tokio::sync::watch;
+
+use super::mysql::MySqlSource;
+use super::mysql::connect::MySqlOptions;
+use super::postgres::PostgresSource;
+use super::postgres::connect::PostgresSourceOptions;
+use super::{Layouts, Leftover, PlannedAccess, Source, SourceStream};
+use crate::change::{Chunk, KeyRange, SourceEvent};
+use crate::error::Result;
+use crate::finding::Finding;
+use crate::position::Position;
+use crate::schema::{DataType, SessionSettings, SourceCatalog, TableLayout, TableName};
+use crate::value::{Row, Value};
+
+/// How a legacy database is reached.
+pub enum SourceOptions {
+    /// MySQL or MariaDB.
+    MySql(MySqlOptions),
+    /// PostgreSQL.
+    Postgres(PostgresSourceOptions),
+}
+
+/// A legacy database.
+pub enum Database {
+    /// MySQL or MariaDB.
+    MySql(MySqlSource),
+    /// PostgreSQL.
+    Postgres(PostgresSource),
+}
+
+/// Its change stream.
+pub enum Stream {
+    /// A binlog dump.
+    MySql(Box<super::mysql::stream::BinlogStream>),
+    /// A replication slot.
+    Postgres(Box<super::postgres::stream::WalStream>),
+}
+
+impl Database {
+    /// A source over `options`; connects when it is first used.
+    #[must_use]
+    pub fn new(options: SourceOptions) -> Self {
+        match options {
+            SourceOptions::MySql(options) => Self::MySql(MySqlSource::new(options)),
+            SourceOptions::Postgres(options) => Self::Postgres(PostgresSource::new(options)),
+        }
+    }
+
+    /// Fixes the session settings to those of a stored catalogue, so that a restart means the same as the first start. To be called
+    /// before anything else.
+    pub fn record(&self, stored: &SourceCatalog) {
+        match self {
+            Self::MySql(source) => source.record(stored),
+            Self::Postgres(source) => source.record(stored),
+        }
+    }
+}
+
+impl Source for Database {
+    type Stream = Stream;
+
+    async fn catalog(&self, tables: &[TableName]) -> Result<SourceCatalog> {
+        match self {
+            Self::MySql(source) => source.catalog(tables).await,
+            Self::Postgres(source) => source.catalog(tables).await,
+        }
+    }
+
+    async fn preflight(&self, catalog: &SourceCatalog) -> Result<Vec<Finding>> {
+        match self {
+            Self::MySql(source) => source.preflight(catalog).await,
+            Self::Postgres(source) => source.preflight(catalog).await,
+        }
+    }
+
+    async fn start_position(&self, layouts: &Layouts) -> Result<Position> {
+        match self {
+            Self::MySql(source) => source.start_position(layouts).await,
+            Self::Postgres(source) => source.start_position(layouts).await,
+        }
+    }
+
+    async fn current_position(&self) -> Result<Position> {
+        match self {
+            Self::MySql(source) => source.current_position().await,
+            Self::Postgres(source) => source.current_position().await,
+        }
+    }
+
+    async fn ranges(&self, layout: &TableLayout, rows_max: u32) -> Result<Vec<KeyRange>> {
+        match self {
+            Self::MySql(source) => source.ranges(layout, rows_max).await,
+            Self::Postgres(source) => source.ranges(layout, rows_max).await,
+        }
+    }
+
+    async fn read_chunk(&self, layout: &TableLayout, index: u32, range: &KeyRange) -> Result<Chunk> {
+        match self {
+            Self::MySql(source) => source.read_chunk(layout, index, range).await,
+            Self::Postgres(source) => source.read_chunk(layout, index, range).await,
+        }
+    }
+
+    async fn open_stream(
+        &self,
+        catalog: &SourceCatalog,
+        layouts: Layouts,
+        position: &Position,
+        durable: watch::Receiver<Position>,
+    ) -> Result<Self::Stream> {
+        Ok(match self {
+            Self::MySql(source) => Stream::MySql(Box::new(source.open_stream(catalog, layouts, position, durable).await?)),
+            Self::Postgres(source) => Stream::Postgres(Box::new(source.open_stream(catalog, layouts, position, durable).await?)),
+        })
+    }
+
+    async fn leftovers(&self) -> Result<Vec<Leftover>> {
+        match self {
+            Self::MySql(source) => source.leftovers().await,
+            Self::Postgres(source) => source.leftovers().await,
+        }
+    }
+
+    async fn forget(&self) -> Result<()> {
+        match self {
+            Self::MySql(source) => source.forget().await,
+            Self::Postgres(source) => source.forget().await,
+        }
+    }
+
+    async fn select(
+        &self,
+        sql: &str,
+        parameters: &[Value],
+        types: &[DataType],
+        visit: &mut (dyn FnMut(Row) -> Result<()> + Send),
+    ) -> Result<()> {
+        match self {
+            Self::MySql(source) => source.select(sql, parameters, types, visit).await,
+            Self::Postgres(source) => source.select(sql, parameters, types, visit).await,
+        }
+    }
+
+    fn literal(&self, value: &Value, session: &SessionSettings) -> Result<String> {
+        match self {
+            Self::MySql(source) => source.literal(value, session),
+            Self::Postgres(source) => source.literal(value, session),
+        }
+    }
+
+    fn identifier(&self, name: &str) -> String {
+        match self {
+            Self::MySql(source) => source.identifier(name),
+            Self::Postgres(source) => source.identifier(name),
+        }
+    }
+
+    fn chunk_statement(&self, layout: &TableLayout) -> Result<String> {
+        match self {
+            Self::MySql(source) => source.chunk_statement(layout),
+            Self::Postgres(source) => source.chunk_statement(layout),
+        }
+    }
+
+    async fn explain(&self, sql: &str) -> Result<Vec<PlannedAccess>> {
+        match self {
+            Self::MySql(source) => source.explain(sql).await,
+            Self::Postgres(source) => source.explain(sql).await,
+        }
+    }
+}
+
+impl SourceStream for Stream {
+    async fn next(&mut self) -> Result<SourceEvent> {
+        match self {
+            Self::MySql(stream) => stream.next().await,
+            Self::Postgres(stream) => stream.next().await,
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! The change stream: the copy stream of a slot, read by our own decoder.
+//!
+//! Goes in: a proven position. Comes out: transactions, schema changes, heartbeats. Reading is driven by whoever asks for the next event, so
+//! that a slow reader slows the server and holds no memory here; a task of its own answers the server every few seconds meanwhile, with
+//! what is stored durably and nothing more. A connection that is silent for 30 seconds although asked is unreachable. On an idle database
+//! the server's own reading is passed on as heartbeats, so that its log never grows because nothing mapped changed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::connect::{OnExceed, Pool};
+use super::decode::message::{self, Message, Relation};
+use super::relations::Relations;
+use super::replication::client::{Copied, Copy, Reading, Status};
+use super::transaction::Assembler;
+use super::watch::{News, watch};
+use super::{history, names};
+use crate::change::{SchemaChange, SourceEvent};
+use crate::error::{Class, Error, Result};
+use crate::position::{Lsn, Position};
+use crate::schema::TableSchema;
+use crate::source::{Layouts, SourceStream};
+
+/// How long a connection may be silent.
+const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// How often the server is told what is stored, and asked for a sign of life.
+const STATUS_EVERY: Duration = Duration::from_secs(5);
+/// The least time between two statuses.
+const STATUS_PAUSE: Duration = Duration::from_millis(200);
+/// At most one heartbeat in this time.
+const COALESCE: Duration = Duration::from_millis(200);
+
+/// What a stream is made of.
+pub(super) struct Parts {
+    /// The running copy stream.
+    pub(super) copy: Copy,
+    /// Empty, behind the proven position.
+    pub(super) assembler: Assembler,
+    /// The source's connections.
+    pub(super) pool: Arc<Pool>,
+    /// The mapped tables.
+    pub(super) layouts: Layouts,
+    /// What was recorded of them.
+    pub(super) recorded: Vec<TableSchema>,
+    /// How far the engine has stored what it got.
+    pub(super) durable: watch::Receiver<Position>,
+    /// What was found at the start, if anything.
+    pub(super) found: Option<News>,
+}
+
+/// An open change stream.
+pub struct WalStream {
+    reading: Option<Reading>,
+    assembler: Assembler,
+    relations: Relations,
+    /// A relation message whose meaning is being asked for.
+    undescribed: Option<Relation>,
+    pool: Arc<Pool>,
+    heard: Instant,
+    given: Instant,
+    /// The server gave a sign of life, and nothing was told for a while.
+    beat: bool,
+    shared: Arc<Shared>,
+    found: Option<News>,
+    news: mpsc::Receiver<News>,
+    tasks: [JoinHandle<()>; 2],
+}
+
+/// What the answering task needs to know.
+struct Shared {
+    received: AtomicU64,
+    asked: Notify,
+}
+
+impl Drop for WalStream {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+impl WalStream {
+    /// Starts the tasks beside the stream.
+    pub(super) async fn open(parts: Parts) -> Result<Self> {
+        let Parts { copy, mut assembler, pool, layouts, recorded, durable, found } = parts;
+        let mut relations = Relations::new(Arc::clone(&pool), Arc::clone(&layouts));
+        relations.partitions(&mut assembler).await?;
+        let shared = Arc::new(Shared { received: AtomicU64::new(assembler.lsn().0), asked: Notify::new() });
+        let (sender, news) = mpsc::channel(1);
+        let tasks = [
+            tokio::spawn(answer(copy.status, durable, Arc::clone(&shared))),
+            tokio::spawn(watch(Arc::clone(&pool), recorded, layouts, sender)),
+        ];
+        let now = Instant::now();
+        let reading = Some(copy.reading);
+        Ok(Self {
+            reading,
+            assembler,
+            relations,
+            undescribed: None,
+            pool,
+            heard: now,
+            given: now,
+            beat: false,
+            shared,
+            found,
+            news,
+            tasks,
+        })
+    }
+
+    async fn take(&mut self, copied: Copied) -> Result<()> {
+        self.heard = Instant::now();
+        match copied {
+            Copied::Keepalive { end, reply } => {
+                self.assembler.read_up_to(end);
+                self.beat = self.given.elapsed() >= STATUS_EVERY;
+                if reply {
+                    self.shared.asked.notify_one();
+                }
+            }
+            Copied::Data(payload) => match message::read(&payload, self.assembler.in_block()) {
+                Ok(Message::Relation(relation)) => self.undescribed = Some(relation),
+                Ok(message) => self.assembler.feed(message)?,
+                Err(error) => return Err(error.context(format!("the log behind {} cannot be read", self.assembler.position()))),
+            },
+        }
+        self.shared.received.fetch_max(self.assembler.lsn().0, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Asks what a relation is; the message stays until the answer is there, also when the caller gives up in between.
+    async fn describe(&mut self) -> Result<()> {
+        if let Some(relation) = &self.undescribed {
+            let known = self.relations.known(relation).await?;
+            let id = relation.id;
+            self.assembler.learn(id, known);
+            self.undescribed = None;
+        }
+        Ok(())
+    }
+
+    /// Whether there is something to tell about how far the log was read: at once to begin with, then now and then.
+    fn heartbeat_due(&self) -> bool {
+        self.beat || (self.assembler.has_advanced() && self.given.elapsed() >= COALESCE)
+    }
+
+    async fn told(&mut self, news: News) -> Result<SourceEvent> {
+        match news {
+            News::Changed(tables, description) => {
+                let change = SchemaChange { position: self.assembler.position(), tables, description };
+                Ok(SourceEvent::SchemaChange(change))
+            }
+            News::SlotLimit(error) => {
+                if self.pool.options().slot_limit.is_some_and(|limit| limit.on_exceed == OnExceed::Drop) {
+                    self.tasks.iter().for_each(JoinHandle::abort);
+                    self.reading = None;
+                    drop_slot(&self.pool).await?;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn read(&mut self) -> Result<Option<Copied>> {
+        let silence = SILENCE_MAX.saturating_sub(self.heard.elapsed());
+        let patience =
+            if self.assembler.has_advanced() { silence.min(COALESCE.saturating_sub(self.given.elapsed())) } else { silence };
+        let reading = self.reading.as_mut().ok_or_else(|| Error::new(Class::Person, "the change stream was given up"))?;
+        match tokio::time::timeout(patience, reading.copied()).await {
+            Ok(copied) => copied.map(Some),
+            Err(_) if self.heard.elapsed() >= SILENCE_MAX => {
+                Err(Error::new(Class::Unreachable, "the change stream was silent for 30 seconds"))
+            }
+            Err(_) => Ok(None),
+        }
+    }
+}
+
+impl SourceStream for WalStream {
+    async fn next(&mut self) -> Result<SourceEvent> {
+        // While nobody asked, nobody listened either.
+        self.heard = Instant::now().checked_sub(STATUS_EVERY).map_or(self.heard, |recent| recent.max(self.heard));
+        loop {
+            if let Some(found) = self.found.take() {
+                return self.told(found).await;
+            }
+            if let Some(event) = self.assembler.pop() {
+                self.given = Instant::now();
+                return Ok(event);
+            }
+            if self.heartbeat_due() {
+                self.beat = false;
+                self.given = Instant::now();
+                return Ok(self.assembler.heartbeat());
+            }
+            self.describe().await?;
+            if let Ok(news) = self.news.try_recv() {
+                self.found = Some(news);
+                continue;
+            }
+            if let Some(copied) = self.read().await? {
+                self.take(copied).await?;
+            }
+        }
+    }
+}
+
+/// Tells the server again and again what has arrived and what is stored, whatever the reader does.
+async fn answer(mut status: Status, mut durable: watch::Receiver<Position>, shared: Arc<Shared>) {
+    let mut tick = tokio::time::interval(STATUS_EVERY);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        let ask = tokio::select! {
+            _ = tick.tick() => true,
+            () = shared.asked.notified() => false,
+            changed = durable.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                false
+            }
+        };
+        let stored = match &*durable.borrow_and_update() {
+            Position::Wal(position) => Lsn(position.lsn),
+            Position::Binlog(_) => return,
+        };
+        let received = Lsn(shared.received.load(Ordering::Relaxed).max(stored.0));
+        if status.send(received, stored, ask, now_us()).await.is_err() {
+            // The reader meets the same broken connection.
+            return;
+        }
+        tokio::time::sleep(STATUS_PAUSE).await;
+    }
+}
+
+fn now_us() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).ok().and_then(|since| i64::try_from(since.as_micros()).ok()).unwrap_or(0)
+}
+
+/// Drops the slot, once its reader is gone.
+///
+/// # Errors
+/// Errors of the server; `Unreachable` while somebody reads it.
+pub(super) async fn drop_slot(pool: &Arc<Pool>) -> Result<()> {
+    let name = &pool.options().slot;
+    let lease = pool.writer().await?;
+    let attempt = format!("drop the replication slot {name}");
+    let started = Instant::now();
+    loop {
+        match history::slot(&lease, name).await? {
+            None => return Ok(()),
+            Some(slot) if slot.active_pid.is_empty() => {
+                return lease.execute(&attempt, &format!("SELECT pg_drop_replication_slot({})", names::literal(name))).await;
+            }
+            Some(slot) if started.elapsed() > SILENCE_MAX => {
+                let message = format!("could not {attempt}: process {} of the source reads it", slot.active_pid);
+                return Err(Error::new(Class::Unreachable, message).with_hint("stop the engine that reads it"));
+            }
+            Some(_) => tokio::time::sleep(STATUS_PAUSE).await,
+        }
+    }
+}

@@ -1,0 +1,428 @@
+//! Messages of the output plugin become whole transactions of mapped tables.
+//!
+//! In: messages in log order, and per relation message the mapped table it stands for. Out: [`SourceEvent`]s. A transaction is given at its
+//! commit or not at all; streamed transactions are kept aside until theirs, without the parts that were rolled back. A mapped table that no
+//! longer looks as recorded becomes a schema change in place of the transaction that first shows it.
+
+use std::collections::{HashMap, VecDeque};
+
+use super::decode::message::{Begin, Cell, Commit, Message, Old, Relation, RowChange, Tuple};
+use super::decode::value;
+use super::failure::malformed;
+use crate::change::{Change, Image, Operation, SchemaChange, SourceEvent, Transaction};
+use crate::error::{Class, Error, Result};
+use crate::position::{Lsn, Position, WalPosition};
+use crate::schema::TableLayout;
+use crate::source::Layouts;
+use crate::value::Value;
+
+/// What a relation id stands for.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Known {
+    /// A table that no mapping uses.
+    Unmapped,
+    /// A mapped table.
+    Table(Shape),
+    /// A mapped table that is not what was recorded, with what is different.
+    Changed {
+        /// Index of its layout.
+        table: usize,
+        /// What is different, in words.
+        difference: String,
+    },
+}
+
+/// How the columns of a relation message fill a layout.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Shape {
+    /// Index of its layout.
+    pub(super) table: usize,
+    /// Per column of the message, the stored column it fills and whether the replica identity has it.
+    pub(super) columns: Vec<(Option<usize>, bool)>,
+    /// Whether the relation is one of the partitions of the mapped table.
+    pub(super) is_partition: bool,
+}
+
+/// What a relation message means for the mapped tables; `types` are the names of its columns' types.
+pub(super) fn known(relation: &Relation, types: &[String], layouts: &Layouts, root: Option<(&str, &str)>) -> Known {
+    let (schema, name) = root.unwrap_or((&relation.schema, &relation.name));
+    let Some(table) = layouts.iter().position(|layout| layout.name.schema == schema && layout.name.name == name) else {
+        return Known::Unmapped;
+    };
+    let Some(layout) = layouts.get(table) else { return Known::Unmapped };
+    if let Some(difference) = difference(relation, types, layout) {
+        return Known::Changed { table, difference };
+    }
+    let stored = |name: &str| layout.columns.iter().position(|column| column.column.name == name);
+    let columns = relation.columns.iter().map(|column| (stored(&column.name), column.in_identity)).collect();
+    Known::Table(Shape { table, columns, is_partition: root.is_some() })
+}
+
+fn difference(relation: &Relation, types: &[String], layout: &TableLayout) -> Option<String> {
+    for stored in &layout.columns {
+        let name = &stored.column.name;
+        let Some(index) = relation.columns.iter().position(|column| column.name == *name) else {
+            return Some(format!("drops or renames column {}.{name}, or no longer publishes it", layout.name));
+        };
+        let found = types.get(index).map_or("", String::as_str);
+        if found != stored.column.native_type {
+            return Some(format!(
+                "changes column {}.{name} from {} to {}",
+                layout.name,
+                stored.column.native_type,
+                if found.is_empty() { "a type that is gone" } else { found }
+            ));
+        }
+    }
+    let named = |index: &usize| {
+        let name = &layout.columns.get(*index)?.column.name;
+        relation.columns.iter().find(|column| column.name == *name)
+    };
+    let identified = match &layout.identity {
+        Some(identity) => identity.iter().all(|index| named(index).is_some_and(|column| column.in_identity)),
+        None => relation.identity == b'f',
+    };
+    (!identified).then(|| format!("changes the replica identity of {} so that its rows cannot be told apart", layout.name))
+}
+
+/// The changes of one transaction so far.
+#[derive(Debug, Default)]
+struct Open {
+    transaction: u32,
+    /// With the (sub)transaction of each, where it can still be rolled back.
+    changes: Vec<(u32, Change)>,
+    bytes: usize,
+    /// A mapped table that changed its shape.
+    schema_change: Option<(usize, String)>,
+}
+
+/// Turns messages into events.
+pub(super) struct Assembler {
+    place: WalPosition,
+    layouts: Layouts,
+    relations: HashMap<u32, Known>,
+    open: Option<Open>,
+    /// Streamed transactions by top-level id.
+    streamed: HashMap<u32, Open>,
+    /// The streamed transaction whose block is being read.
+    block: Option<u32>,
+    ready: VecDeque<SourceEvent>,
+    bytes: usize,
+    bytes_max: usize,
+    advanced: bool,
+    /// The relation ids of each mapped partitioned table's partitions, for truncations.
+    partitions: HashMap<usize, Vec<u32>>,
+}
+
+impl Assembler {
+    /// An assembler behind `place`.
+    pub(super) fn new(place: WalPosition, layouts: Layouts, bytes_max: usize) -> Self {
+        Self {
+            place,
+            layouts,
+            relations: HashMap::new(),
+            open: None,
+            streamed: HashMap::new(),
+            block: None,
+            ready: VecDeque::new(),
+            bytes: 0,
+            bytes_max,
+            advanced: false,
+            partitions: HashMap::new(),
+        }
+    }
+
+    /// The next finished event.
+    pub(super) fn pop(&mut self) -> Option<SourceEvent> {
+        self.ready.pop_front()
+    }
+
+    /// The place behind everything that was given.
+    pub(super) fn lsn(&self) -> Lsn {
+        Lsn(self.place.lsn)
+    }
+
+    /// Whether something was read that no event has told yet.
+    pub(super) fn has_advanced(&self) -> bool {
+        self.advanced
+    }
+
+    /// Where everything up to now is contained.
+    pub(super) fn position(&self) -> Position {
+        Position::Wal(self.place.clone())
+    }
+
+    /// Says how far the log was read.
+    pub(super) fn heartbeat(&mut self) -> SourceEvent {
+        self.advanced = false;
+        SourceEvent::Heartbeat { position: self.position() }
+    }
+
+    /// Remembers what a relation id stands for.
+    pub(super) fn learn(&mut self, relation: u32, known: Known) {
+        if let Known::Table(Shape { table, is_partition: true, .. }) = &known {
+            let ids = self.partitions.entry(*table).or_default();
+            if !ids.contains(&relation) {
+                ids.push(relation);
+            }
+        }
+        self.relations.insert(relation, known);
+    }
+
+    /// The partitions of a mapped partitioned table, all of them: a truncation of fewer takes rows away that nobody can name.
+    pub(super) fn set_partitions(&mut self, table: usize, relations: Vec<u32>) {
+        self.partitions.insert(table, relations);
+    }
+
+    /// The server has read its log up to `end`. Outside a transaction, everything committed before it has been sent.
+    pub(super) fn read_up_to(&mut self, end: Lsn) {
+        if self.open.is_none() && self.block.is_none() && end.0 > self.place.lsn {
+            self.place.lsn = end.0;
+            self.advanced = true;
+        }
+    }
+
+    /// Whether row messages name their subtransaction.
+    pub(super) fn in_block(&self) -> bool {
+        self.block.is_some()
+    }
+
+    /// Takes one message; relation messages go through [`Self::learn`].
+    pub(super) fn feed(&mut self, message: Message<'_>) -> Result<()> {
+        match message {
+            Message::Begin(begin) => self.begin(begin),
+            Message::Commit(commit) => match self.open.take() {
+                Some(open) => self.commit(open, commit),
+                None => Err(malformed("a commit outside a transaction")),
+            },
+            Message::StreamStart { transaction } => {
+                if self.open.is_some() || self.block.replace(transaction).is_some() {
+                    return Err(malformed("a streamed block inside a transaction"));
+                }
+                self.streamed.entry(transaction).or_insert_with(|| Open { transaction, ..Open::default() });
+                Ok(())
+            }
+            Message::StreamStop => self.block.take().map(drop).ok_or_else(|| malformed("an end of no streamed block")),
+            Message::StreamCommit { transaction, commit } => {
+                let open = self.streamed.remove(&transaction).ok_or_else(|| malformed("a commit of an unknown transaction"))?;
+                self.commit(open, commit)
+            }
+            Message::StreamAbort { transaction, part } => {
+                self.abort(transaction, part);
+                Ok(())
+            }
+            Message::Change { part, change } => self.change(part, change),
+            Message::Relation(_) => Err(Error::bug("a relation message was fed to the assembler")),
+            Message::Other => Ok(()),
+        }
+    }
+
+    fn begin(&mut self, begin: Begin) -> Result<()> {
+        if self.open.is_some() || self.block.is_some() {
+            return Err(malformed("a transaction inside a transaction"));
+        }
+        self.open = Some(Open { transaction: begin.transaction, ..Open::default() });
+        Ok(())
+    }
+
+    fn abort(&mut self, transaction: u32, part: u32) {
+        if transaction == part {
+            if let Some(open) = self.streamed.remove(&transaction) {
+                self.bytes -= open.bytes;
+            }
+        } else if let Some(open) = self.streamed.get_mut(&transaction) {
+            open.changes.retain(|(of, _)| *of != part);
+        }
+    }
+
+    fn commit(&mut self, open: Open, commit: Commit) -> Result<()> {
+        self.bytes -= open.bytes;
+        if commit.end.0 <= self.place.lsn {
+            // Sent again after a reconnect, although it is contained.
+            return Ok(());
+        }
+        if let Some((table, description)) = open.schema_change {
+            let name = self.layout(table)?.name.clone();
+            // The transaction that shows the change is not contained.
+            let change = SchemaChange { position: self.position(), tables: vec![name], description };
+            self.ready.push_back(SourceEvent::SchemaChange(change));
+            return Ok(());
+        }
+        self.place.lsn = commit.end.0;
+        self.advanced = open.changes.is_empty();
+        if !open.changes.is_empty() {
+            self.ready.push_back(SourceEvent::Transaction(Transaction {
+                position: self.position(),
+                id: Some(open.transaction),
+                committed_at_us: commit.committed_at_us,
+                changes: open.changes.into_iter().map(|(_, change)| change).collect(),
+                bytes: open.bytes,
+            }));
+        }
+        Ok(())
+    }
+
+    fn layout(&self, table: usize) -> Result<&TableLayout> {
+        self.layouts.get(table).ok_or_else(|| Error::bug("a mapped table has no layout"))
+    }
+
+    fn current(&mut self) -> Result<&mut Open> {
+        let open = match self.block {
+            Some(transaction) => self.streamed.get_mut(&transaction),
+            None => self.open.as_mut(),
+        };
+        open.ok_or_else(|| malformed("a change outside a transaction"))
+    }
+
+    fn change(&mut self, part: Option<u32>, change: RowChange<'_>) -> Result<()> {
+        let operations = match change {
+            RowChange::Truncate { relations } => self.truncated(&relations)?,
+            RowChange::Insert { relation, new } => {
+                self.row(relation, |layout, shape| Ok(Operation::Insert { new: image(layout, shape, &new, None)? }))?
+            }
+            RowChange::Delete { relation, old } => {
+                self.row(relation, |layout, shape| Ok(Operation::Delete { old: old_image(layout, shape, &old)? }))?
+            }
+            RowChange::Update { relation, old, new } => self.row(relation, |layout, shape| {
+                let whole = match &old {
+                    Some(Old::Whole(tuple)) => Some(tuple),
+                    _ => None,
+                };
+                let new = image(layout, shape, &new, whole)?;
+                let old = match &old {
+                    Some(old) => old_image(layout, shape, old)?,
+                    // No word of the old row: its identity did not change.
+                    None => identity_of(layout, &new),
+                };
+                Ok(Operation::Update { old, new })
+            })?,
+        };
+        let bytes: usize = operations.iter().map(size_of_change).sum();
+        let open = self.current()?;
+        let part = part.unwrap_or(open.transaction);
+        open.bytes += bytes;
+        open.changes.extend(operations.into_iter().map(|change| (part, change)));
+        self.bytes += bytes;
+        if self.bytes > self.bytes_max {
+            let message =
+                format!("at {} a transaction of the source is larger than {} bytes of memory", self.position(), self.bytes_max);
+            return Err(Error::new(Class::Person, message)
+                .with_hint("raise limits.transaction_bytes_max of the source, as far as memory allows, and run again"));
+        }
+        Ok(())
+    }
+
+    /// The change of one row; nothing for tables without a mapping, or once the table's shape has changed.
+    fn row(&mut self, relation: u32, operation: impl FnOnce(&TableLayout, &Shape) -> Result<Operation>) -> Result<Vec<Change>> {
+        let layouts = std::sync::Arc::clone(&self.layouts);
+        match self.relations.get(&relation) {
+            None => Err(malformed("a row of a table that was not described")),
+            Some(Known::Unmapped) => Ok(Vec::new()),
+            Some(Known::Changed { table, difference }) => {
+                let change = (*table, difference.clone());
+                self.current()?.schema_change.get_or_insert(change);
+                Ok(Vec::new())
+            }
+            Some(Known::Table(shape)) => {
+                let layout = layouts.get(shape.table).ok_or_else(|| Error::bug("a mapped table has no layout"))?;
+                match operation(layout, shape) {
+                    Ok(operation) => Ok(vec![Change { table: layout.id, operation }]),
+                    Err(error) if error.class() == Class::Bug => Err(error),
+                    Err(error) => {
+                        let message = format!("a change behind {} cannot be read", self.position());
+                        Err(error.context(message))
+                    }
+                }
+            }
+        }
+    }
+
+    fn truncated(&mut self, relations: &[u32]) -> Result<Vec<Change>> {
+        let mut emptied = Vec::new();
+        for relation in relations {
+            match self.relations.get(relation) {
+                Some(Known::Table(shape)) if !shape.is_partition => emptied.push(shape.table),
+                Some(Known::Table(shape)) => {
+                    let all = self.partitions.get(&shape.table);
+                    if all.is_some_and(|all| all.iter().all(|partition| relations.contains(partition))) {
+                        emptied.push(shape.table);
+                    } else {
+                        let table = shape.table;
+                        let description = format!("truncates a partition of {}", self.layout(table)?.name);
+                        self.current()?.schema_change.get_or_insert((table, description));
+                    }
+                }
+                Some(Known::Changed { table, difference }) => {
+                    let change = (*table, difference.clone());
+                    self.current()?.schema_change.get_or_insert(change);
+                }
+                Some(Known::Unmapped) => {}
+                None => return Err(malformed("a truncation of a table that was not described")),
+            }
+        }
+        emptied.dedup();
+        emptied.into_iter().map(|table| Ok(Change { table: self.layout(table)?.id, operation: Operation::Truncate })).collect()
+    }
+}
+
+/// Reads a row; a value that the change left alone is taken from the old row where the log has it.
+fn image(layout: &TableLayout, shape: &Shape, tuple: &Tuple<'_>, old: Option<&Tuple<'_>>) -> Result<Image> {
+    if tuple.len() != shape.columns.len() {
+        return Err(malformed("a row with another number of columns than its table"));
+    }
+    let mut values: Vec<Option<Value>> = vec![None; layout.columns.len()];
+    for (index, (cell, (stored, _))) in tuple.iter().zip(&shape.columns).enumerate() {
+        let Some(stored) = stored else { continue };
+        let cell = match (cell, old.and_then(|old| old.get(index))) {
+            (Cell::Unchanged, Some(old)) => old,
+            _ => cell,
+        };
+        if let (Some(slot), Some(column)) = (values.get_mut(*stored), layout.columns.get(*stored)) {
+            *slot = value::of_cell(cell, &column.column, &layout.name)?;
+        }
+    }
+    Ok(imaged(values))
+}
+
+fn old_image(layout: &TableLayout, shape: &Shape, old: &Old<'_>) -> Result<Image> {
+    match old {
+        Old::Whole(tuple) => image(layout, shape, tuple, None),
+        Old::Key(tuple) => {
+            // Columns outside the identity are sent as NULL, which means nothing.
+            let mut only = shape.clone();
+            only.columns.iter_mut().for_each(|(stored, in_identity)| *stored = stored.filter(|_| *in_identity));
+            image(layout, &only, tuple, None)
+        }
+    }
+}
+
+fn imaged(values: Vec<Option<Value>>) -> Image {
+    if values.iter().all(Option::is_some) {
+        return Image::Full(values.into_iter().flatten().collect());
+    }
+    Image::Partial(values.into())
+}
+
+/// The identity columns of a row.
+fn identity_of(layout: &TableLayout, row: &Image) -> Image {
+    let identity: Vec<usize> = layout.identity.iter().flatten().copied().collect();
+    let value = |index: usize| match row {
+        Image::Full(row) => row.get(index).cloned(),
+        Image::Partial(values) => values.get(index).cloned().flatten(),
+    };
+    imaged((0..layout.columns.len()).map(|index| identity.contains(&index).then(|| value(index)).flatten()).collect())
+}
+
+fn size_of_change(change: &Change) -> usize {
+    let of = |image: &Image| match image {
+        Image::Full(row) => row.iter().map(Value::size_bytes).sum::<usize>(),
+        Image::Partial(values) => values.iter().map(|value| value.as_ref().map_or(size_of::<Value>(), Value::size_bytes)).sum(),
+    };
+    let images = match &change.operation {
+        Operation::Insert { new } => of(new),
+        Operation::Delete { old } => of(old),
+        Operation::Update { old, new } => of(old) + of(new),
+        Operation::Truncate => 0,
+    };
+    size_of::<Change>() + images
+}
