@@ -58,7 +58,7 @@ fn input(mapping: &Mapping, catalog: &SourceCatalog) -> (MappingInput, Vec<Probl
         ZeroDatePolicy::Null => ZeroDate::Null,
         ZeroDatePolicy::FirstDay => ZeroDate::FirstDay,
     };
-    (MappingInput { name: mapping.name.value.clone(), policies: Policies { zero_date }, tables }, problems)
+    (MappingInput { name: mapping.name.value.clone(), policies: Policies { zero_date }, tables, facts: Vec::new() }, problems)
 }
 
 fn table_input(mapping: &Mapping, table: &MappedTable, query: crate::sql::query::Query) -> TableInput {

@@ -11,6 +11,7 @@ use crate::error::{Class, Error, Result, ResultExt};
 use crate::plan::output::convert;
 use crate::plan::{Anchor, BranchPlan, NodeId, NodePlan};
 use crate::schema::TableId;
+use crate::sql::query::AliasId;
 use crate::value::{Row, Value, row};
 use crate::write::TableWrites;
 
@@ -61,7 +62,12 @@ const BYTES_PER_WRITE: usize = 256;
 impl<'a> Part<'a> {
     /// The stored table of the anchor.
     pub(crate) fn anchor_table(&self) -> Result<TableId> {
-        let (Anchor::Row { alias } | Anchor::Group { alias, .. }) = &self.branch.anchor;
+        let first = self.branch.anchor.members().next();
+        self.table_of(first.map_or(AliasId(usize::MAX), |(alias, _)| alias))
+    }
+
+    /// The stored table of an alias of the branch.
+    pub(crate) fn table_of(&self, alias: AliasId) -> Result<TableId> {
         let definition = self.branch.branch.aliases.get(alias.0);
         definition.and_then(|definition| definition.table).ok_or_else(|| Error::bug("an anchor is no stored table"))
     }
@@ -83,17 +89,17 @@ impl<'a> Part<'a> {
 
     /// Derives one anchor from the state as it is.
     pub(crate) fn derive(&self, reader: &Reader<'_>, anchor: &[u8]) -> Result<Derived> {
-        let stored: Arc<[Arc<Stored>]> = match &self.branch.anchor {
-            Anchor::Row { .. } => reader.rows(self.anchor_table()?, &[anchor.to_vec()])?.into(),
-            Anchor::Group { index, .. } => reader.probe(*index, anchor.to_vec())?,
-        };
-        self.derive_from(reader, anchor, &stored)
-    }
-
-    /// Derives one anchor from its rows.
-    pub(crate) fn derive_from(&self, reader: &Reader<'_>, anchor: &[u8], stored: &[Arc<Stored>]) -> Result<Derived> {
+        let mut given: Vec<(AliasId, Arc<[Arc<Stored>]>)> = Vec::new();
+        for (alias, index) in self.branch.anchor.members() {
+            let stored = match index {
+                None => reader.rows(self.table_of(alias)?, &[anchor.to_vec()])?.into(),
+                Some(index) => reader.probe(index, anchor.to_vec())?,
+            };
+            given.push((alias, stored));
+        }
         let mut rows = BTreeMap::new();
-        let outputs = if stored.is_empty() { vec![] } else { Execution { reader, branch: self.branch, anchor: stored }.run()? };
+        let is_empty = given.iter().all(|(_, stored)| stored.is_empty());
+        let outputs = if is_empty { vec![] } else { Execution { reader, branch: self.branch, anchor: &given }.run()? };
         for output in outputs {
             let row = self.convert(output).context(|| format!("cannot derive a row of {}", self.node.table.name))?;
             let fingerprint = row::fingerprint(&row);

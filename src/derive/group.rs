@@ -10,7 +10,7 @@ use crate::error::{Class, Error, Result};
 use crate::plan::SelectAccess;
 use crate::sql::aggregate::Accumulator;
 use crate::sql::evaluate::{evaluate, is_true};
-use crate::sql::query::{Select, Span};
+use crate::sql::query::{OrderItem, Select, Span};
 use crate::value::{KeyKind, Row, Value};
 
 /// Rows with the values they are ordered by.
@@ -24,6 +24,19 @@ struct Group<'s> {
 
 /// The rows of a grouped SELECT, in the order of the group keys.
 pub(crate) fn finish_groups(execution: &Execution<'_>, select: &Select, outer: Environment) -> Result<Ordered> {
+    let settled = settled_groups(execution, select, outer)?;
+    let shown = |(environment, aggregates): (Environment, Vec<Value>)| {
+        Frame { aggregates: &aggregates, ..Frame::over(execution, &environment) }.shown(select)
+    };
+    settled.into_iter().map(shown).collect()
+}
+
+/// The groups that HAVING lets through, in the order of their keys: a row of each, and its aggregates.
+pub(crate) fn settled_groups(
+    execution: &Execution<'_>,
+    select: &Select,
+    outer: Environment,
+) -> Result<Vec<(Environment, Vec<Value>)>> {
     let groups_by = select.group_by.as_deref().unwrap_or_default();
     let default = SelectAccess::default();
     let access = execution.access(select).unwrap_or(&default);
@@ -39,7 +52,7 @@ pub(crate) fn finish_groups(execution: &Execution<'_>, select: &Select, outer: E
         groups.insert(Vec::new(), new_group(select, representative, Vec::new()));
     }
     execution.combinations(select, outer, &mut |environment| {
-        let frame = Frame { execution, environment, aggregates: &[] };
+        let frame = Frame::over(execution, environment);
         let values = groups_by.iter().map(|group| evaluate(group, &frame)).collect::<Result<Vec<_>>>()?;
         let key = crate::value::key::encode_key(&access.group_kinds, &values)?;
         let group = groups.entry(key).or_insert_with(|| new_group(select, environment.clone(), values.clone()));
@@ -50,11 +63,11 @@ pub(crate) fn finish_groups(execution: &Execution<'_>, select: &Select, outer: E
         accumulate(group, select, &frame)?;
         Ok(ControlFlow::Continue(()))
     })?;
-    let mut rows = Vec::new();
+    let mut settled = Vec::new();
     for group in groups.into_values() {
-        rows.extend(finish(execution, select, group)?);
+        settled.extend(settle(execution, select, group)?);
     }
-    Ok(rows)
+    Ok(settled)
 }
 
 fn new_group<'s>(select: &'s Select, representative: Environment, values: Vec<Value>) -> Group<'s> {
@@ -70,16 +83,15 @@ fn accumulate(group: &mut Group<'_>, select: &Select, frame: &Frame<'_, '_>) -> 
     Ok(())
 }
 
-fn finish(execution: &Execution<'_>, select: &Select, group: Group<'_>) -> Result<Option<(Vec<Value>, Row)>> {
+fn settle(execution: &Execution<'_>, select: &Select, group: Group<'_>) -> Result<Option<(Environment, Vec<Value>)>> {
     let aggregates = group.accumulators.into_iter().map(Accumulator::finish).collect::<Result<Vec<_>>>()?;
-    let frame = Frame { execution, environment: &group.representative, aggregates: &aggregates };
+    let frame = Frame { aggregates: &aggregates, ..Frame::over(execution, &group.representative) };
     if let Some(having) = &select.having
         && !is_true(having, &frame)?
     {
         return Ok(None);
     }
-    let order = select.order_by.iter().map(|item| evaluate(&item.expr, &frame)).collect::<Result<_>>()?;
-    Ok(Some((order, select.outputs.iter().map(|output| evaluate(output, &frame)).collect::<Result<_>>()?)))
+    Ok(Some((group.representative, aggregates)))
 }
 
 /// The first of every set of equal rows; rows that are equal to the source but written differently have no answer, nor has an order by
@@ -99,7 +111,7 @@ pub(crate) fn pick_distinct(select: &Select, rows: Ordered, kinds: &[KeyKind]) -
                 if *first != row {
                     return Err(ambiguous(&(0..0), "equal rows of DISTINCT that are written in different ways"));
                 }
-                is_order_open |= order(select, first_values, &values)? != Ordering::Equal;
+                is_order_open |= order(&select.order_by, first_values, &values)? != Ordering::Equal;
             }
         }
     }
@@ -115,7 +127,7 @@ pub(crate) fn pick_first(select: &Select, mut rows: Ordered) -> Result<Vec<Row>>
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let mut failure = None;
     rows.sort_by(|(left, _), (right, _)| {
-        order(select, left, right).unwrap_or_else(|error| {
+        order(&select.order_by, left, right).unwrap_or_else(|error| {
             failure = Some(error);
             Ordering::Equal
         })
@@ -124,10 +136,10 @@ pub(crate) fn pick_first(select: &Select, mut rows: Ordered) -> Result<Vec<Row>>
         return Err(error);
     }
     if let (Some((last, kept)), Some((next, _))) = (limit.checked_sub(1).and_then(|last| rows.get(last)), rows.get(limit))
-        && order(select, last, next)? == Ordering::Equal
+        && order(&select.order_by, last, next)? == Ordering::Equal
     {
         for (values, row) in &rows {
-            if order(select, last, values)? == Ordering::Equal && row != kept {
+            if order(&select.order_by, last, values)? == Ordering::Equal && row != kept {
                 return Err(ambiguous(&select.span, "a LIMIT between rows that its ORDER BY does not tell apart"));
             }
         }
@@ -137,8 +149,8 @@ pub(crate) fn pick_first(select: &Select, mut rows: Ordered) -> Result<Vec<Row>>
 }
 
 /// MySQL's order: NULL first, unless descending.
-fn order(select: &Select, left: &[Value], right: &[Value]) -> Result<Ordering> {
-    for ((item, left), right) in select.order_by.iter().zip(left).zip(right) {
+pub(crate) fn order(by: &[OrderItem], left: &[Value], right: &[Value]) -> Result<Ordering> {
+    for ((item, left), right) in by.iter().zip(left).zip(right) {
         let order = match item.rule.compare(left, right)? {
             Some(order) => order,
             None => right.is_null().cmp(&left.is_null()),
@@ -150,7 +162,7 @@ fn order(select: &Select, left: &[Value], right: &[Value]) -> Result<Ordering> {
     Ok(Ordering::Equal)
 }
 
-fn ambiguous(span: &Span, what: &str) -> Error {
+pub(crate) fn ambiguous(span: &Span, what: &str) -> Error {
     let place = if span.is_empty() {
         String::new()
     } else {

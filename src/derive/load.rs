@@ -10,6 +10,7 @@ use crate::derive::view::{Reader, View};
 use crate::derive::{Arrangements, Loaded, Space};
 use crate::error::{Error, Result};
 use crate::plan::{Anchor, IndexId, NodeId, Plan};
+use crate::sql::query::AliasId;
 
 /// A call looks at no more than this many stored rows per anchor it may give, so that a group of millions ends in time.
 const ROWS_PER_ANCHOR: usize = 16;
@@ -32,7 +33,7 @@ pub fn load(
     let anchors_max = anchors_max.max(1);
     let (anchors, next) = match &part.branch.anchor {
         Anchor::Row { .. } => roots(store, &part, after, anchors_max)?,
-        Anchor::Group { index, .. } => groups(&view, store, &part, *index, after, anchors_max)?,
+        Anchor::Group { .. } => groups(&view, store, &part, after, anchors_max)?,
     };
     let mut loaded = Loaded { next, anchors: anchors.len() as u64, ..Loaded::default() };
     let mut keys = BTreeSet::new();
@@ -60,16 +61,60 @@ fn roots(store: &dyn Arrangements, part: &Part<'_>, after: Option<&[u8]>, anchor
     Ok((keys, next))
 }
 
+/// Groups table by table of the anchor. The cursor is that of the table at hand, behind its place if there are several.
+fn groups(view: &View<'_>, store: &dyn Arrangements, part: &Part<'_>, after: Option<&[u8]>, anchors_max: usize) -> Result<Page> {
+    let members: Vec<(AliasId, IndexId)> =
+        part.branch.anchor.members().filter_map(|(alias, index)| Some((alias, index?))).collect();
+    let alone = members.len() == 1;
+    let (place, after) = match after {
+        Some(cursor) if !alone => {
+            (usize::from(cursor.first().copied().unwrap_or(0)), cursor.get(1..).filter(|key| !key.is_empty()))
+        }
+        after => (0, after),
+    };
+    let (earlier, rest) = members.split_at(place.min(members.len()));
+    let Some(member) = rest.first() else { return Ok((Keys::default(), None)) };
+    let (mut anchors, next) = groups_of(view, store, part, *member, after, anchors_max)?;
+    if !earlier.is_empty() {
+        anchors = without_known(store, part, earlier, &anchors)?;
+    }
+    if alone {
+        return Ok((anchors, next));
+    }
+    let at = |place: usize, key: Vec<u8>| u8::try_from(place).ok().map(|place| [vec![place], key].concat());
+    let next = match next {
+        Some(key) => at(place, key),
+        None if rest.len() > 1 => at(place + 1, Vec::new()),
+        None => None,
+    };
+    Ok((anchors, next))
+}
+
+/// The groups that no earlier table of the anchor has rows of: those were loaded with it.
+fn without_known(store: &dyn Arrangements, part: &Part<'_>, earlier: &[(AliasId, IndexId)], anchors: &Keys) -> Result<Keys> {
+    let mut kept = Keys::default();
+    for anchor in anchors.iter() {
+        let mut known = false;
+        for (alias, index) in earlier {
+            known |= first_of(store, false, part.table_of(*alias)?, *index, anchor)?.is_some();
+        }
+        if !known {
+            kept.push(anchor);
+        }
+    }
+    Ok(kept)
+}
+
 /// Groups in the order of their first stored rows: a row stands for its group if no other row of the group has a smaller key.
-fn groups(
+fn groups_of(
     view: &View<'_>,
     store: &dyn Arrangements,
     part: &Part<'_>,
-    index: IndexId,
+    (alias, index): (AliasId, IndexId),
     after: Option<&[u8]>,
     anchors_max: usize,
 ) -> Result<Page> {
-    let id = part.anchor_table()?;
+    let id = part.table_of(alias)?;
     let plan = table(view.plan, id)?;
     let reader = Reader::new(view);
     let parts = reader.index(index)?;

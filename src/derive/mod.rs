@@ -16,6 +16,7 @@ mod group;
 mod keys;
 mod load;
 mod net;
+mod number;
 mod rows;
 mod step;
 mod stored;

@@ -8,12 +8,13 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::derive::group::{finish_groups, pick_distinct, pick_first};
+use crate::derive::number::number_rows;
 use crate::derive::stored::{Stored, probe_key};
 use crate::derive::view::Reader;
 use crate::error::{Class, Error, Result};
 use crate::plan::{AccessPath, AccessStep, BranchPlan, SelectAccess};
 use crate::sql::evaluate::{Scope, evaluate, is_true};
-use crate::sql::query::{AliasId, JoinKind, Relation, Select};
+use crate::sql::query::{AliasId, FromItem, JoinKind, Relation, Select};
 use crate::value::{Row, Value};
 
 static NULL: Value = Value::Null;
@@ -40,8 +41,8 @@ pub(crate) struct Execution<'a> {
     pub(crate) reader: &'a Reader<'a>,
     /// The branch.
     pub(crate) branch: &'a BranchPlan,
-    /// The rows of the anchor.
-    pub(crate) anchor: &'a [Arc<Stored>],
+    /// The rows of the anchor, per alias that is given by it.
+    pub(crate) anchor: &'a [(AliasId, Arc<[Arc<Stored>]>)],
 }
 
 /// What to do with one combination of rows; breaking ends the SELECT.
@@ -56,7 +57,11 @@ impl<'a> Execution<'a> {
 
     /// The rows of a SELECT whose outer aliases are bound.
     pub(crate) fn select(&self, select: &Select, outer: Environment) -> Result<Vec<Row>> {
-        let ordered = if select.group_by.is_some() { finish_groups(self, select, outer)? } else { self.plain(select, outer)? };
+        let ordered = match (select.numberings.is_empty(), &select.group_by) {
+            (false, _) => number_rows(self, select, outer)?,
+            (true, Some(_)) => finish_groups(self, select, outer)?,
+            (true, None) => self.plain(select, outer)?,
+        };
         let access = self.access(select);
         let ordered = match (select.distinct, access) {
             (true, Some(access)) => pick_distinct(select, ordered, &access.distinct_kinds)?,
@@ -73,9 +78,7 @@ impl<'a> Execution<'a> {
     fn plain(&self, select: &Select, outer: Environment) -> Result<Vec<(Vec<Value>, Row)>> {
         let mut rows = Vec::new();
         self.combinations(select, outer, &mut |environment| {
-            let frame = Frame { execution: self, environment, aggregates: &[] };
-            let order = select.order_by.iter().map(|item| evaluate(&item.expr, &frame)).collect::<Result<_>>()?;
-            rows.push((order, select.outputs.iter().map(|output| evaluate(output, &frame)).collect::<Result<_>>()?));
+            rows.push(Frame::over(self, environment).shown(select)?);
             Ok(ControlFlow::Continue(()))
         })?;
         Ok(rows)
@@ -84,7 +87,7 @@ impl<'a> Execution<'a> {
     /// Visits every combination of rows that FROM and WHERE let through, equal rows of a bag as often as there are.
     pub(crate) fn combinations(&self, select: &Select, mut outer: Environment, visit: Visit<'_>) -> Result<()> {
         let Some(access) = self.access(select) else {
-            let frame = Frame { execution: self, environment: &outer, aggregates: &[] };
+            let frame = Frame::over(self, &outer);
             let passes = select.filter.as_ref().map_or(Ok(true), |filter| is_true(filter, &frame))?;
             if !select.from.is_empty() {
                 return Err(Error::bug("a SELECT has no planned access"));
@@ -107,7 +110,7 @@ impl<'a> Execution<'a> {
         let Some((step, rest)) = steps.split_first() else { return visit(environment) };
         let Some(item) = select.from.get(step.item) else { return Err(Error::bug("an access step has no relation")) };
         let mut matched = false;
-        for (candidate, count) in self.candidates(&item.relation, step, environment)? {
+        for (candidate, count) in self.candidates(item, step, environment)? {
             set(environment, item.alias, candidate);
             if !self.all_true(&step.matches, environment)? {
                 continue;
@@ -134,28 +137,36 @@ impl<'a> Execution<'a> {
         Ok(flow)
     }
 
-    fn candidates(&self, relation: &Relation, step: &AccessStep, environment: &Environment) -> Result<Vec<(Binding, u64)>> {
+    fn candidates(&self, item: &FromItem, step: &AccessStep, environment: &Environment) -> Result<Vec<(Binding, u64)>> {
         let stored =
             |rows: &[Arc<Stored>]| rows.iter().map(|stored| (Binding::Stored(Arc::clone(stored)), stored.count)).collect();
-        match (&step.path, relation) {
-            (AccessPath::Bound, _) => Ok(stored(self.anchor)),
+        match (&step.path, &item.relation) {
+            (AccessPath::Bound, _) => {
+                let given = self.anchor.iter().find(|(alias, _)| *alias == item.alias);
+                let (_, rows) = given.ok_or_else(|| Error::bug("a relation is planned as an anchor, and is none"))?;
+                Ok(stored(rows))
+            }
             (AccessPath::Probe { index, values }, _) => {
-                let frame = Frame { execution: self, environment, aggregates: &[] };
+                let frame = Frame::over(self, environment);
                 match probe_key(self.reader.index(*index)?, values, &frame)? {
                     Some(key) => Ok(stored(&self.reader.probe(*index, key)?)),
                     None => Ok(vec![]),
                 }
             }
-            (AccessPath::Derived, Relation::Derived(inner)) => {
-                let rows = self.select(inner, environment.clone())?;
-                Ok(rows.into_iter().map(|row| (Binding::Derived(Arc::new(row)), 1)).collect())
+            (AccessPath::Derived, Relation::Derived(arms)) => {
+                let mut rows = Vec::new();
+                for arm in arms {
+                    let found = self.select(arm, environment.clone())?;
+                    rows.extend(found.into_iter().map(|row| (Binding::Derived(Arc::new(row)), 1)));
+                }
+                Ok(rows)
             }
             (AccessPath::Derived, Relation::Table(_)) => Err(Error::bug("a stored table is planned as a derived one")),
         }
     }
 
     fn all_true(&self, conditions: &[crate::sql::query::Expr], environment: &Environment) -> Result<bool> {
-        let frame = Frame { execution: self, environment, aggregates: &[] };
+        let frame = Frame::over(self, environment);
         for condition in conditions {
             if !is_true(condition, &frame)? {
                 return Ok(false);
@@ -179,6 +190,21 @@ pub(crate) struct Frame<'f, 'a> {
     pub(crate) environment: &'f Environment,
     /// Aggregates of the group, if there is one.
     pub(crate) aggregates: &'f [Value],
+    /// The numbers of the row, per numbering.
+    pub(crate) numbers: &'f [u64],
+}
+
+impl<'f, 'a> Frame<'f, 'a> {
+    /// A combination of rows alone.
+    pub(crate) fn over(execution: &'f Execution<'a>, environment: &'f Environment) -> Self {
+        Self { execution, environment, aggregates: &[], numbers: &[] }
+    }
+
+    /// What a SELECT shows of it, behind the values it is ordered by.
+    pub(crate) fn shown(&self, select: &Select) -> Result<(Vec<Value>, Row)> {
+        let order = select.order_by.iter().map(|item| evaluate(&item.expr, self)).collect::<Result<_>>()?;
+        Ok((order, select.outputs.iter().map(|output| evaluate(output, self)).collect::<Result<_>>()?))
+    }
 }
 
 impl Scope for Frame<'_, '_> {
@@ -194,6 +220,10 @@ impl Scope for Frame<'_, '_> {
 
     fn aggregate(&self, index: usize) -> Result<&Value> {
         self.aggregates.get(index).ok_or_else(|| Error::bug(format!("aggregate {index} is not computed")))
+    }
+
+    fn row_number(&self, index: usize) -> Result<u64> {
+        self.numbers.get(index).copied().ok_or_else(|| Error::bug(format!("row number {index} is not computed")))
     }
 
     fn scalar_subquery(&self, select: &Select) -> Result<Value> {
@@ -212,7 +242,7 @@ impl Scope for Frame<'_, '_> {
     }
 
     fn exists(&self, select: &Select) -> Result<bool> {
-        if select.group_by.is_some() || select.limit == Some(0) {
+        if select.group_by.is_some() || select.limit == Some(0) || select.numberings.iter().any(|one| one.keeps_first) {
             return Ok(!self.execution.select(select, self.environment.clone())?.is_empty());
         }
         let found = RefCell::new(false);

@@ -29,11 +29,11 @@ pub(crate) fn affected(view: &View<'_>, branch: &BranchPlan, net: &Net) -> Resul
                 start.extend([&change.old, &change.new].into_iter().flatten().cloned().map(Arc::new));
             }
             if start.len() >= ROWS_PER_SLICE {
-                follow(view, branch, walk, &std::mem::take(&mut start), &mut anchors)?;
+                follow(view, branch, (*alias, walk), &std::mem::take(&mut start), &mut anchors)?;
             }
         }
         if !start.is_empty() {
-            follow(view, branch, walk, &start, &mut anchors)?;
+            follow(view, branch, (*alias, walk), &start, &mut anchors)?;
         }
     }
     anchors.sort();
@@ -72,9 +72,15 @@ fn fulfils(walk: &Walk, alias: AliasId, stored: &Stored) -> Result<bool> {
 }
 
 /// Hop by hop over all rows at hand. Between hops only keys are held: rows are read in slices and dropped again.
-fn follow(view: &View<'_>, branch: &BranchPlan, walk: &Walk, start: &[Arc<Stored>], anchors: &mut Keys) -> Result<()> {
+fn follow(
+    view: &View<'_>,
+    branch: &BranchPlan,
+    (alias, walk): (AliasId, &Walk),
+    start: &[Arc<Stored>],
+    anchors: &mut Keys,
+) -> Result<()> {
     let mut hops = walk.hops.iter();
-    let Some(mut hop) = hops.next() else { return anchors_of(view, branch, start, anchors) };
+    let Some(mut hop) = hops.next() else { return anchors_of(view, branch, alias, start, anchors) };
     let mut probes = Keys::default();
     probes_of(view, hop, start, &mut probes)?;
     loop {
@@ -93,7 +99,7 @@ fn follow(view: &View<'_>, branch: &BranchPlan, walk: &Walk, start: &[Arc<Stored
             let mut keys = Keys::default();
             match next {
                 Some(next) => probes_of(view, next, &rows, &mut keys)?,
-                None => anchors_of(view, branch, &rows, &mut keys)?,
+                None => anchors_of(view, branch, hop.to, &rows, &mut keys)?,
             }
             keys.sort();
             Ok(keys)
@@ -128,12 +134,15 @@ fn probes_of(view: &View<'_>, hop: &Hop, rows: &[Arc<Stored>], probes: &mut Keys
     Ok(())
 }
 
-fn anchors_of(view: &View<'_>, branch: &BranchPlan, rows: &[Arc<Stored>], anchors: &mut Keys) -> Result<()> {
+/// The anchors that rows of one of their aliases belong to.
+fn anchors_of(view: &View<'_>, branch: &BranchPlan, alias: AliasId, rows: &[Arc<Stored>], anchors: &mut Keys) -> Result<()> {
+    let member = branch.anchor.members().find(|(member, _)| *member == alias);
+    let (_, by) = member.ok_or_else(|| Error::bug(format!("a walk ends at alias {}, which is no anchor", alias.0)))?;
     for stored in rows {
-        match &branch.anchor {
-            Anchor::Row { .. } => anchors.push(&stored.key),
-            Anchor::Group { index: id, .. } => {
-                if let Some(key) = index_key(index(view.plan, *id)?, &stored.row)? {
+        match by {
+            None => anchors.push(&stored.key),
+            Some(id) => {
+                if let Some(key) = index_key(index(view.plan, id)?, &stored.row)? {
                     anchors.push(&key);
                 }
             }

@@ -7,7 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::plan::expr::{
-    bare_column, children, conjuncts, equality, free_aliases, is_constant, is_plain, select_exprs, subquery,
+    bare_column, children, conjuncts, equality, free_aliases, free_aliases_of, is_constant, is_plain, relations_of, select_exprs,
+    subquery,
 };
 use crate::plan::indexes::{IndexPool, Indexed, Probe, Term, choose};
 use crate::plan::input::PlanFinding;
@@ -15,23 +16,24 @@ use crate::plan::scopes::{Scopes, pool_of, pushable};
 use crate::plan::{AccessPath, AccessStep, SelectAccess};
 use crate::sql::query::{AliasId, Expr, ExprKind, FromItem, JoinKind, Relation, Select};
 
-/// Plans the access of all SELECTs of a branch whose anchor alias is bound beforehand.
+/// Plans the access of all SELECTs of a branch whose anchor aliases are bound beforehand.
 ///
 /// # Errors
 /// One finding per relation that nothing binds.
 pub(crate) fn plan_access(
     scopes: &Scopes<'_>,
     pool: &mut IndexPool,
-    anchor: AliasId,
+    anchors: &BTreeSet<AliasId>,
 ) -> Result<BTreeMap<AliasId, SelectAccess>, Vec<PlanFinding>> {
-    let mut planner = Planner { scopes, pool, access: BTreeMap::new(), findings: Vec::new() };
-    planner.select(&scopes.branch.select, &BTreeSet::new(), &[], Some(anchor));
+    let mut planner = Planner { scopes, pool, anchors, access: BTreeMap::new(), findings: Vec::new() };
+    planner.select(&scopes.branch.select, &BTreeSet::new(), &[]);
     if planner.findings.is_empty() { Ok(planner.access) } else { Err(planner.findings) }
 }
 
 struct Planner<'a, 'b> {
     scopes: &'a Scopes<'b>,
     pool: &'a mut IndexPool,
+    anchors: &'a BTreeSet<AliasId>,
     access: BTreeMap<AliasId, SelectAccess>,
     findings: Vec<PlanFinding>,
 }
@@ -46,11 +48,12 @@ struct Candidate {
 enum How {
     Bound,
     Probe(Probe),
-    Derived(Vec<Expr>),
+    /// Per SELECT of the derived table, the equalities asked of its rows.
+    Derived(Vec<Vec<Expr>>),
 }
 
 impl Planner<'_, '_> {
-    fn select(&mut self, select: &Select, outer: &BTreeSet<AliasId>, pushed: &[Expr], start: Option<AliasId>) {
+    fn select(&mut self, select: &Select, outer: &BTreeSet<AliasId>, pushed: &[Expr]) {
         let conditions: Vec<&Expr> = pool_of(select).into_iter().chain(pushed).collect();
         let own: BTreeSet<AliasId> = select.from.iter().map(|item| item.alias).collect();
         let mut bound = outer.clone();
@@ -59,7 +62,7 @@ impl Planner<'_, '_> {
         let mut steps = Vec::new();
         let mut left: Vec<usize> = (0..select.from.len()).collect();
         while !left.is_empty() {
-            let Some(candidate) = self.best(select, &left, &conditions, &bound, start) else {
+            let Some(candidate) = self.best(select, &left, &conditions, &bound) else {
                 self.unbound(select, &left);
                 return;
             };
@@ -84,7 +87,7 @@ impl Planner<'_, '_> {
 
     fn subqueries(&mut self, expr: &Expr, bound: &BTreeSet<AliasId>) {
         if let Some(select) = subquery(expr) {
-            self.select(select, bound, &[], None);
+            self.select(select, bound, &[]);
         }
         for child in children(expr) {
             self.subqueries(child, bound);
@@ -97,26 +100,21 @@ impl Planner<'_, '_> {
                 let (index, values) = self.pool.keep(probe);
                 AccessPath::Probe { index, values }
             }
-            (How::Derived(pushed), Relation::Derived(inner)) => {
-                self.select(inner, bound, &pushed, None);
+            (How::Derived(pushed), Relation::Derived(arms)) => {
+                for (arm, pushed) in arms.iter().zip(pushed) {
+                    self.select(arm, bound, &pushed);
+                }
                 AccessPath::Derived
             }
             (How::Bound | How::Derived(_), _) => AccessPath::Bound,
         }
     }
 
-    fn best(
-        &mut self,
-        select: &Select,
-        left: &[usize],
-        conditions: &[&Expr],
-        bound: &BTreeSet<AliasId>,
-        start: Option<AliasId>,
-    ) -> Option<Candidate> {
+    fn best(&mut self, select: &Select, left: &[usize], conditions: &[&Expr], bound: &BTreeSet<AliasId>) -> Option<Candidate> {
         let mut best: Option<Candidate> = None;
         for index in left {
             let Some(item) = select.from.get(*index) else { continue };
-            let candidate = self.candidate(*index, item, conditions, bound, start);
+            let candidate = self.candidate(*index, item, conditions, bound);
             if let Some(candidate) = candidate.filter(|new| best.as_ref().is_none_or(|old| new.rank < old.rank)) {
                 best = Some(candidate);
             }
@@ -124,15 +122,8 @@ impl Planner<'_, '_> {
         best
     }
 
-    fn candidate(
-        &mut self,
-        index: usize,
-        item: &FromItem,
-        conditions: &[&Expr],
-        bound: &BTreeSet<AliasId>,
-        start: Option<AliasId>,
-    ) -> Option<Candidate> {
-        if start == Some(item.alias) {
+    fn candidate(&mut self, index: usize, item: &FromItem, conditions: &[&Expr], bound: &BTreeSet<AliasId>) -> Option<Candidate> {
+        if self.anchors.contains(&item.alias) {
             return Some(Candidate { rank: 0, item: index, how: How::Bound });
         }
         let own: Vec<&Expr> = item.on.iter().flat_map(conjuncts).collect();
@@ -154,9 +145,21 @@ impl Planner<'_, '_> {
                 let probe = choose(&indexed, &terms(item.alias, &usable, bound))?;
                 Some(Candidate { rank: if probe.unique { 1 } else { 3 }, item: index, how: How::Probe(probe) })
             }
-            Relation::Derived(inner) => {
-                let pushed = self.pushed(item.alias, inner, &usable, bound);
-                (!pushed.is_empty()).then_some(Candidate { rank: 4, item: index, how: How::Derived(pushed) })
+            Relation::Derived(arms) => {
+                let pushed: Vec<Vec<Expr>> = arms.iter().map(|arm| self.pushed(item.alias, arm, &usable, bound)).collect();
+                let outside: BTreeSet<AliasId> = arms.iter().flat_map(free_aliases_of).collect();
+                if !outside.is_subset(bound) {
+                    return None;
+                }
+                let holds_anchor = arms.iter().any(|arm| !relations_of(arm).is_disjoint(self.anchors));
+                let rank = match (holds_anchor, pushed.iter().all(|pushed| !pushed.is_empty()), outside.is_empty()) {
+                    (true, ..) => 0,
+                    (false, true, _) => 4,
+                    (false, false, false) => 5,
+                    // Its own conditions may bind its relations; if not, they say so.
+                    (false, false, true) => 9,
+                };
+                Some(Candidate { rank, item: index, how: How::Derived(pushed) })
             }
         }
     }

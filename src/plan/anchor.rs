@@ -1,215 +1,214 @@
-//! What each branch is derived from, and the proof that the declared target key identifies its rows.
+//! What a branch can be derived from.
 //!
-//! An ungrouped branch is anchored on a root: a relation that fixes all others, so that each of its rows gives at most one output
-//! row. A grouped branch is anchored on the group expressions over one relation. Either way the declared key must determine
-//! the anchor (and the rest of the group key); that the anchor determines the key is clear from its having one row.
+//! Every way to cut the rows of a branch into parts that are derived on their own is a *candidate*: one row of a stored table that is
+//! always there, or the rows of stored tables that share a group key. A grouped SELECT must never be cut through a group, a
+//! numbered one never through a partition; what may be told apart inside of it is its *unit*. Derived tables are looked into.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::plan::dependence::Dependence;
-use crate::plan::expr::{bare_column, free_aliases, is_constant, is_plain, same, with_alias};
+use crate::plan::expr::{bare_column, free_aliases, is_plain, same, with_alias};
 use crate::plan::indexes::{IndexPool, Indexed};
 use crate::plan::input::PlanFinding;
 use crate::plan::kinds::own_kind;
-use crate::plan::proof::{injective_core, quoted};
+use crate::plan::proof::{DeclaredKey, known_by_key};
 use crate::plan::scopes::Scopes;
-use crate::plan::{Anchor, IndexPart};
-use crate::sql::query::{AliasId, Expr, JoinKind, Relation};
+use crate::plan::{Anchor, IndexId, IndexPart};
+use crate::sql::query::{AliasId, Expr, JoinKind, Relation, Select};
 
-/// The declared key of a target table: output indexes and their names.
-pub(crate) struct DeclaredKey<'a> {
-    /// Indexes into the outputs.
-    pub(crate) columns: &'a [usize],
-    /// Names, for messages.
-    pub(crate) names: &'a [String],
-    /// Names of all outputs, for messages.
-    pub(crate) outputs: &'a [String],
+/// A way to cut the rows of a branch into parts.
+#[derive(Debug, Clone)]
+pub(crate) struct Candidate {
+    /// The relation of the branch's own FROM that it stands in.
+    pub(crate) item: AliasId,
+    /// What it cuts by.
+    pub(crate) cut: Cut,
 }
 
-/// Chooses the anchor of a branch and proves the key.
-///
-/// # Errors
-/// Why there is no anchor, or why the key does not identify its rows.
-pub(crate) fn choose_anchor(scopes: &Scopes<'_>, key: &DeclaredKey<'_>, pool: &mut IndexPool) -> Result<Anchor, PlanFinding> {
-    let select = &scopes.branch.select;
-    if select.limit.is_some() {
-        return Err(PlanFinding::at(&select.span, "LIMIT makes the rows of a target depend on each other", "remove it"));
-    }
-    match &select.group_by {
-        None => root(scopes, key).map(|alias| Anchor::Row { alias }),
-        Some(groups) if groups.is_empty() => Err(PlanFinding::at(
-            &select.span,
-            "an aggregate over whole tables has no key: every change would read them whole",
-            "add GROUP BY with the key columns",
-        )),
-        Some(groups) => group(scopes, key, groups, pool),
-    }
+/// What a candidate cuts by.
+#[derive(Debug, Clone)]
+pub(crate) enum Cut {
+    /// Single rows.
+    Row(AliasId),
+    /// Groups: per stored table, the expressions that tell them apart; of one kind each, table for table.
+    Group(Vec<(AliasId, Vec<Expr>)>),
 }
 
-/// Relations of FROM that are always there: stored tables joined inner.
-fn present(scopes: &Scopes<'_>) -> Vec<AliasId> {
-    let items = scopes.branch.select.from.iter();
-    items
-        .filter(|item| item.join == JoinKind::Inner && matches!(item.relation, Relation::Table(_)))
-        .map(|item| item.alias)
-        .collect()
-}
-
-fn root(scopes: &Scopes<'_>, key: &DeclaredKey<'_>) -> Result<AliasId, PlanFinding> {
-    let select = &scopes.branch.select;
-    let mut roots = Vec::new();
-    let mut fewest: Option<(AliasId, Vec<AliasId>)> = None;
-    for alias in present(scopes) {
-        let mut dependence = Dependence::new(scopes, select, &[]);
-        dependence.fixed.insert(alias);
-        dependence.settle();
-        let open = dependence.open();
-        if open.is_empty() {
-            roots.push(alias);
-        } else if fewest.as_ref().is_none_or(|(_, fewest)| open.len() < fewest.len()) {
-            fewest = Some((alias, open));
+impl Candidate {
+    /// The stored aliases whose rows are given before a derivation.
+    pub(crate) fn aliases(&self) -> BTreeSet<AliasId> {
+        match &self.cut {
+            Cut::Row(alias) => BTreeSet::from([*alias]),
+            Cut::Group(members) => members.iter().map(|(alias, _)| *alias).collect(),
         }
     }
+
+    /// The anchor, with its indexes kept.
+    ///
+    /// # Errors
+    /// A group expression whose type has no equality.
+    pub(crate) fn anchor(&self, scopes: &Scopes<'_>, pool: &mut IndexPool) -> Result<Anchor, PlanFinding> {
+        let members = match &self.cut {
+            Cut::Row(alias) => return Ok(Anchor::Row { alias: *alias }),
+            Cut::Group(members) => members,
+        };
+        let alone = members.len() == 1;
+        let mut indexes = Vec::new();
+        for (alias, exprs) in members {
+            indexes.push((*alias, group_index(scopes, *alias, exprs, alone, pool)?));
+        }
+        match indexes.split_first() {
+            Some(((alias, index), others)) => Ok(Anchor::Group { alias: *alias, index: *index, others: others.to_vec() }),
+            None => Err(PlanFinding::declared("a group anchor without a table", "")),
+        }
+    }
+}
+
+/// All candidates of a branch, best first: one that fixes everything else, whose identity the key determines; then by how little it
+/// leaves open.
+pub(crate) fn candidates(scopes: &Scopes<'_>, key: &DeclaredKey<'_>) -> Vec<Candidate> {
+    let select = &scopes.branch.select;
     let known = known_by_key(scopes, key);
-    for alias in &roots {
-        if identity(scopes, *alias).is_some_and(|columns| columns.iter().all(|column| known.is_known(*alias, *column))) {
-            return Ok(*alias);
+    let rank = |candidate: &Candidate| {
+        let mut dependence = Dependence::new(scopes, select, &[]);
+        dependence.fixed.insert(candidate.item);
+        dependence.settle();
+        let identified = match &candidate.cut {
+            Cut::Row(alias) => identity(scopes, *alias)
+                .is_some_and(|columns| candidate.item != *alias || columns.iter().all(|column| known.is_known(*alias, *column))),
+            Cut::Group(_) => true,
+        };
+        (dependence.open().len(), !identified, candidate.breadth(scopes))
+    };
+    let mut found = of_select(scopes, select);
+    found.sort_by_cached_key(rank);
+    found
+}
+
+impl Candidate {
+    /// Wider groups are worse; a group that is one row is as good as a row.
+    fn breadth(&self, scopes: &Scopes<'_>) -> usize {
+        match &self.cut {
+            Cut::Row(_) => 0,
+            Cut::Group(members) if members.iter().all(|(alias, exprs)| holds_identity(scopes, *alias, exprs)) => 0,
+            Cut::Group(members) => 1000_usize.saturating_sub(members.first().map_or(0, |(_, exprs)| exprs.len())),
         }
-    }
-    match (roots.first(), fewest) {
-        (Some(alias), _) => Err(key_unproven(scopes, key, *alias)),
-        (None, Some((alias, open))) => Err(many_to_many(scopes, alias, &open)),
-        (None, None) => Err(PlanFinding::at(
-            &select.span,
-            "no stored table stands in FROM as an inner relation, so there is nothing to derive the rows from",
-            "name the table itself in FROM instead of a derived table",
-        )),
     }
 }
 
-fn identity(scopes: &Scopes<'_>, alias: AliasId) -> Option<Vec<usize>> {
+/// The identity columns of a stored alias.
+pub(crate) fn identity(scopes: &Scopes<'_>, alias: AliasId) -> Option<Vec<usize>> {
     let schema = Indexed::of(scopes.catalog, scopes.table(alias)?)?.schema;
     schema.identity().map(|key| key.columns.clone())
 }
 
-/// What one value of the declared key determines.
-fn known_by_key<'a, 'b>(scopes: &'a Scopes<'b>, key: &DeclaredKey<'_>) -> Dependence<'a, 'b> {
-    let select = &scopes.branch.select;
-    let mut dependence = Dependence::new(scopes, select, &[]);
-    for output in key.columns.iter().filter_map(|column| select.outputs.get(*column)) {
-        dependence.known.extend(bare_column(injective_core(output)));
+fn holds_identity(scopes: &Scopes<'_>, alias: AliasId, exprs: &[Expr]) -> bool {
+    let columns: BTreeSet<usize> = exprs.iter().filter_map(bare_column).map(|(_, column)| column).collect();
+    identity(scopes, alias).is_some_and(|key| key.iter().all(|column| columns.contains(column)))
+}
+
+/// What has one value in every part of a SELECT that must not be cut; `None`: any row may be taken on its own.
+pub(crate) fn unit(select: &Select) -> Option<Vec<&Expr>> {
+    let mut unit: Option<Vec<&Expr>> = select.group_by.as_ref().map(|groups| groups.iter().collect());
+    if select.distinct {
+        let outputs: Vec<&Expr> = select.outputs.iter().collect();
+        unit = Some(match unit {
+            Some(unit) => unit.into_iter().filter(|expr| outputs.iter().any(|output| same(output, expr))).collect(),
+            None => outputs,
+        });
     }
-    dependence.settle();
-    dependence
+    for numbering in &select.numberings {
+        let parts: Vec<&Expr> = numbering.partition_by.iter().collect();
+        unit = Some(match unit {
+            Some(unit) => unit.into_iter().filter(|expr| parts.iter().any(|part| same(part, expr))).collect(),
+            None => parts,
+        });
+    }
+    unit
 }
 
-fn key_unproven(scopes: &Scopes<'_>, key: &DeclaredKey<'_>, root: AliasId) -> PlanFinding {
-    let name = scopes.name(root);
-    let key_text = key.names.join(", ");
-    let Some(columns) = identity(scopes, root) else {
-        return PlanFinding::at(
-            &scopes.branch.select.span,
-            format!("{name} has no primary or unique key without nullable columns, so the key [{key_text}] cannot be proven"),
-            format!(
-                "each row of the target comes from one row of {name}; give the legacy table a key, or group by the key columns"
-            ),
-        );
-    };
-    let schema = scopes.table(root).and_then(|table| Indexed::of(scopes.catalog, table)).map(|indexed| indexed.schema);
-    let names: Vec<String> =
-        columns.iter().filter_map(|column| schema?.columns.get(*column)).map(|column| column.name.clone()).collect();
-    let shown = |column: &usize| {
-        let outputs = scopes.branch.select.outputs.iter().zip(key.outputs);
-        outputs
-            .filter(|(output, _)| bare_column(injective_core(output)) == Some((root, *column)))
-            .map(|(_, name)| name.clone())
-            .next()
-    };
-    let whole: Option<Vec<String>> = columns.iter().map(shown).collect();
-    let table = schema.map(|schema| schema.name.name.clone()).unwrap_or_default();
-    let help = match whole {
-        Some(outputs) => format!("declare key: [{}]", outputs.join(", ")),
-        None => format!(
-            "select {} and declare them as the key; a key that the business guarantees would be declared as \
-             facts: [{{ unique: {{ table: {table}, columns: [..] }} }}], which this version does not take",
-            names.iter().map(|column| format!("{name}.{column}")).collect::<Vec<_>>().join(", ")
-        ),
-    };
-    PlanFinding::declared(
-        format!(
-            "the key [{key_text}] is not proven: it does not determine {name} ({}), of which every row gives a row of the target",
-            names.join(", ")
-        ),
-        help,
-    )
+fn of_select(scopes: &Scopes<'_>, select: &Select) -> Vec<Candidate> {
+    let present = select.from.iter().filter(|item| item.join == JoinKind::Inner);
+    let unit = unit(select);
+    let mut found = Vec::new();
+    for item in present {
+        let cuts = match (&unit, &item.relation) {
+            (Some(unit), _) => groups(scopes, select, item.alias, unit),
+            (None, Relation::Table(_)) => vec![Cut::Row(item.alias)],
+            (None, Relation::Derived(arms)) => match arms.as_slice() {
+                [arm] if arm.limit.is_none() => of_select(scopes, arm).into_iter().map(|inner| inner.cut).collect(),
+                _ => vec![],
+            },
+        };
+        found.extend(cuts.into_iter().map(|cut| Candidate { item: item.alias, cut }));
+    }
+    found
 }
 
-fn many_to_many(scopes: &Scopes<'_>, root: AliasId, open: &[AliasId]) -> PlanFinding {
-    let name = scopes.name(root);
-    let other = open.first().copied().unwrap_or(root);
-    let span = scopes.branch.aliases.get(other.0).map(|definition| definition.span.clone()).unwrap_or_default();
-    let table =
-        scopes.table(other).and_then(|table| Indexed::of(scopes.catalog, table)).map(|indexed| indexed.schema.name.name.clone());
-    let fact = match table {
-        Some(table) => format!(
-            "join {} on all columns of a primary or unique key, put it into an aggregate or a subquery, or GROUP BY; what the legacy \
-             schema does not declare would be facts: [{{ unique: {{ table: {table}, columns: [..] }} }}], which this version does not take",
-            scopes.name(other)
-        ),
-        None => format!("join {} on all of its group columns", scopes.name(other)),
-    };
-    PlanFinding::at(
-        &span,
-        format!("one row of {name} may join several rows of {}, and nothing tells them apart in the key", scopes.name(other)),
-        fact,
-    )
-}
-
-fn group(scopes: &Scopes<'_>, key: &DeclaredKey<'_>, groups: &[Expr], pool: &mut IndexPool) -> Result<Anchor, PlanFinding> {
-    prove_group_key(scopes, key, groups)?;
-    let mut best: Option<(usize, AliasId, Vec<&Expr>)> = None;
-    for alias in present(scopes) {
-        let only = BTreeSet::from([alias]);
-        let over: Vec<&Expr> = groups.iter().filter(|group| is_plain(group) && free_aliases(group) == only).collect();
-        let Some(indexed) = scopes.table(alias).and_then(|table| Indexed::of(scopes.catalog, table)) else { continue };
-        let columns: BTreeSet<usize> = over.iter().filter_map(|group| bare_column(group)).map(|(_, column)| column).collect();
-        let unique = indexed.schema.identity().is_some_and(|key| key.columns.iter().all(|column| columns.contains(column)));
-        // A group key that is a whole identity makes the smallest anchors; else more expressions make smaller ones.
-        let score = if unique { 1000 } else { over.len() };
-        if score > 0 && best.as_ref().is_none_or(|(old, _, _)| score > *old) {
-            best = Some((score, alias, over));
+/// Unit expressions over one relation, traced to stored tables: those that lead to the same tables make one cut.
+fn groups(scopes: &Scopes<'_>, select: &Select, item: AliasId, unit: &[&Expr]) -> Vec<Cut> {
+    let mut by_tables: BTreeMap<Vec<AliasId>, Vec<Vec<Expr>>> = BTreeMap::new();
+    for expr in unit.iter().filter(|expr| is_plain(expr) && free_aliases(expr) == BTreeSet::from([item])) {
+        let Some(traced) = traced(scopes, select, expr) else { continue };
+        let (aliases, exprs): (Vec<AliasId>, Vec<Expr>) = traced.into_iter().unzip();
+        if own_kind(&expr.data_type, scopes.catalog).is_some() || aliases.len() == 1 {
+            by_tables.entry(aliases).or_default().push(exprs);
         }
     }
-    let Some((_, alias, over)) = best else {
-        return Err(PlanFinding::at(
-            &scopes.branch.select.span,
-            "no group expression is over one inner-joined table, so a group cannot be found by an index",
-            "group by a column of a table that is not LEFT joined",
-        ));
+    let cut = |(aliases, columns): (Vec<AliasId>, Vec<Vec<Expr>>)| {
+        let members = aliases.into_iter().enumerate();
+        let of = |member: usize| columns.iter().filter_map(|exprs| exprs.get(member)).cloned().collect();
+        Cut::Group(members.map(|(member, alias)| (alias, of(member))).collect())
     };
-    let index = group_index(scopes, alias, &over, pool)?;
-    Ok(Anchor::Group { alias, index })
+    by_tables.into_iter().map(cut).collect()
+}
+
+/// An expression over one relation of a SELECT, as expressions over the stored tables behind it; `None` if groups of it could be cut.
+fn traced(scopes: &Scopes<'_>, select: &Select, expr: &Expr) -> Option<Vec<(AliasId, Expr)>> {
+    let free = free_aliases(expr);
+    let (alias, None) = (free.first().copied()?, free.iter().nth(1)) else { return None };
+    let item = select.from.iter().find(|item| item.alias == alias && item.join == JoinKind::Inner)?;
+    let arms = match &item.relation {
+        Relation::Table(_) => return Some(vec![(alias, expr.clone())]),
+        Relation::Derived(arms) => arms,
+    };
+    let (_, column) = bare_column(expr)?;
+    let own = own_kind(&expr.data_type, scopes.catalog)?;
+    let mut found = Vec::new();
+    for arm in arms {
+        let output = crate::plan::scopes::pushable(arm, column, &own, scopes.catalog)?;
+        let kept = own_kind(&output.data_type, scopes.catalog)? == own;
+        found.extend(traced(scopes, arm, output).filter(|_| kept)?);
+    }
+    Some(found)
 }
 
 fn group_index(
     scopes: &Scopes<'_>,
     alias: AliasId,
-    over: &[&Expr],
+    over: &[Expr],
+    alone: bool,
     pool: &mut IndexPool,
-) -> Result<crate::plan::IndexId, PlanFinding> {
+) -> Result<IndexId, PlanFinding> {
     let no_equality =
         |expr: &Expr| PlanFinding::at(&expr.span, "values of this type cannot be grouped", "cast it to a type with an equality");
-    let table = scopes.table(alias).ok_or_else(|| PlanFinding::declared("a group anchor without a table", ""))?;
-    let indexed =
-        Indexed::of(scopes.catalog, table).ok_or_else(|| PlanFinding::declared("a group anchor without a table", ""))?;
+    let missing = || PlanFinding::declared("a group anchor without a table", "");
+    let table = scopes.table(alias).ok_or_else(missing)?;
+    let indexed = Indexed::of(scopes.catalog, table).ok_or_else(missing)?;
     let identity: Vec<usize> = indexed.schema.identity().map(|key| key.columns.clone()).unwrap_or_default();
-    let position = |expr: &&Expr| {
+    let position = |expr: &Expr| {
         let (_, column) = bare_column(expr)?;
         identity.iter().position(|candidate| *candidate == column)
     };
-    let mut ordered: Vec<&Expr> = over.to_vec();
-    ordered.sort_by_key(|expr| position(expr).unwrap_or(usize::MAX));
-    let is_prefix = ordered.iter().enumerate().all(|(index, expr)| position(expr) == Some(index));
+    let mut ordered: Vec<&Expr> = over.iter().collect();
+    if alone {
+        // Tables that share groups have their parts in one order; a table alone may follow its own key, and needs no more than that.
+        ordered.sort_by_key(|expr| position(expr).unwrap_or(usize::MAX));
+        if holds_identity(scopes, alias, over) {
+            ordered.truncate(identity.len());
+        }
+    }
+    let is_prefix = alone && ordered.iter().enumerate().all(|(index, expr)| position(expr) == Some(index));
     let mut parts = Vec::new();
     for expr in ordered {
         let kind = own_kind(&expr.data_type, scopes.catalog).ok_or_else(|| no_equality(expr))?;
@@ -217,34 +216,4 @@ fn group_index(
         parts.push(IndexPart { expr: with_alias(expr, AliasId(0)), kind, null_safe: !is_prefix });
     }
     Ok(pool.intern(table, parts, is_prefix))
-}
-
-fn prove_group_key(scopes: &Scopes<'_>, key: &DeclaredKey<'_>, groups: &[Expr]) -> Result<(), PlanFinding> {
-    let select = &scopes.branch.select;
-    let known = known_by_key(scopes, key);
-    let declared: Vec<&Expr> = key.columns.iter().filter_map(|column| select.outputs.get(*column)).collect();
-    for group in groups {
-        let shown = declared.iter().any(|output| same(output, group) || same(injective_core(output), group));
-        let column_known = bare_column(group).is_some_and(|(alias, column)| known.is_known(alias, column));
-        if !(shown || column_known || is_constant(group) || known.is_exact(group)) {
-            return Err(PlanFinding::at(
-                &group.span,
-                format!("the key [{}] is not proven: it does not determine this group expression", key.names.join(", ")),
-                format!("select {} and add it to the key, or leave it out of GROUP BY", quoted(scopes, group)),
-            ));
-        }
-    }
-    let grouped = |output: &&&Expr| {
-        let core = injective_core(output);
-        is_constant(core) || groups.iter().any(|group| same(group, core) || same(group, output))
-    };
-    match declared.iter().find(|output| !grouped(output)) {
-        // A key column that the groups only determine is right as well, but then two groups could share a value of it.
-        Some(output) if !known.is_exact(output) => Err(PlanFinding::at(
-            &output.span,
-            "a key column of a grouped SELECT must be one of its group expressions",
-            "group by it, or take it out of the key",
-        )),
-        _ => Ok(()),
-    }
 }

@@ -6,17 +6,18 @@
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::plan::access::plan_access;
-use crate::plan::anchor::{DeclaredKey, choose_anchor};
+use crate::plan::anchor::{Candidate, candidates};
 use crate::plan::grouping::plan_grouping;
 use crate::plan::indexes::{IndexPool, Indexed};
-use crate::plan::input::{MappingInput, PlanFinding, TableInput};
+use crate::plan::input::{Fact, MappingInput, PlanFinding, TableInput};
 use crate::plan::layout::{place_branch, place_indexes, plan_tables};
+use crate::plan::normal;
 use crate::plan::output::{is_exact, parse_type, target_type};
 use crate::plan::print;
-use crate::plan::proof::prove_branches_apart;
+use crate::plan::proof::{DeclaredKey, prove_branches_apart, prove_key};
 use crate::plan::scopes::Scopes;
 use crate::plan::walks::plan_walks;
-use crate::plan::{Anchor, BranchPlan, MappingId, MappingPlan, NodeId, NodePlan, Plan, Policies, ZeroDate};
+use crate::plan::{BranchPlan, MappingId, MappingPlan, NodeId, NodePlan, Plan, Policies, ZeroDate};
 use crate::schema::{DataType, SourceCatalog, TargetColumn, TargetTable};
 use crate::sql::query::{AliasId, Branch};
 
@@ -24,6 +25,8 @@ use crate::sql::query::{AliasId, Branch};
 pub struct Builder<'a> {
     catalog: &'a SourceCatalog,
     pool: IndexPool,
+    /// Those of the mapping at hand.
+    facts: Vec<Fact>,
     mappings: Vec<MappingPlan>,
     nodes: Vec<NodePlan>,
 }
@@ -32,7 +35,7 @@ impl<'a> Builder<'a> {
     /// A plan without mappings over a catalogue.
     #[must_use]
     pub fn new(catalog: &'a SourceCatalog) -> Self {
-        Self { catalog, pool: IndexPool::default(), mappings: Vec::new(), nodes: Vec::new() }
+        Self { catalog, pool: IndexPool::default(), facts: Vec::new(), mappings: Vec::new(), nodes: Vec::new() }
     }
 
     /// Plans one mapping.
@@ -42,6 +45,7 @@ impl<'a> Builder<'a> {
     /// a plan with findings is not to be used.
     pub fn mapping(&mut self, input: MappingInput) -> Result<(), Vec<PlanFinding>> {
         let id = MappingId(u32::try_from(self.mappings.len()).unwrap_or(u32::MAX));
+        self.facts = input.facts;
         let mut nodes = Vec::new();
         let mut findings = Vec::new();
         for table in input.tables {
@@ -72,13 +76,13 @@ impl<'a> Builder<'a> {
         let mut findings = Vec::new();
         for branch in &input.query.branches {
             meaning.push_str(&self.meaning(branch));
-            match self.branch(branch, &key) {
-                Ok(plan) => branches.push(plan),
+            match self.branches(branch, &key, &table, policies) {
+                Ok(plans) => branches.extend(plans),
                 Err(found) => findings.extend(found),
             }
         }
         if findings.is_empty() {
-            let sides: Vec<&Branch> = input.query.branches.iter().collect();
+            let sides: Vec<&Branch> = branches.iter().map(|plan| &plan.branch).collect();
             findings.extend(prove_branches_apart(&sides, &table, &policies, &names).err());
         }
         if !findings.is_empty() {
@@ -87,39 +91,45 @@ impl<'a> Builder<'a> {
         Ok(NodePlan { mapping, table, branches, policies, sql: input.sql, meaning: xxh3_128(meaning.as_bytes()) })
     }
 
-    fn branch(&mut self, branch: &Branch, key: &DeclaredKey<'_>) -> Result<BranchPlan, Vec<PlanFinding>> {
-        let scopes = Scopes::of(branch, self.catalog);
-        self.check_identities(&scopes)?;
-        let anchor = choose_anchor(&scopes, key, &mut self.pool).map_err(|finding| vec![finding])?;
-        let (Anchor::Row { alias } | Anchor::Group { alias, .. }) = anchor;
-        let access = plan_access(&scopes, &mut self.pool, alias);
-        let walks = plan_walks(&scopes, &mut self.pool, alias);
-        let (mut access, walks) = match (access, walks) {
-            (Ok(access), Ok(walks)) => (access, walks),
-            // A relation that nothing binds often cannot be traced either; the first says what to change.
-            (Err(findings), _) | (_, Err(findings)) => return Err(findings),
-        };
-        plan_grouping(&scopes, &mut access)?;
-        Ok(BranchPlan { branch: branch.clone(), anchor, walks, access })
+    /// The plans of one branch of the statement. A UNION without ALL is planned as UNION ALL if its SELECTs are proven to have no row in
+    /// common, and as groups over all of them if not.
+    fn branches(
+        &mut self,
+        branch: &Branch,
+        key: &DeclaredKey<'_>,
+        table: &TargetTable,
+        policies: Policies,
+    ) -> Result<Vec<BranchPlan>, Vec<PlanFinding>> {
+        if let Some(parts) = normal::without_union(branch) {
+            let before = self.pool.clone();
+            let parts: Vec<Branch> = parts.iter().flat_map(normal::normalise).collect();
+            let apart = prove_branches_apart(&parts.iter().collect::<Vec<_>>(), table, &policies, key.names).is_ok();
+            if apart && let Ok(plans) = parts.iter().map(|part| self.branch(part, key)).collect::<Result<Vec<_>, _>>() {
+                return Ok(plans);
+            }
+            self.pool = before;
+        }
+        let plans = normal::normalise(branch).into_iter().map(|branch| self.branch(&branch, key));
+        plans.collect()
     }
 
-    /// Rows are found by their identity, so the engine must be able to compare it as the source does.
-    fn check_identities(&self, scopes: &Scopes<'_>) -> Result<(), Vec<PlanFinding>> {
-        let mut findings = Vec::new();
-        for (alias, table) in scopes.base_aliases() {
-            let Some(indexed) = Indexed::of(self.catalog, table) else { continue };
-            let mut columns = indexed.schema.identity().into_iter().flat_map(|key| &key.columns);
-            if let Some(ordinal) = columns.find(|ordinal| indexed.column_kind(**ordinal).is_none()) {
-                let column = indexed.schema.columns.get(*ordinal).map_or("?", |column| column.name.as_str());
-                let span = scopes.branch.aliases.get(alias.0).map(|definition| definition.span.clone()).unwrap_or_default();
-                let message = format!(
-                    "key column {column} of {} has a type or collation that cannot be compared as the source does",
-                    indexed.schema.name
-                );
-                findings.push(PlanFinding::at(&span, message, "give the table a key over other columns"));
+    /// Plans a branch from the best anchor that works.
+    fn branch(&mut self, branch: &Branch, key: &DeclaredKey<'_>) -> Result<BranchPlan, Vec<PlanFinding>> {
+        let scopes = Scopes::of(branch, self.catalog, &self.facts);
+        check_identities(&scopes)?;
+        prove_key(&scopes, key).map_err(|finding| vec![finding])?;
+        let mut refused = None;
+        for candidate in candidates(&scopes, key) {
+            let mut pool = self.pool.clone();
+            match from_anchor(&scopes, &candidate, &mut pool) {
+                Ok(plan) => {
+                    self.pool = pool;
+                    return Ok(plan);
+                }
+                Err(findings) => refused = refused.or(Some(findings)),
             }
         }
-        if findings.is_empty() { Ok(()) } else { Err(findings) }
+        Err(refused.unwrap_or_else(|| vec![no_anchor(&scopes)]))
     }
 
     fn meaning(&self, branch: &Branch) -> String {
@@ -147,6 +157,51 @@ impl<'a> Builder<'a> {
         }
         Plan { tables, indexes, mappings: self.mappings, nodes }
     }
+}
+
+fn from_anchor(scopes: &Scopes<'_>, candidate: &Candidate, pool: &mut IndexPool) -> Result<BranchPlan, Vec<PlanFinding>> {
+    let anchor = candidate.anchor(scopes, pool).map_err(|finding| vec![finding])?;
+    let aliases = candidate.aliases();
+    // A relation that nothing binds often cannot be traced either; the first says what to change.
+    let mut access = plan_access(scopes, pool, &aliases)?;
+    let walks = plan_walks(scopes, pool, &aliases)?;
+    plan_grouping(scopes, &mut access)?;
+    Ok(BranchPlan { branch: scopes.branch.clone(), anchor, walks, access })
+}
+
+fn no_anchor(scopes: &Scopes<'_>) -> PlanFinding {
+    let select = &scopes.branch.select;
+    match select.group_by {
+        Some(_) => PlanFinding::at(
+            &select.span,
+            "no group expression is over one inner-joined table, so a group cannot be found by an index",
+            "group by a column of a table that is not LEFT joined",
+        ),
+        None => PlanFinding::at(
+            &select.span,
+            "no stored table stands in FROM as an inner relation, so there is nothing to derive the rows from",
+            "name the table itself in FROM instead of a derived table",
+        ),
+    }
+}
+
+/// Rows are found by their identity, so the engine must be able to compare it as the source does.
+fn check_identities(scopes: &Scopes<'_>) -> Result<(), Vec<PlanFinding>> {
+    let mut findings = Vec::new();
+    for (alias, table) in scopes.base_aliases() {
+        let Some(indexed) = Indexed::of(scopes.catalog, table) else { continue };
+        let mut columns = indexed.schema.identity().into_iter().flat_map(|key| &key.columns);
+        if let Some(ordinal) = columns.find(|ordinal| indexed.column_kind(**ordinal).is_none()) {
+            let column = indexed.schema.columns.get(*ordinal).map_or("?", |column| column.name.as_str());
+            let span = scopes.branch.aliases.get(alias.0).map(|definition| definition.span.clone()).unwrap_or_default();
+            let message = format!(
+                "key column {column} of {} has a type or collation that cannot be compared as the source does",
+                indexed.schema.name
+            );
+            findings.push(PlanFinding::at(&span, message, "give the table a key over other columns"));
+        }
+    }
+    if findings.is_empty() { Ok(()) } else { Err(findings) }
 }
 
 fn target_table(input: &TableInput, policies: Policies) -> Result<TargetTable, Vec<PlanFinding>> {

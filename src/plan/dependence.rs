@@ -8,12 +8,13 @@ use std::collections::BTreeSet;
 
 use crate::plan::expr::{
     Equality, bare_column, children, conjuncts, equality, free_aliases, is_constant, is_plain, same, select_exprs, subquery,
+    with_alias,
 };
 use crate::plan::indexes::{Indexed, Term};
 use crate::plan::kinds::{agree, own_kind};
-use crate::plan::scopes::{Scopes, pool_of, pushable};
+use crate::plan::scopes::{Scopes, pinnable, pool_of};
 use crate::schema::DataType;
-use crate::sql::query::{AliasId, Expr, ExprKind, FromItem, JoinKind, Relation, Select};
+use crate::sql::query::{AliasId, Expr, ExprKind, FromItem, JoinKind, NumberingFunction, Relation, Select};
 use crate::value::{KeyKind, Value};
 
 /// What is determined inside one SELECT. Everything that is not introduced by it counts as determined from the start.
@@ -102,9 +103,14 @@ impl<'a, 'b> Dependence<'a, 'b> {
                 let Some(indexed) = Indexed::of(self.scopes.catalog, *table) else { return false };
                 let terms = self.terms(item.alias, &usable);
                 let terms: Vec<&Term> = terms.iter().collect();
-                indexed.is_unique(&terms) || self.key_is_known(item.alias, &indexed)
+                indexed.is_unique(&terms)
+                    || self.key_is_known(item.alias, &indexed)
+                    || self.is_fixed_by_fact(item.alias, &indexed, &terms, &usable)
             }
-            Relation::Derived(inner) => self.has_one_row(item.alias, inner, &usable),
+            Relation::Derived(arms) => match arms.as_slice() {
+                [inner] => self.has_one_row(item.alias, inner, &usable),
+                _ => false,
+            },
         }
     }
 
@@ -117,6 +123,31 @@ impl<'a, 'b> Dependence<'a, 'b> {
                         && indexed.schema.columns.get(*column).is_some_and(|column| !column.nullable)
                 })
         })
+    }
+
+    /// Whether a fact about the table says that what is pinned or known has at most one row.
+    fn is_fixed_by_fact(&self, alias: AliasId, indexed: &Indexed<'_>, terms: &[&Term], usable: &[&Expr]) -> bool {
+        let asked = |condition: &Expr| {
+            let condition = with_alias(condition, alias);
+            usable.iter().any(|conjunct| same(conjunct, &condition))
+        };
+        let pinned = |column: &usize| {
+            let known = self.known.contains(&(alias, *column));
+            let nullable = indexed.schema.columns.get(*column).is_none_or(|column| column.nullable);
+            indexed.pins(&[*column], terms).is_some() || (known && !nullable)
+        };
+        let facts = self.scopes.facts.iter().filter(|fact| fact.table == indexed.table);
+        facts.into_iter().any(|fact| fact.columns.iter().all(pinned) && fact.filter.iter().flat_map(conjuncts).all(asked))
+    }
+
+    /// The columns of a relation that are pinned by their own equality, for messages.
+    pub(crate) fn pinned_columns(&self, item: &FromItem) -> Vec<usize> {
+        let own: Vec<&Expr> = item.on.iter().flat_map(conjuncts).collect();
+        let usable = if item.join == JoinKind::Left { own } else { self.pool.clone() };
+        let terms = self.terms(item.alias, &usable);
+        let pinned = terms.iter().filter_map(|term| self.pinned_column(&term.expr, &term.rule));
+        let known = self.known.iter().filter(|(alias, _)| *alias == item.alias).map(|(_, column)| *column);
+        pinned.chain(known).collect::<BTreeSet<usize>>().into_iter().collect()
     }
 
     /// The equalities that pin expressions over `alias` to something determined.
@@ -171,15 +202,29 @@ impl<'a, 'b> Dependence<'a, 'b> {
 
     /// Whether a derived table has at most one row for what is determined here.
     fn has_one_row(&self, alias: AliasId, inner: &Select, usable: &[&Expr]) -> bool {
+        if inner.limit == Some(1) {
+            return true;
+        }
         let mut pushed: Vec<Expr> = Vec::new();
+        let known = self.known.iter().filter(|(of, _)| *of == alias);
+        for output in known.filter_map(|(_, column)| inner.outputs.get(*column)) {
+            let Some(own) = own_kind(&output.data_type, self.scopes.catalog) else { continue };
+            let position = inner.outputs.iter().position(|candidate| std::ptr::eq(candidate, output)).unwrap_or(usize::MAX);
+            if let Some(output) = pinnable(inner, position, &own, self.scopes.catalog) {
+                pushed.push(pinned_to_constant(output, &own));
+            }
+        }
         for direction in usable.iter().filter_map(|conjunct| equality(conjunct)).flatten() {
             let Some((of, column)) = bare_column(direction.left) else { continue };
             if of != alias || direction.null_safe || !self.is_determined(direction.right, direction.rule) {
                 continue;
             }
-            if let Some(output) = pushable(inner, column, direction.rule, self.scopes.catalog) {
+            if let Some(output) = pinnable(inner, column, direction.rule, self.scopes.catalog) {
                 pushed.push(pinned_to_constant(output, direction.rule));
             }
+        }
+        if self.is_numbered_one(alias, inner, usable, &pushed) {
+            return true;
         }
         match &inner.group_by {
             Some(groups) => groups.iter().all(|group| is_constant(group) || pushed.iter().any(|pin| pins(pin, group))),
@@ -194,6 +239,24 @@ impl<'a, 'b> Dependence<'a, 'b> {
                 !inner.from.is_empty() && dependence.open().is_empty()
             }
         }
+    }
+
+    /// Whether the rows of a derived table are numbered, `usable` asks for one number, and all of the partition is pinned.
+    fn is_numbered_one(&self, alias: AliasId, inner: &Select, usable: &[&Expr], pushed: &[Expr]) -> bool {
+        let asked = |index: usize| {
+            let directions = usable.iter().filter_map(|conjunct| equality(conjunct)).flatten();
+            let pinned = directions.filter(|direction| self.is_determined(direction.right, direction.rule));
+            let columns = pinned.filter_map(|direction| bare_column(direction.left)).chain(self.known.iter().copied());
+            let number = |column: usize| inner.outputs.get(column).map(|output| &output.kind);
+            columns
+                .filter(|(of, _)| *of == alias)
+                .any(|(_, column)| matches!(number(column), Some(ExprKind::RowNumber(found)) if *found == index))
+        };
+        inner.numberings.iter().enumerate().any(|(index, numbering)| {
+            numbering.function == NumberingFunction::RowNumber
+                && (numbering.keeps_first || asked(index))
+                && numbering.partition_by.iter().all(|part| is_constant(part) || pushed.iter().any(|pin| pins(pin, part)))
+        })
     }
 }
 

@@ -66,11 +66,12 @@ struct Picture<'a> {
 
 impl Picture<'_> {
     fn draw(&self, text: &mut String) {
-        let (alias, what) = match &self.branch.anchor {
-            Anchor::Row { alias } => (*alias, "one row of"),
-            Anchor::Group { alias, .. } => (*alias, "the groups of"),
+        let what = match &self.branch.anchor {
+            Anchor::Row { .. } => "one row of",
+            Anchor::Group { .. } => "the groups of",
         };
-        let _ = writeln!(text, "    derived from {what} {}", self.relation(alias));
+        let relations: Vec<String> = self.branch.anchor.members().map(|(alias, _)| self.relation(alias)).collect();
+        let _ = writeln!(text, "    derived from {what} {}", relations.join(" and "));
         self.select(&self.branch.branch.select, 3, text);
         text.push_str("    a change in\n");
         for (start, walk) in &self.branch.walks {
@@ -100,8 +101,8 @@ impl Picture<'_> {
                 AccessPath::Probe { index, values } => self.found_by(*index, values),
             };
             let _ = writeln!(text, "{indent}{join} {} {found}", self.relation(item.alias));
-            if let Relation::Derived(inner) = &item.relation {
-                self.select(inner, depth + 1, text);
+            if let Relation::Derived(arms) = &item.relation {
+                arms.iter().for_each(|arm| self.select(arm, depth + 1, text));
             }
         }
     }
@@ -167,7 +168,7 @@ impl Picture<'_> {
     fn output(&self, alias: AliasId, column: usize) -> String {
         let items = self.branch.branch.select.from.iter();
         let derived = items.filter(|item| item.alias == alias).find_map(|item| match &item.relation {
-            Relation::Derived(inner) => inner.outputs.get(column),
+            Relation::Derived(arms) => arms.first().and_then(|arm| arm.outputs.get(column)),
             Relation::Table(_) => None,
         });
         derived.map_or_else(|| format!("#{}", column + 1), |output| brief(output, &|alias, column| self.column(alias, column)))

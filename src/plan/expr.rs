@@ -4,7 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::sql::query::{AliasId, CompareOperator, Expr, ExprKind, Relation, Select};
+use crate::sql::query::{AliasId, CompareOperator, Expr, ExprKind, FromItem, Relation, Select};
+pub(crate) use crate::sql::rewrite::{rewrite, rewrite_select};
 use crate::value::KeyKind;
 
 /// Flattens AND into its operands.
@@ -18,7 +19,7 @@ pub(crate) fn conjuncts(expr: &Expr) -> Vec<&Expr> {
 /// The direct operands of an expression; subqueries are not entered.
 pub(crate) fn children(expr: &Expr) -> Vec<&Expr> {
     match &expr.kind {
-        ExprKind::Literal(_) | ExprKind::Column { .. } | ExprKind::Aggregate(_) => vec![],
+        ExprKind::Literal(_) | ExprKind::Column { .. } | ExprKind::Aggregate(_) | ExprKind::RowNumber(_) => vec![],
         ExprKind::ScalarSubquery(_) | ExprKind::Exists(_) => vec![],
         ExprKind::Compare { left, right, .. } => vec![left, right],
         ExprKind::And(operands) | ExprKind::Or(operands) => operands.iter().collect(),
@@ -28,22 +29,6 @@ pub(crate) fn children(expr: &Expr) -> Vec<&Expr> {
             pairs.chain(otherwise.as_deref()).collect()
         }
         ExprKind::Call { arguments, .. } => arguments.iter().collect(),
-    }
-}
-
-/// As [`children`], to be changed.
-pub(crate) fn children_mut(expr: &mut Expr) -> Vec<&mut Expr> {
-    match &mut expr.kind {
-        ExprKind::Literal(_) | ExprKind::Column { .. } | ExprKind::Aggregate(_) => vec![],
-        ExprKind::ScalarSubquery(_) | ExprKind::Exists(_) => vec![],
-        ExprKind::Compare { left, right, .. } => vec![left, right],
-        ExprKind::And(operands) | ExprKind::Or(operands) => operands.iter_mut().collect(),
-        ExprKind::Not(operand) | ExprKind::IsNull(operand) | ExprKind::Cast(operand) => vec![operand],
-        ExprKind::Case { branches, otherwise } => {
-            let pairs = branches.iter_mut().flat_map(|(condition, result)| [condition, result]);
-            pairs.chain(otherwise.as_deref_mut()).collect()
-        }
-        ExprKind::Call { arguments, .. } => arguments.iter_mut().collect(),
     }
 }
 
@@ -62,30 +47,18 @@ pub(crate) fn select_exprs(select: &Select) -> Vec<&Expr> {
         .aggregates
         .iter()
         .flat_map(|aggregate| aggregate.arguments.iter().chain(aggregate.order_by.iter().map(|item| &item.expr)));
+    let numberings = select
+        .numberings
+        .iter()
+        .flat_map(|numbering| numbering.partition_by.iter().chain(numbering.order_by.iter().map(|item| &item.expr)));
     joins
         .chain(&select.filter)
         .chain(select.group_by.iter().flatten())
         .chain(aggregates)
         .chain(&select.having)
+        .chain(numberings)
         .chain(&select.outputs)
         .chain(select.order_by.iter().map(|item| &item.expr))
-        .collect()
-}
-
-/// As [`select_exprs`], to be changed.
-pub(crate) fn select_exprs_mut(select: &mut Select) -> Vec<&mut Expr> {
-    let joins = select.from.iter_mut().filter_map(|item| item.on.as_mut());
-    let aggregates = select
-        .aggregates
-        .iter_mut()
-        .flat_map(|aggregate| aggregate.arguments.iter_mut().chain(aggregate.order_by.iter_mut().map(|item| &mut item.expr)));
-    joins
-        .chain(&mut select.filter)
-        .chain(select.group_by.iter_mut().flatten())
-        .chain(aggregates)
-        .chain(&mut select.having)
-        .chain(&mut select.outputs)
-        .chain(select.order_by.iter_mut().map(|item| &mut item.expr))
         .collect()
 }
 
@@ -109,30 +82,7 @@ pub(crate) fn visit_select_columns(select: &Select, visit: &mut dyn FnMut(AliasI
     }
     for item in &select.from {
         if let Relation::Derived(derived) = &item.relation {
-            visit_select_columns(derived, visit);
-        }
-    }
-}
-
-/// Changes every node of an expression, children first, those in subqueries too.
-pub(crate) fn rewrite(expr: &mut Expr, change: &mut dyn FnMut(&mut Expr)) {
-    for child in children_mut(expr) {
-        rewrite(child, change);
-    }
-    if let ExprKind::ScalarSubquery(select) | ExprKind::Exists(select) = &mut expr.kind {
-        rewrite_select(select, change);
-    }
-    change(expr);
-}
-
-/// Changes every expression node of a SELECT, at any depth.
-pub(crate) fn rewrite_select(select: &mut Select, change: &mut dyn FnMut(&mut Expr)) {
-    for expr in select_exprs_mut(select) {
-        rewrite(expr, change);
-    }
-    for item in &mut select.from {
-        if let Relation::Derived(derived) = &mut item.relation {
-            rewrite_select(derived, change);
+            derived.iter().for_each(|arm| visit_select_columns(arm, visit));
         }
     }
 }
@@ -162,7 +112,7 @@ fn introduced_in_select(select: &Select, into: &mut BTreeSet<AliasId>) {
     for item in &select.from {
         into.insert(item.alias);
         if let Relation::Derived(derived) = &item.relation {
-            introduced_in_select(derived, into);
+            derived.iter().for_each(|arm| introduced_in_select(arm, into));
         }
     }
     for expr in select_exprs(select) {
@@ -170,9 +120,15 @@ fn introduced_in_select(select: &Select, into: &mut BTreeSet<AliasId>) {
     }
 }
 
-/// Whether a subquery or an aggregate occurs in the expression: then it is no function of stored columns alone.
+/// Whether no subquery, aggregate or row number occurs in the expression: then it is a function of columns alone.
 pub(crate) fn is_plain(expr: &Expr) -> bool {
-    subquery(expr).is_none() && !matches!(expr.kind, ExprKind::Aggregate(_)) && children(expr).into_iter().all(is_plain)
+    let own = matches!(expr.kind, ExprKind::Aggregate(_) | ExprKind::RowNumber(_));
+    subquery(expr).is_none() && !own && children(expr).into_iter().all(is_plain)
+}
+
+/// Whether a subquery occurs in the expression.
+pub(crate) fn has_subquery(expr: &Expr) -> bool {
+    subquery(expr).is_some() || children(expr).into_iter().any(has_subquery)
 }
 
 /// The bare column that an expression is, if it is one.
@@ -220,7 +176,9 @@ fn same_node(left: &ExprKind, right: &ExprKind) -> bool {
     match (left, right) {
         (ExprKind::Literal(left), ExprKind::Literal(right)) => left == right,
         (ExprKind::Column { .. }, ExprKind::Column { .. }) => column_of(left) == column_of(right),
-        (ExprKind::Aggregate(left), ExprKind::Aggregate(right)) => left == right,
+        (ExprKind::Aggregate(left), ExprKind::Aggregate(right)) | (ExprKind::RowNumber(left), ExprKind::RowNumber(right)) => {
+            left == right
+        }
         (
             ExprKind::Compare { operator: left, rule: left_rule, .. },
             ExprKind::Compare { operator: right, rule: right_rule, .. },
@@ -252,6 +210,33 @@ pub(crate) fn with_alias(expr: &Expr, to: AliasId) -> Expr {
         }
     });
     moved
+}
+
+/// The aliases that a SELECT refers to and does not introduce: those of the SELECTs around it and, if it is LATERAL, those left of it.
+pub(crate) fn free_aliases_of(select: &Select) -> BTreeSet<AliasId> {
+    let (mut free, mut introduced) = (BTreeSet::new(), BTreeSet::new());
+    visit_select_columns(select, &mut |alias, _| {
+        free.insert(alias);
+    });
+    introduced_in_select(select, &mut introduced);
+    free.retain(|alias| !introduced.contains(alias));
+    free
+}
+
+/// All aliases that a SELECT introduces, at any depth.
+pub(crate) fn aliases_of(select: &Select) -> BTreeSet<AliasId> {
+    let mut introduced = BTreeSet::new();
+    introduced_in_select(select, &mut introduced);
+    introduced
+}
+
+/// The relations of FROM of a SELECT and of its derived tables.
+pub(crate) fn relations_of(select: &Select) -> BTreeSet<AliasId> {
+    let inner = |item: &FromItem| match &item.relation {
+        Relation::Derived(arms) => arms.iter().flat_map(relations_of).collect(),
+        Relation::Table(_) => BTreeSet::new(),
+    };
+    select.from.iter().flat_map(|item| std::iter::once(item.alias).chain(inner(item))).collect()
 }
 
 /// Whether an expression refers to no column at all.

@@ -39,6 +39,8 @@ fn kinds(scopes: &Scopes<'_>, scope: &Scope<'_>, access: &mut SelectAccess) -> R
     if scope.select.distinct {
         access.distinct_kinds = scope.select.outputs.iter().map(kind).collect::<Result<_, _>>()?;
     }
+    let partitions = scope.select.numberings.iter().map(|numbering| numbering.partition_by.iter().map(kind).collect());
+    access.partition_kinds = partitions.collect::<Result<_, _>>()?;
     Ok(())
 }
 
@@ -96,8 +98,13 @@ fn prove_outputs(scopes: &Scopes<'_>, scope: &Scope<'_>) -> Result<(), PlanFindi
     let mut dependence = Dependence::new(scopes, scope.select, &[]);
     dependence.known.extend(groups.iter().filter_map(bare_column));
     dependence.settle();
-    let exprs =
-        scope.select.outputs.iter().chain(&scope.select.having).chain(scope.select.order_by.iter().map(|item| &item.expr));
+    let numbered = scope
+        .select
+        .numberings
+        .iter()
+        .flat_map(|numbering| numbering.partition_by.iter().chain(numbering.order_by.iter().map(|item| &item.expr)));
+    let ordered = scope.select.order_by.iter().map(|item| &item.expr);
+    let exprs = scope.select.outputs.iter().chain(&scope.select.having).chain(numbered).chain(ordered);
     for expr in exprs {
         if let Some(loose) = loose(expr, groups, &dependence) {
             return Err(PlanFinding::at(
@@ -112,7 +119,10 @@ fn prove_outputs(scopes: &Scopes<'_>, scope: &Scope<'_>) -> Result<(), PlanFindi
 
 /// The first part of an expression that is neither a group expression, an aggregate, nor determined by the group.
 fn loose<'e>(expr: &'e Expr, groups: &[Expr], dependence: &Dependence<'_, '_>) -> Option<&'e Expr> {
-    if is_constant(expr) || matches!(expr.kind, ExprKind::Aggregate(_)) || groups.iter().any(|group| same(group, expr)) {
+    if is_constant(expr)
+        || matches!(expr.kind, ExprKind::Aggregate(_) | ExprKind::RowNumber(_))
+        || groups.iter().any(|group| same(group, expr))
+    {
         return None;
     }
     if subquery(expr).is_some() {

@@ -26,7 +26,7 @@ pub(crate) struct Term {
 }
 
 /// The indexes of all mappings, in catalogue ordinals until the layouts are known.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub(crate) struct IndexPool {
     /// Index = [`IndexId`].
     pub(crate) plans: Vec<IndexPlan>,
@@ -78,8 +78,11 @@ impl<'a> Indexed<'a> {
 
     fn pin<'t>(&self, ordinal: usize, terms: &[&'t Term]) -> Option<&'t Term> {
         let own = self.column_kind(ordinal)?;
+        let nullable = self.schema.columns.get(ordinal).is_none_or(|column| column.nullable);
         let pins = |term: &Term| {
-            bare_column(&term.expr).is_some_and(|(_, column)| column == ordinal) && agree(&term.rule, &own) && !term.null_safe
+            bare_column(&term.expr).is_some_and(|(_, column)| column == ordinal)
+                && agree(&term.rule, &own)
+                && !(term.null_safe && nullable)
         };
         terms.iter().copied().find(|term| pins(term))
     }

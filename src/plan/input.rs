@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 
 use crate::plan::Policies;
-use crate::sql::query::{Query, Span};
+use crate::schema::TableId;
+use crate::sql::query::{Expr, Query, Span};
 
 /// One mapping as the mapping file declares it, its queries bound.
 #[derive(Debug, Clone)]
@@ -17,6 +18,20 @@ pub struct MappingInput {
     pub policies: Policies,
     /// Its target tables, in the order of the file.
     pub tables: Vec<TableInput>,
+    /// What it declares about the data beyond the schema.
+    pub facts: Vec<Fact>,
+}
+
+/// What the business guarantees and the legacy schema does not declare: at most one row with `filter` has the same values in `columns`; rows
+/// with a NULL in one of them do not count.
+#[derive(Debug, Clone)]
+pub struct Fact {
+    /// The table.
+    pub table: TableId,
+    /// Its columns, as ordinals.
+    pub columns: Vec<usize>,
+    /// The condition on the rows, over alias 0; `None`: all rows.
+    pub filter: Option<Expr>,
 }
 
 /// One target table of a mapping.

@@ -14,17 +14,19 @@ mod indexes;
 mod input;
 mod kinds;
 mod layout;
+mod normal;
 pub mod output;
 pub(crate) mod print;
 mod proof;
 mod scopes;
+mod unproven;
 mod walks;
 
 #[cfg(test)]
 mod tests;
 
 pub use builder::Builder;
-pub use input::{ColumnOptions, MappingInput, PlanFinding, TableInput};
+pub use input::{ColumnOptions, Fact, MappingInput, PlanFinding, TableInput};
 
 use std::collections::BTreeMap;
 
@@ -149,8 +151,9 @@ pub struct BranchPlan {
     pub branch: Branch,
     /// What a derivation starts from.
     pub anchor: Anchor,
-    /// Per base-table alias, how a changed row finds the anchors it affects.
-    pub walks: BTreeMap<AliasId, Walk>,
+    /// Per base-table alias, how a changed row finds the anchors it affects. An alias has several walks where a derived table of several
+    /// SELECTs stands on the way: one through each of them.
+    pub walks: Vec<(AliasId, Walk)>,
     /// How each SELECT of the branch, at any depth, reads its relations; by the alias of its first relation.
     pub access: BTreeMap<AliasId, SelectAccess>,
 }
@@ -169,6 +172,8 @@ pub struct SelectAccess {
     pub shown_groups: Vec<usize>,
     /// Per output, how DISTINCT tells its values apart; empty without DISTINCT.
     pub distinct_kinds: Vec<KeyKind>,
+    /// Per numbering, how its partitions are told apart.
+    pub partition_kinds: Vec<Vec<KeyKind>>,
 }
 
 /// Binds one relation of FROM.
@@ -214,7 +219,20 @@ pub enum Anchor {
         alias: AliasId,
         /// The index over exactly those group expressions; its key bytes are the anchor key.
         index: IndexId,
+        /// Further stored tables whose rows share the groups, with their indexes of the same kinds: grouping over a UNION.
+        others: Vec<(AliasId, IndexId)>,
     },
+}
+
+impl Anchor {
+    /// The aliases whose rows are given before a derivation, with the index that makes their anchor keys; `None`: their identity.
+    pub fn members(&self) -> impl Iterator<Item = (AliasId, Option<IndexId>)> + '_ {
+        let (first, others): (_, &[(AliasId, IndexId)]) = match self {
+            Self::Row { alias } => ((*alias, None), &[]),
+            Self::Group { alias, index, others } => ((*alias, Some(*index)), others),
+        };
+        std::iter::once(first).chain(others.iter().map(|(alias, index)| (*alias, Some(*index))))
+    }
 }
 
 /// The way from a changed row to anchors.
@@ -224,7 +242,7 @@ pub struct Walk {
     pub local: Vec<Expr>,
     /// Stored columns of the start alias that the branch reads (layout indexes); if both images agree on them, nothing is affected.
     pub columns: Vec<usize>,
-    /// Steps; the last one yields the anchor alias. Empty if the start alias is the anchor alias.
+    /// Steps; the last one yields an anchor alias. Empty if the start alias is one.
     pub hops: Vec<Hop>,
 }
 

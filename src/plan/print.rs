@@ -2,7 +2,7 @@
 //!
 //! The exact form holds every type and rule and no span, so that a reformatted mapping keeps its meaning and any other change loses it.
 
-use crate::sql::query::{AliasId, CompareOperator, Expr, ExprKind, JoinKind, Relation, Select};
+use crate::sql::query::{AliasId, CompareOperator, Expr, ExprKind, JoinKind, OrderItem, Relation, Select};
 use crate::value::{KeyKind, Value};
 
 /// How columns are named.
@@ -30,6 +30,7 @@ impl Printer<'_> {
             ExprKind::Literal(value) => literal(value),
             ExprKind::Column { alias, column } => (self.names)(*alias, *column),
             ExprKind::Aggregate(index) => format!("aggregate {index}"),
+            ExprKind::RowNumber(index) => format!("number {index}"),
             ExprKind::Compare { operator, rule, left, right } => {
                 let rule = if self.exact { format!(" by {}", kind(rule)) } else { String::new() };
                 format!("{} {}{rule} {}", self.expr(left), sign(*operator), self.expr(right))
@@ -69,13 +70,18 @@ impl Printer<'_> {
         exprs.iter().map(|expr| self.expr(expr)).collect::<Vec<_>>().join(separator)
     }
 
+    fn order(&self, items: &[OrderItem]) -> Vec<String> {
+        items.iter().map(|item| format!("{} {} {}", self.expr(&item.expr), kind(&item.rule), item.descending)).collect()
+    }
+
     fn select(&self, select: &Select) -> String {
         let mut text = format!("select distinct={} {}", select.distinct, self.list(&select.outputs, ", "));
         for item in &select.from {
             let join = if item.join == JoinKind::Left { "left" } else { "inner" };
             text.push_str(&format!(" {join} {}", (self.names)(item.alias, usize::MAX)));
             if let Relation::Derived(derived) = &item.relation {
-                text.push_str(&format!(" as ({})", self.select(derived)));
+                let arms: Vec<String> = derived.iter().map(|arm| self.select(arm)).collect();
+                text.push_str(&format!(" as ({})", arms.join(" union all ")));
             }
             text.extend(item.on.iter().map(|on| format!(" on {}", self.expr(on))));
         }
@@ -83,11 +89,7 @@ impl Printer<'_> {
         text.extend(select.group_by.iter().map(|groups| format!(" group by [{}]", self.list(groups, ", "))));
         for aggregate in &select.aggregates {
             let rules: Vec<String> = aggregate.rules.iter().map(kind).collect();
-            let order: Vec<String> = aggregate
-                .order_by
-                .iter()
-                .map(|item| format!("{} {} {}", self.expr(&item.expr), kind(&item.rule), item.descending))
-                .collect();
+            let order = self.order(&aggregate.order_by);
             text.push_str(&format!(
                 " aggregate {:?} distinct={} ({}) {rules:?} order {order:?}: {:?}",
                 aggregate.function,
@@ -97,9 +99,16 @@ impl Printer<'_> {
             ));
         }
         text.extend(select.having.iter().map(|having| format!(" having {}", self.expr(having))));
-        for item in &select.order_by {
-            text.push_str(&format!(" order {} {} {}", self.expr(&item.expr), kind(&item.rule), item.descending));
+        for numbering in &select.numberings {
+            text.push_str(&format!(
+                " number {:?} first={} by [{}] order {:?}",
+                numbering.function,
+                numbering.keeps_first,
+                self.list(&numbering.partition_by, ", "),
+                self.order(&numbering.order_by)
+            ));
         }
+        text.extend(self.order(&select.order_by).into_iter().map(|item| format!(" order {item}")));
         text.extend(select.limit.iter().map(|limit| format!(" limit {limit}")));
         text
     }

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use crate::plan::expr::{bare_column, children, conjuncts, equality, free_aliases, is_plain, same, select_exprs, subquery};
+use crate::plan::input::Fact;
 use crate::plan::kinds::{agree, own_kind};
 use crate::schema::{SourceCatalog, TableId};
 use crate::sql::query::{AliasId, Branch, Expr, FromItem, JoinKind, Relation, Select};
@@ -36,6 +37,8 @@ pub(crate) struct Scopes<'a> {
     pub(crate) branch: &'a Branch,
     /// The catalogue the branch is bound to.
     pub(crate) catalog: &'a SourceCatalog,
+    /// What is declared about the data beyond the schema.
+    pub(crate) facts: &'a [Fact],
     /// SELECTs, outermost first.
     pub(crate) scopes: Vec<Scope<'a>>,
     places: Vec<Option<Place<'a>>>,
@@ -69,9 +72,9 @@ pub(crate) struct Edge {
 
 impl<'a> Scopes<'a> {
     /// Looks at a branch.
-    pub(crate) fn of(branch: &'a Branch, catalog: &'a SourceCatalog) -> Self {
+    pub(crate) fn of(branch: &'a Branch, catalog: &'a SourceCatalog, facts: &'a [Fact]) -> Self {
         let places = branch.aliases.iter().map(|_| None).collect();
-        let mut scopes = Self { branch, catalog, scopes: Vec::new(), places };
+        let mut scopes = Self { branch, catalog, facts, scopes: Vec::new(), places };
         scopes.enter(&branch.select, None);
         scopes
     }
@@ -89,8 +92,8 @@ impl<'a> Scopes<'a> {
             }
         }
         for item in &select.from {
-            if let Relation::Derived(inner) = &item.relation {
-                self.enter(inner, Some(item.alias));
+            if let Relation::Derived(arms) = &item.relation {
+                arms.iter().for_each(|arm| self.enter(arm, Some(item.alias)));
             }
         }
         for expr in select_exprs(select) {
@@ -135,11 +138,11 @@ impl<'a> Scopes<'a> {
         self.place(alias).is_some_and(|place| place.item.join == JoinKind::Left)
     }
 
-    /// The SELECT of a derived table.
-    pub(crate) fn derived(&self, alias: AliasId) -> Option<&'a Select> {
-        match &self.place(alias)?.item.relation {
-            Relation::Derived(select) => Some(select),
-            Relation::Table(_) => None,
+    /// The SELECTs of a derived table; none for a stored one.
+    pub(crate) fn derived(&self, alias: AliasId) -> &'a [Select] {
+        match self.place(alias).map(|place| &place.item.relation) {
+            Some(Relation::Derived(arms)) => arms,
+            _ => &[],
         }
     }
 
@@ -155,22 +158,22 @@ impl<'a> Scopes<'a> {
         own.into_iter().filter(|conjunct| is_plain(conjunct) && free_aliases(conjunct) == only).collect()
     }
 
-    /// Traces one side of an equality to a stored table; `None` if it is not an expression over one stored row.
-    fn side(&self, expr: &Expr, rule: &KeyKind) -> Option<Side> {
+    /// Traces one side of an equality to stored tables, one for each SELECT of a derived table; none where it is not an expression over
+    /// one stored row.
+    fn sides(&self, expr: &Expr, rule: &KeyKind) -> Vec<Side> {
         let free = free_aliases(expr);
-        let (direct, None) = (free.first().copied()?, free.iter().nth(1)) else { return None };
+        let (Some(direct), None) = (free.first().copied(), free.iter().nth(1)) else { return vec![] };
         if !is_plain(expr) {
-            return None;
+            return vec![];
         }
         if self.table(direct).is_some() {
-            return Some(Side { alias: direct, direct, expr: expr.clone(), strict: bare_column(expr).is_some() });
+            return vec![Side { alias: direct, direct, expr: expr.clone(), strict: bare_column(expr).is_some() }];
         }
-        let (_, column) = bare_column(expr)?;
-        let select = self.derived(direct)?;
-        let output = pushable(select, column, rule, self.catalog)?;
-        let inner = self.side(output, rule)?;
-        let present = inner.strict || !self.is_left(inner.direct);
-        present.then_some(Side { direct, strict: true, ..inner })
+        let Some((_, column)) = bare_column(expr) else { return vec![] };
+        let outputs = self.derived(direct).iter().filter_map(|arm| pushable(arm, column, rule, self.catalog));
+        let inner = outputs.flat_map(|output| self.sides(output, rule));
+        let present = inner.filter(|inner| inner.strict || !self.is_left(inner.direct));
+        present.map(|inner| Side { direct, strict: true, ..inner }).collect()
     }
 
     /// Every equality that a walk may follow, in the direction it may follow it.
@@ -197,16 +200,16 @@ impl<'a> Scopes<'a> {
     fn edges_of(&self, conjunct: &Expr, edges: &mut Vec<Edge>, allowed: &dyn Fn(&Side, &Side) -> bool, owner: Option<AliasId>) {
         let Some(directions) = equality(conjunct) else { return };
         for direction in directions {
-            let (Some(from), Some(to)) = (self.side(direction.left, direction.rule), self.side(direction.right, direction.rule))
-            else {
-                return;
-            };
+            let (from, to) = (self.sides(direction.left, direction.rule), self.sides(direction.right, direction.rule));
+            let pairs = from.iter().flat_map(|from| to.iter().map(move |to| (from.clone(), to.clone())));
             // A NULL-extended row can only fulfil an equality through an expression that makes something of NULL; such an
             // equality does not prove that the row is there.
             let certain =
                 |side: &Side| Some(side.direct) == owner || !self.is_left(side.direct) || (side.strict && !direction.null_safe);
-            if from.alias != to.alias && certain(&from) && certain(&to) && allowed(&from, &to) {
-                edges.push(Edge { from, to, rule: direction.rule.clone(), null_safe: direction.null_safe });
+            for (from, to) in pairs {
+                if from.alias != to.alias && certain(&from) && certain(&to) && allowed(&from, &to) {
+                    edges.push(Edge { from, to, rule: direction.rule.clone(), null_safe: direction.null_safe });
+                }
             }
         }
     }
@@ -222,6 +225,14 @@ pub(crate) fn pool_of(select: &Select) -> Vec<&Expr> {
     inner.chain(&select.filter).flat_map(conjuncts).collect()
 }
 
+/// The expression behind an output of a derived table, if pinning the output pins it: for the question how many rows there are at most.
+pub(crate) fn pinnable<'a>(select: &'a Select, column: usize, rule: &KeyKind, catalog: &SourceCatalog) -> Option<&'a Expr> {
+    let output = select.outputs.get(column)?;
+    let own = own_kind(&output.data_type, catalog)?;
+    let parted = select.group_by.is_some() || select.distinct || !select.numberings.is_empty();
+    (is_plain(output) && (!parted || agree(rule, &own))).then_some(output)
+}
+
 /// The expression behind an output of a derived table, if an equality on the output may be asked of every row before grouping:
 /// a plain output of an ungrouped SELECT, or a group expression whose grouping is not coarser than the equality.
 pub(crate) fn pushable<'a>(select: &'a Select, column: usize, rule: &KeyKind, catalog: &SourceCatalog) -> Option<&'a Expr> {
@@ -234,5 +245,9 @@ pub(crate) fn pushable<'a>(select: &'a Select, column: usize, rule: &KeyKind, ca
         None => !select.distinct || agree(rule, &own),
         Some(groups) => agree(rule, &own) && groups.iter().any(|group| same(group, output)),
     };
-    constant_in_group.then_some(output)
+    let parts_as_numbered = select
+        .numberings
+        .iter()
+        .all(|numbering| agree(rule, &own) && numbering.partition_by.iter().any(|part| same(part, output)));
+    (constant_in_group && parts_as_numbered).then_some(output)
 }

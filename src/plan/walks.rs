@@ -1,6 +1,6 @@
 //! How a changed row of any alias finds the anchors it affects: the shortest way over the equality graph.
 //!
-//! The nodes are aliases of stored tables at any depth, the edges the equalities of [`Scopes::edges`]. Shortest ways to one goal
+//! The nodes are aliases of stored tables at any depth, the edges the equalities of [`Scopes::edges`]. Shortest ways to one place
 //! form a tree, so that the way from any alias on a walk is the rest of that walk: this is what the proof in `derive` stands on.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use petgraph::algo::dijkstra;
 use petgraph::graph::{DiGraph, NodeIndex};
 
-use crate::plan::expr::{equality, is_constant, visit_select_columns};
+use crate::plan::expr::{aliases_of, equality, is_constant, same, visit_select_columns};
 use crate::plan::indexes::{IndexPool, Indexed, Probe, Term, choose};
 use crate::plan::input::PlanFinding;
 use crate::plan::scopes::{Edge, Scopes};
@@ -18,6 +18,9 @@ use crate::sql::query::AliasId;
 /// A hop costs much more than an index, but between two ways of equal length the one that needs no further index wins.
 const HOP: u32 = 10;
 const INDEX: u32 = 3;
+
+/// A changed row may contribute through at most so many combinations of SELECTs of derived tables.
+const CHOICES_MAX: usize = 64;
 
 /// All equalities that lead from one alias to another, with the probe they make.
 struct Link {
@@ -32,35 +35,87 @@ impl Link {
     }
 }
 
-/// The walks of all stored aliases of a branch to its anchor alias.
+/// The walks of all stored aliases of a branch to its anchors. Where a derived table has several SELECTs, a row of the target comes from one
+/// of them, so a walk must not lead through two: there is one for each choice.
 ///
 /// # Errors
-/// One finding per alias from which no equality leads to the anchor.
+/// One finding per alias from which no equality leads to an anchor.
 pub(crate) fn plan_walks(
     scopes: &Scopes<'_>,
     pool: &mut IndexPool,
-    anchor: AliasId,
-) -> Result<BTreeMap<AliasId, Walk>, Vec<PlanFinding>> {
-    let links = links(scopes);
-    let distances = distances(scopes, &links, anchor);
+    anchors: &BTreeSet<AliasId>,
+) -> Result<Vec<(AliasId, Walk)>, Vec<PlanFinding>> {
+    let columns = columns_read(scopes);
+    let mut walks: Vec<(AliasId, Walk)> = Vec::new();
+    let mut findings = Vec::new();
+    for choice in choices(scopes)? {
+        let links = links(scopes).into_iter().filter(|link| choice.contains(&link.from) && choice.contains(&link.to)).collect();
+        let goals: BTreeSet<AliasId> = anchors.intersection(&choice).copied().collect();
+        let next = next_hops(scopes, pool, links, &goals);
+        for (alias, _) in scopes.base_aliases().filter(|(alias, _)| choice.contains(alias)) {
+            let Some(hops) = way(alias, &goals, &next) else {
+                findings.push(unreachable(scopes, alias, anchors));
+                continue;
+            };
+            let known = walks.iter().any(|(other, walk)| *other == alias && same_way(&walk.hops, &hops));
+            if !known {
+                let local = scopes.local_conjuncts(alias).into_iter().cloned().collect();
+                let columns = columns.get(&alias).map(|columns| columns.iter().copied().collect()).unwrap_or_default();
+                walks.push((alias, Walk { local, columns, hops }));
+            }
+        }
+    }
+    walks.sort_by_key(|(alias, _)| *alias);
+    findings.dedup();
+    if findings.is_empty() { Ok(walks) } else { Err(findings) }
+}
+
+/// The sets of aliases that a row can come from: for each derived table, one of its SELECTs.
+fn choices(scopes: &Scopes<'_>) -> Result<Vec<BTreeSet<AliasId>>, Vec<PlanFinding>> {
+    let all: BTreeSet<AliasId> = scopes.base_aliases().map(|(alias, _)| alias).collect();
+    let mut choices = vec![all];
+    for (index, definition) in scopes.branch.aliases.iter().enumerate() {
+        let arms = scopes.derived(AliasId(index));
+        if arms.len() < 2 {
+            continue;
+        }
+        let of_arm: Vec<BTreeSet<AliasId>> = arms.iter().map(aliases_of).collect();
+        let without = |choice: &BTreeSet<AliasId>, kept: usize| -> BTreeSet<AliasId> {
+            let out = |alias: &AliasId| of_arm.iter().enumerate().any(|(arm, aliases)| arm != kept && aliases.contains(alias));
+            choice.iter().filter(|alias| !out(alias)).copied().collect()
+        };
+        choices = choices.iter().flat_map(|choice| (0..of_arm.len()).map(|kept| without(choice, kept))).collect();
+        choices.sort();
+        choices.dedup();
+        if choices.len() > CHOICES_MAX {
+            return Err(vec![PlanFinding::at(
+                &definition.span,
+                "too many UNIONs stand beside each other: a changed row could contribute in too many ways",
+                "write fewer parts, or put UNION ALL between whole SELECTs",
+            )]);
+        }
+    }
+    Ok(choices)
+}
+
+fn next_hops(scopes: &Scopes<'_>, pool: &mut IndexPool, links: Vec<Link>, goals: &BTreeSet<AliasId>) -> BTreeMap<AliasId, Hop> {
+    let distances = distances(scopes, &links, goals);
     let mut next: BTreeMap<AliasId, Hop> = BTreeMap::new();
     for (alias, link) in nearest(links, &distances) {
         let (index, probe) = pool.keep(link.probe);
         next.insert(alias, Hop { from: alias, probe, index, to: link.to });
     }
-    let columns = columns_read(scopes);
-    let mut walks = BTreeMap::new();
-    let mut findings = Vec::new();
-    for (alias, _) in scopes.base_aliases() {
-        let Some(hops) = way(alias, anchor, &next) else {
-            findings.push(unreachable(scopes, alias, anchor));
-            continue;
-        };
-        let local = scopes.local_conjuncts(alias).into_iter().cloned().collect();
-        let columns = columns.get(&alias).map(|columns| columns.iter().copied().collect()).unwrap_or_default();
-        walks.insert(alias, Walk { local, columns, hops });
-    }
-    if findings.is_empty() { Ok(walks) } else { Err(findings) }
+    next
+}
+
+fn same_way(left: &[Hop], right: &[Hop]) -> bool {
+    let same_hop = |left: &Hop, right: &Hop| {
+        left.from == right.from
+            && left.to == right.to
+            && left.index == right.index
+            && left.probe.iter().zip(&right.probe).all(|(left, right)| same(left, right))
+    };
+    left.len() == right.len() && left.iter().zip(right).all(|(left, right)| same_hop(left, right))
 }
 
 fn links(scopes: &Scopes<'_>) -> Vec<Link> {
@@ -100,8 +155,8 @@ fn constants(scopes: &Scopes<'_>, alias: AliasId) -> Vec<Term> {
         .collect()
 }
 
-/// The cost of the cheapest way from every alias to the anchor.
-fn distances(scopes: &Scopes<'_>, links: &[Link], anchor: AliasId) -> BTreeMap<AliasId, u32> {
+/// The cost of the cheapest way from every alias to a goal.
+fn distances(scopes: &Scopes<'_>, links: &[Link], goals: &BTreeSet<AliasId>) -> BTreeMap<AliasId, u32> {
     let mut graph: DiGraph<AliasId, u32> = DiGraph::new();
     let nodes: Vec<NodeIndex> = (0..scopes.branch.aliases.len()).map(|alias| graph.add_node(AliasId(alias))).collect();
     for link in links {
@@ -110,8 +165,12 @@ fn distances(scopes: &Scopes<'_>, links: &[Link], anchor: AliasId) -> BTreeMap<A
             graph.add_edge(*to, *from, link.cost());
         }
     }
-    let Some(goal) = nodes.get(anchor.0) else { return BTreeMap::new() };
-    let costs = dijkstra(&graph, *goal, None, |edge| *edge.weight());
+    // All goals lie at the same place.
+    let place = graph.add_node(AliasId(usize::MAX));
+    for goal in goals.iter().filter_map(|goal| nodes.get(goal.0)) {
+        graph.add_edge(place, *goal, 0);
+    }
+    let costs = dijkstra(&graph, place, None, |edge| *edge.weight());
     costs.into_iter().filter_map(|(node, cost)| Some((*graph.node_weight(node)?, cost))).collect()
 }
 
@@ -127,10 +186,10 @@ fn nearest(links: Vec<Link>, distances: &BTreeMap<AliasId, u32>) -> BTreeMap<Ali
     nearest
 }
 
-fn way(start: AliasId, anchor: AliasId, next: &BTreeMap<AliasId, Hop>) -> Option<Vec<Hop>> {
+fn way(start: AliasId, goals: &BTreeSet<AliasId>, next: &BTreeMap<AliasId, Hop>) -> Option<Vec<Hop>> {
     let mut hops = Vec::new();
     let mut at = start;
-    while at != anchor {
+    while !goals.contains(&at) {
         let hop = next.get(&at)?;
         at = hop.to;
         hops.push(hop.clone());
@@ -146,9 +205,9 @@ fn columns_read(scopes: &Scopes<'_>) -> BTreeMap<AliasId, BTreeSet<usize>> {
     columns
 }
 
-fn unreachable(scopes: &Scopes<'_>, alias: AliasId, anchor: AliasId) -> PlanFinding {
+fn unreachable(scopes: &Scopes<'_>, alias: AliasId, anchors: &BTreeSet<AliasId>) -> PlanFinding {
     let span = scopes.branch.aliases.get(alias.0).map(|definition| definition.span.clone()).unwrap_or_default();
-    let (name, anchor) = (scopes.name(alias), scopes.name(anchor));
+    let (name, anchor) = (scopes.name(alias), anchors.first().map_or("?", |anchor| scopes.name(*anchor)));
     let side = match scopes.is_left(alias) {
         true => "its ON",
         false => "a join condition or WHERE",

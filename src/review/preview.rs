@@ -190,7 +190,7 @@ impl Names<'_> {
     fn branch(&self) -> BranchPreview {
         let anchor = match &self.branch.anchor {
             Anchor::Row { alias } => format!("each row of {} {}", self.table(*alias), self.alias(*alias)),
-            Anchor::Group { alias, index } => {
+            Anchor::Group { alias, index, .. } => {
                 let parts =
                     self.plan.indexes.get(index.0 as usize).map(|index| index_parts(self.plan, index)).unwrap_or_default();
                 format!("each group of {} {} by {}", self.table(*alias), self.alias(*alias), parts.join(", "))
@@ -216,8 +216,8 @@ impl Names<'_> {
                 (_, JoinKind::Inner) => "join",
             };
             joins.push(self.join(item, &step.path, kind, depth));
-            if let Relation::Derived(inner) = &item.relation {
-                self.select(inner, "from", depth + 1, joins);
+            if let Relation::Derived(arms) = &item.relation {
+                arms.iter().for_each(|arm| self.select(arm, "from", depth + 1, joins));
             }
         }
         for expression in expr::select_exprs(select) {

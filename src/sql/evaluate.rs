@@ -6,6 +6,7 @@
 use std::cmp::Ordering;
 
 use crate::error::Result;
+use crate::schema::DataType;
 use crate::sql::functions::{self, Function, coerce};
 use crate::sql::query::{AliasId, CompareOperator, Expr, ExprKind, Select};
 use crate::value::{KeyKind, Value};
@@ -23,6 +24,14 @@ pub trait Scope {
     /// # Errors
     /// If there is none.
     fn aggregate(&self, index: usize) -> Result<&Value>;
+
+    /// The number of the row at hand in the n-th numbering of the SELECT being evaluated.
+    ///
+    /// # Errors
+    /// If there is none.
+    fn row_number(&self, index: usize) -> Result<u64> {
+        Err(crate::error::Error::bug(format!("row number {index} is not computed")))
+    }
 
     /// The value of a scalar subquery: NULL without a row, an error with two.
     ///
@@ -46,6 +55,11 @@ pub fn evaluate(expr: &Expr, scope: &dyn Scope) -> Result<Value> {
         ExprKind::Literal(value) => Ok(value.clone()),
         ExprKind::Column { alias, column } => scope.column(*alias, *column).cloned(),
         ExprKind::Aggregate(index) => scope.aggregate(*index).cloned(),
+        ExprKind::RowNumber(index) => {
+            let number = scope.row_number(*index)?;
+            let is_unsigned = matches!(expr.data_type, DataType::Integer { unsigned: true, .. });
+            Ok(if is_unsigned { Value::UInt(number) } else { Value::Int(i64::try_from(number).unwrap_or(i64::MAX)) })
+        }
         ExprKind::Call { function, arguments } => call(function, expr, arguments, scope),
         ExprKind::Cast(inner) => coerce::cast(evaluate(inner, scope)?, &inner.data_type, &expr.data_type),
         ExprKind::Case { branches, otherwise } => {

@@ -7,9 +7,9 @@ pub mod evaluate;
 pub mod functions;
 mod parse;
 pub mod query;
+pub(crate) mod rewrite;
+mod tables;
 pub mod types;
-
-use std::ops::ControlFlow;
 
 use crate::schema::{Flavor, SourceCatalog};
 use parse::Modes;
@@ -31,18 +31,7 @@ pub fn referenced_tables(sql: &str, flavor: Flavor) -> Result<Vec<(Option<String
         }]);
     }
     let parsed = parse::parse(sql, Modes::default())?;
-    let mut tables: Vec<(Option<String>, String)> = Vec::new();
-    let _: ControlFlow<()> = sqlparser::ast::visit_relations(&*parsed.query, |name| {
-        let mut parts = name.0.iter().rev().filter_map(|part| part.as_ident()).map(|ident| ident.value.clone());
-        if let Some(table) = parts.next() {
-            let table = (parts.next(), table);
-            if !tables.contains(&table) {
-                tables.push(table);
-            }
-        }
-        ControlFlow::Continue(())
-    });
-    Ok(tables)
+    Ok(tables::of(&parsed.query))
 }
 
 /// Binds a mapping's SELECT to the catalogue: names, types and comparison rules as the connected server has them.

@@ -75,6 +75,8 @@ pub struct Select {
     pub aggregates: Vec<Aggregate>,
     /// HAVING.
     pub having: Option<Expr>,
+    /// Numberings of its rows (of its groups, where it is grouped) that `outputs` refer to by [`ExprKind::RowNumber`].
+    pub numberings: Vec<Numbering>,
     /// Output expressions. For a branch of the query, already converted to the query's column types.
     pub outputs: Vec<Expr>,
     /// SELECT DISTINCT.
@@ -85,6 +87,26 @@ pub struct Select {
     pub limit: Option<u64>,
     /// Where the SELECT stands.
     pub span: Span,
+}
+
+impl Select {
+    /// A SELECT of nothing from nothing.
+    #[must_use]
+    pub fn empty(span: Span) -> Self {
+        Self {
+            from: Vec::new(),
+            filter: None,
+            group_by: None,
+            aggregates: Vec::new(),
+            having: None,
+            numberings: Vec::new(),
+            outputs: Vec::new(),
+            distinct: false,
+            order_by: Vec::new(),
+            limit: None,
+            span,
+        }
+    }
 }
 
 /// One relation of FROM.
@@ -105,8 +127,9 @@ pub struct FromItem {
 pub enum Relation {
     /// A mapped legacy table.
     Table(TableId),
-    /// `(SELECT ..) alias`; columns of the alias are the outputs of the SELECT.
-    Derived(Box<Select>),
+    /// `(SELECT ..) alias`: the rows of one or more SELECTs with the same column types, UNION ALL; columns of the alias are their
+    /// outputs. A LATERAL one refers to aliases that stand left of it.
+    Derived(Vec<Select>),
 }
 
 /// How a relation joins. RIGHT joins are mirrored by the binder.
@@ -146,6 +169,8 @@ pub enum ExprKind {
     },
     /// The n-th aggregate of the innermost enclosing SELECT.
     Aggregate(usize),
+    /// The number of the row at hand in the n-th numbering of the innermost enclosing SELECT.
+    RowNumber(usize),
     /// A comparison by a fixed rule.
     Compare {
         /// The operator.
@@ -185,6 +210,32 @@ pub enum ExprKind {
     ScalarSubquery(Box<Select>),
     /// `EXISTS (SELECT ..)`.
     Exists(Box<Select>),
+}
+
+/// `ROW_NUMBER() OVER (PARTITION BY .. ORDER BY ..)` and its relatives, and `DISTINCT ON`: the rows of a partition, in their order.
+#[derive(Debug, Clone)]
+pub struct Numbering {
+    /// How rows that the order does not tell apart are numbered.
+    pub function: NumberingFunction,
+    /// What rows of one partition have in common; empty: all rows are one partition.
+    pub partition_by: Vec<Expr>,
+    /// The order within a partition; for [`NumberingFunction::RowNumber`] proven total by the binder.
+    pub order_by: Vec<OrderItem>,
+    /// Only the first row of each partition is kept: DISTINCT ON.
+    pub keeps_first: bool,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// Window functions that number rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NumberingFunction {
+    /// 1, 2, 3, ..
+    RowNumber,
+    /// Equal rows share the number of the first of them: 1, 1, 3, ..
+    Rank,
+    /// Equal rows share a number and none is left out: 1, 1, 2, ..
+    DenseRank,
 }
 
 /// Comparison operators.

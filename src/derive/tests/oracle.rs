@@ -8,7 +8,7 @@ use crate::plan::{NodePlan, Policies};
 use crate::schema::{DataType, SourceCatalog, TableId};
 use crate::sql::aggregate::Accumulator;
 use crate::sql::evaluate::{Scope, evaluate, is_true};
-use crate::sql::query::{AliasId, JoinKind, Query, Relation, Select};
+use crate::sql::query::{AliasId, JoinKind, Numbering, NumberingFunction, OrderItem, Query, Relation, Select};
 use crate::value::key::encode_key;
 use crate::value::{KeyKind, Row, Value, row};
 
@@ -26,6 +26,7 @@ struct Here<'a> {
     oracle: &'a Oracle<'a>,
     bindings: &'a Bindings,
     aggregates: &'a [Value],
+    numbers: &'a [u64],
 }
 
 static NULL: Value = Value::Null;
@@ -36,6 +37,9 @@ impl Scope for Here<'_> {
     }
     fn aggregate(&self, index: usize) -> Result<&Value> {
         Ok(&self.aggregates[index])
+    }
+    fn row_number(&self, index: usize) -> Result<u64> {
+        Ok(self.numbers[index])
     }
     fn scalar_subquery(&self, select: &Select) -> Result<Value> {
         let rows = self.oracle.select(select, self.bindings)?;
@@ -68,12 +72,17 @@ impl Oracle<'_> {
     fn select(&self, select: &Select, outer: &Bindings) -> Result<Vec<Row>> {
         let mut combinations = vec![outer.clone()];
         for item in &select.from {
-            let rows: Vec<Row> = match &item.relation {
-                Relation::Table(id) => self.tables[id].clone(),
-                Relation::Derived(inner) => self.select(inner, outer)?,
-            };
             let mut joined = Vec::new();
             for combination in combinations {
+                let mut rows: Vec<Row> = Vec::new();
+                match &item.relation {
+                    Relation::Table(id) => rows.clone_from(&self.tables[id]),
+                    Relation::Derived(arms) => {
+                        for arm in arms {
+                            rows.extend(self.select(arm, &combination)?);
+                        }
+                    }
+                }
                 let before = joined.len();
                 for row in &rows {
                     let mut extended = combination.clone();
@@ -100,7 +109,7 @@ impl Oracle<'_> {
     }
 
     fn here<'h>(&'h self, bindings: &'h Bindings, aggregates: &'h [Value]) -> Here<'h> {
-        Here { oracle: self, bindings, aggregates }
+        Here { oracle: self, bindings, aggregates, numbers: &[] }
     }
 
     fn finish(&self, select: &Select, outer: &Bindings, passed: Vec<Bindings>) -> Result<Vec<Row>> {
@@ -118,7 +127,7 @@ impl Oracle<'_> {
                 }
             }
         }
-        let mut rows: Vec<(Vec<Value>, Row)> = Vec::new();
+        let mut settled: Vec<(Bindings, Vec<Value>)> = Vec::new();
         for members in groups.into_values() {
             let mut aggregates = Vec::new();
             for aggregate in &select.aggregates {
@@ -131,11 +140,22 @@ impl Oracle<'_> {
                 }
                 aggregates.push(accumulator.finish()?);
             }
-            let here = self.here(members.first().unwrap_or(outer), &aggregates);
-            if select.having.as_ref().map_or(Ok(true), |having| is_true(having, &here))? {
-                let order = select.order_by.iter().map(|item| evaluate(&item.expr, &here)).collect::<Result<_>>()?;
-                rows.push((order, select.outputs.iter().map(|output| evaluate(output, &here)).collect::<Result<_>>()?));
+            let member = members.first().unwrap_or(outer);
+            if select.having.as_ref().map_or(Ok(true), |having| is_true(having, &self.here(member, &aggregates)))? {
+                settled.push((member.clone(), aggregates));
             }
+        }
+        let mut rows: Vec<(Vec<Value>, Row)> = Vec::new();
+        for row in 0..settled.len() {
+            let (bindings, aggregates) = &settled[row];
+            let numbers: Vec<u64> =
+                select.numberings.iter().map(|numbering| self.number(numbering, &settled, row)).collect::<Result<_>>()?;
+            if select.numberings.iter().zip(&numbers).any(|(numbering, number)| numbering.keeps_first && *number > 1) {
+                continue;
+            }
+            let here = Here { numbers: &numbers, ..self.here(bindings, aggregates) };
+            let order = select.order_by.iter().map(|item| evaluate(&item.expr, &here)).collect::<Result<_>>()?;
+            rows.push((order, select.outputs.iter().map(|output| evaluate(output, &here)).collect::<Result<_>>()?));
         }
         if select.distinct {
             let mut seen = std::collections::BTreeSet::new();
@@ -146,21 +166,33 @@ impl Oracle<'_> {
         Ok(rows.into_iter().map(|(_, row)| row).collect())
     }
 
+    /// A row's number: one more than the rows of its partition before it, or than their different places.
+    fn number(&self, numbering: &Numbering, settled: &[(Bindings, Vec<Value>)], row: usize) -> Result<u64> {
+        let kinds: Vec<KeyKind> = numbering.partition_by.iter().map(|expr| self.kind(&expr.data_type)).collect();
+        let place = |(bindings, aggregates): &(Bindings, Vec<Value>)| -> Result<(Vec<u8>, Vec<Value>)> {
+            let here = self.here(bindings, aggregates);
+            let parts = numbering.partition_by.iter().map(|expr| evaluate(expr, &here)).collect::<Result<Vec<_>>>()?;
+            let by = numbering.order_by.iter().map(|item| evaluate(&item.expr, &here)).collect::<Result<Vec<_>>>()?;
+            Ok((encode_key(&kinds, &parts)?, by))
+        };
+        let (partition, mine) = place(&settled[row])?;
+        let mut before: Vec<Vec<Value>> = Vec::new();
+        for other in settled {
+            let (other, by) = place(other)?;
+            if other == partition && ordering(&numbering.order_by, &by, &mine).is_lt() {
+                before.push(by);
+            }
+        }
+        if numbering.function == NumberingFunction::DenseRank {
+            before.sort_by(|left, right| ordering(&numbering.order_by, left, right));
+            before.dedup_by(|left, right| ordering(&numbering.order_by, left, right).is_eq());
+        }
+        Ok(before.len() as u64 + 1)
+    }
+
     fn limit(&self, select: &Select, rows: &mut Vec<(Vec<Value>, Row)>) -> Result<()> {
         let Some(limit) = select.limit else { return Ok(()) };
-        rows.sort_by(|(left, _), (right, _)| {
-            for ((item, left), right) in select.order_by.iter().zip(left).zip(right) {
-                let (mut left_key, mut right_key) = (vec![], vec![]);
-                item.rule.encode(left, &mut left_key).unwrap();
-                item.rule.encode(right, &mut right_key).unwrap();
-                let order = left_key.cmp(&right_key);
-                let order = if item.descending { order.reverse() } else { order };
-                if order.is_ne() {
-                    return order;
-                }
-            }
-            std::cmp::Ordering::Equal
-        });
+        rows.sort_by(|(left, _), (right, _)| ordering(&select.order_by, left, right));
         rows.truncate(limit as usize);
         Ok(())
     }
@@ -173,4 +205,18 @@ impl Oracle<'_> {
             other => panic!("the oracle does not group {other:?}"),
         }
     }
+}
+
+fn ordering(by: &[OrderItem], left: &[Value], right: &[Value]) -> std::cmp::Ordering {
+    for ((item, left), right) in by.iter().zip(left).zip(right) {
+        let (mut left_key, mut right_key) = (vec![], vec![]);
+        item.rule.encode(left, &mut left_key).unwrap();
+        item.rule.encode(right, &mut right_key).unwrap();
+        let order = left_key.cmp(&right_key);
+        let order = if item.descending { order.reverse() } else { order };
+        if order.is_ne() {
+            return order;
+        }
+    }
+    std::cmp::Ordering::Equal
 }

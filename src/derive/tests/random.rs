@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::oracle::Oracle;
-use super::shapes::SHAPES;
 use super::store::MapStore;
 use super::world::{World, catalog, project};
+use super::{language, shapes};
 use crate::change::{Change, Chunk, Image, Operation};
 use crate::derive::{Sink, Space, Step, derive_dirty, ingest, load, mark, replay, step, step_in_parts};
 use crate::error::Result;
 use crate::plan::{Builder, MappingInput, NodeId, Plan, Policies, TableInput};
 use crate::position::{BinlogPosition, Position};
-use crate::schema::{SourceCatalog, TableId};
+use crate::schema::{Flavor, SourceCatalog, TableId};
 use crate::sql::bind;
 use crate::sql::query::Query;
 use crate::value::{Row, Value, row};
@@ -34,7 +34,7 @@ fn input(name: &str, key: &[&str], sql: &str, query: Query) -> TableInput {
 
 fn build(catalog: &SourceCatalog, tables: Vec<TableInput>) -> Plan {
     let mut builder = Builder::new(catalog);
-    let input = MappingInput { name: "shapes".into(), policies: Policies::default(), tables };
+    let input = MappingInput { name: "shapes".into(), policies: Policies::default(), tables, facts: vec![] };
     builder.mapping(input).unwrap_or_else(|findings| panic!("{findings:#?}"));
     builder.finish()
 }
@@ -43,12 +43,18 @@ fn build(catalog: &SourceCatalog, tables: Vec<TableInput>) -> Plan {
 pub(super) fn plan_of(catalog: &SourceCatalog, names: Option<&[&str]>) -> (Plan, Vec<Query>) {
     let mut queries = Vec::new();
     let mut tables = Vec::new();
-    for (name, key, sql) in SHAPES.iter().filter(|(name, _, _)| names.is_none_or(|names| names.contains(name))) {
+    let every = shapes::SHAPES.iter().chain(language::SHAPES).chain(lateral(catalog));
+    for (name, key, sql) in every.filter(|(name, _, _)| names.is_none_or(|names| names.contains(name))) {
         let query = bind(sql, catalog).unwrap_or_else(|refused| panic!("{name}: {refused:#?}"));
         queries.push(query.clone());
         tables.push(input(name, key, sql, query));
     }
     (build(catalog, tables), queries)
+}
+
+/// The shapes that only MySQL understands, where the catalogue is MySQL's.
+fn lateral(catalog: &SourceCatalog) -> &'static [(&'static str, &'static [&'static str], &'static str)] {
+    if catalog.flavor == Flavor::MySql { language::LATERAL } else { &[] }
 }
 
 /// One mapping with one target table.
@@ -72,7 +78,9 @@ fn apply(plan: &Plan, targets: &mut Targets, batch: &WriteBatch) {
         for row in &writes.upserts {
             let key: Vec<Value> = node.table.key.iter().map(|column| row[*column].clone()).collect();
             let before = target.insert(encode(&key), row.clone());
-            assert_ne!(before.as_ref(), Some(row), "{}: a write that changes nothing", node.table.name);
+            // A row that moves from one partition to another, as it is, is written again.
+            let may_move = node.table.name == "numbers_as_columns";
+            assert!(may_move || before.as_ref() != Some(row), "{}: a write that changes nothing", node.table.name);
         }
     }
 }
@@ -86,8 +94,13 @@ fn compare(world: &World<'_>, plan: &Plan, queries: &[Query], targets: &Targets,
 }
 
 fn run(seed: u64, batches: usize) {
-    let catalog = catalog();
-    let (plan, queries) = plan_of(&catalog, None);
+    let mut catalog = catalog();
+    if seed.is_multiple_of(2) {
+        (catalog.flavor, catalog.version) = (Flavor::MySql, (8, 0, 36));
+    }
+    let only: Option<String> = std::env::var("STRANGLER_SHAPES").ok();
+    let only: Option<Vec<&str>> = only.as_ref().map(|names| names.split(',').collect());
+    let (plan, queries) = plan_of(&catalog, only.as_deref());
     let mut world = World::new(&catalog, seed);
     let mut store = MapStore::default();
     let mut targets: Targets = plan.nodes.iter().map(|_| BTreeMap::new()).collect();
@@ -307,4 +320,26 @@ fn the_emitted_space_is_empty_when_all_tables_are() {
     store.apply(step(&plan, &store, &all).unwrap().mutations);
     let left: Vec<&Space> = store.spaces.keys().collect();
     assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn every_shape_can_be_planned() {
+    let mut catalog = catalog();
+    (catalog.flavor, catalog.version) = (Flavor::MySql, (8, 0, 36));
+    let mut refused = Vec::new();
+    for (name, key, sql) in shapes::SHAPES.iter().chain(language::SHAPES).chain(language::LATERAL) {
+        match bind(sql, &catalog) {
+            Err(findings) => refused.push(format!("{name}: {findings:#?}")),
+            Ok(query) => {
+                let input = MappingInput {
+                    name: "m".into(),
+                    policies: Policies::default(),
+                    tables: vec![input(name, key, sql, query)],
+                    facts: vec![],
+                };
+                refused.extend(Builder::new(&catalog).mapping(input).err().map(|findings| format!("{name}: {findings:#?}")));
+            }
+        }
+    }
+    assert!(refused.is_empty(), "{} refused:\n{}", refused.len(), refused.join("\n"));
 }

@@ -78,7 +78,7 @@ fn plan() -> Plan {
         query,
     };
     let mut builder = Builder::new(&catalog);
-    builder.mapping(MappingInput { name: "orders".into(), policies: Policies::default(), tables: vec![table] }).unwrap();
+    builder.mapping(MappingInput { name: "orders".into(), policies: Policies::default(), tables: vec![table], facts: vec![] }).unwrap();
     builder.finish()
 }
 

@@ -7,7 +7,7 @@ mod shop_catalog;
 
 use std::collections::BTreeMap;
 
-use crate::plan::{Anchor, Builder, MappingInput, Plan, PlanFinding, Policies, TableInput};
+use crate::plan::{Builder, MappingInput, Plan, PlanFinding, Policies, TableInput};
 use crate::schema::SourceCatalog;
 use crate::sql::bind;
 
@@ -28,7 +28,7 @@ pub(super) fn table(catalog: &SourceCatalog, name: &str, key: &[&str], sql: &str
 /// The plan of one mapping, or its findings.
 pub(super) fn plan(catalog: &SourceCatalog, tables: Vec<TableInput>) -> Result<Plan, Vec<PlanFinding>> {
     let mut builder = Builder::new(catalog);
-    builder.mapping(MappingInput { name: "test".to_owned(), policies: Policies::default(), tables })?;
+    builder.mapping(MappingInput { name: "test".to_owned(), policies: Policies::default(), tables, facts: vec![] })?;
     Ok(builder.finish())
 }
 
@@ -42,7 +42,7 @@ fn shop_plan(catalog: &SourceCatalog) -> Plan {
 
 fn anchor_names(plan: &Plan) -> Vec<Vec<String>> {
     let name = |branch: &crate::plan::BranchPlan| {
-        let (Anchor::Row { alias } | Anchor::Group { alias, .. }) = branch.anchor;
+        let (alias, _) = branch.anchor.members().next().unwrap();
         branch.branch.aliases[alias.0].name.clone()
     };
     plan.nodes.iter().map(|node| node.branches.iter().map(name).collect()).collect()

@@ -28,11 +28,11 @@ impl Binder<'_> {
             ));
         };
         let upper = ident.value.to_uppercase();
+        if let Some(over) = over {
+            return self.window_function(&upper, function, over, span);
+        }
         if let Some((message, help)) = refusal::function(&upper) {
             return Err(self.refuse(span, message, help));
-        }
-        if over.is_some() {
-            return Err(self.refuse(span, "window functions are not supported", refusal::WINDOW_HELP));
         }
         let foreign = *uses_odbc_syntax || *parameters != FunctionArguments::None || !within_group.is_empty();
         if foreign || filter.is_some() || null_treatment.is_some() {

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 
 use super::{Binder, tree};
 use crate::schema::DataType;
-use crate::sql::query::{AliasId, CompareOperator, Expr, ExprKind, FromItem, JoinKind, Relation, Select};
+use crate::sql::query::{AliasId, CompareOperator, Expr, ExprKind, FromItem, JoinKind, NumberingFunction, Relation, Select};
 use crate::value::KeyKind;
 
 /// A column of an alias.
@@ -120,12 +120,15 @@ impl Binder<'_> {
                 let unique = table.unique_keys.iter().filter(|key| not_null(&key.columns));
                 table.primary_key.iter().chain(unique).map(|key| key.columns.clone()).collect()
             }
-            Relation::Derived(select) => select.group_by.iter().filter_map(|group_by| grouped_key(select, group_by)).collect(),
+            Relation::Derived(arms) => match arms.as_slice() {
+                [select] => derived_keys(select),
+                _ => Vec::new(),
+            },
         }
     }
 
     /// Whether a comparison by `rule` tells the values of a column apart as its keys do.
-    fn keeps_keys(&self, column: &Expr, rule: &KeyKind) -> bool {
+    pub(super) fn keeps_keys(&self, column: &Expr, rule: &KeyKind) -> bool {
         match (&column.data_type, rule) {
             (
                 DataType::Integer { .. } | DataType::Decimal { .. } | DataType::Year | DataType::Bit { .. },
@@ -142,6 +145,22 @@ impl Binder<'_> {
             _ => false,
         }
     }
+}
+
+/// The keys of a derived table: its groups, all columns of a DISTINCT, the partition with the row's number.
+fn derived_keys(select: &Select) -> Vec<Vec<usize>> {
+    let groups = select.group_by.iter().filter_map(|group_by| grouped_key(select, group_by));
+    let distinct = select.distinct.then(|| (0..select.outputs.len()).collect());
+    let numbered = select.numberings.iter().enumerate().filter_map(|(index, numbering)| {
+        let unique = numbering.function == NumberingFunction::RowNumber;
+        let mut key = grouped_key(select, &numbering.partition_by).filter(|_| unique)?;
+        if !numbering.keeps_first {
+            let number = |output: &Expr| matches!(output.kind, ExprKind::RowNumber(number) if number == index);
+            key.push(select.outputs.iter().position(number)?);
+        }
+        Some(key)
+    });
+    groups.chain(distinct).chain(numbered).collect()
 }
 
 /// The outputs of a grouped SELECT that hold its group keys, if all of them are outputs.

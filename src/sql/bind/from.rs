@@ -1,14 +1,13 @@
 //! FROM: tables, derived tables and joins become a left-deep list.
 //!
-//! RIGHT joins are mirrored and parenthesised joins flattened where that keeps the meaning; other shapes are refused. Every
-//! field of the syntax tree is named here, so that a clause the parser learns tomorrow cannot be dropped in silence.
+//! RIGHT joins are mirrored and parenthesised joins flattened where that keeps the meaning; several relations on the optional side of an
+//! outer join are folded into a derived table. Every field of the syntax tree is named here, so that a clause the parser learns tomorrow cannot be dropped in silence.
 
 use sqlparser::ast::{self, Join, JoinConstraint, JoinOperator, TableAlias, TableFactor, TableWithJoins};
 
 use super::scope::{Clause, ColumnName, Frame, Merged, Visible, VisibleColumn, same_column};
-use super::{Binder, Bound, Reported, select::Purpose, tree};
-use crate::sql::query::{AliasDefinition, AliasId, CompareOperator, Expr, ExprKind, FromItem, JoinKind, Relation, Select, Span};
-use crate::sql::types;
+use super::{Binder, Bound, tree};
+use crate::sql::query::{AliasDefinition, AliasId, CompareOperator, Expr, ExprKind, FromItem, JoinKind, Relation, Span};
 
 /// How a join keeps rows without a partner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,14 +49,13 @@ impl Binder<'_> {
             TableFactor::Table { .. } => Ok(vec![self.table(factor)?]),
             TableFactor::Derived { lateral, subquery, alias, sample } => {
                 let span = self.tokens.parenthesised(&self.range(&**subquery));
-                if *lateral || sample.is_some() {
-                    return Err(self.refuse(
-                        span,
-                        "LATERAL and samples are not supported",
-                        "write a correlated subquery instead",
-                    ));
+                let Some(alias) = alias else {
+                    return Err(self.refuse(span, "a derived table needs an alias", "write (SELECT ..) AS name"));
+                };
+                if sample.is_some() {
+                    return Err(self.refuse(span, "samples are not supported", "select the rows by a condition instead"));
                 }
-                Ok(vec![self.derived(subquery, alias.as_ref(), span)?])
+                Ok(vec![self.derived(subquery, alias, *lateral, &span)?])
             }
             TableFactor::NestedJoin { table_with_joins, alias } => {
                 if let Some(alias) = alias {
@@ -119,6 +117,12 @@ impl Binder<'_> {
             ));
         }
         let (schema, table) = self.table_name(name)?;
+        if schema.is_none() {
+            let named = alias.as_ref().map(|alias| Ok((self.table_alias(alias)?, self.range(alias)))).transpose()?;
+            if let Some(bound) = self.cte(&table, named, span.clone()) {
+                return bound;
+            }
+        }
         let Some((id, definition)) = self.catalog.table(schema.as_deref(), &table) else {
             return Err(self.unknown_table(&table, span));
         };
@@ -153,15 +157,6 @@ impl Binder<'_> {
         }
     }
 
-    fn unknown_table(&mut self, table: &str, span: Span) -> Reported {
-        let names = self.catalog.tables.iter().map(|table| table.name.name.as_str());
-        let help = match crate::sql::diagnostic::nearest(table, names) {
-            Some(near) => format!("did you mean {near}?"),
-            None => "check the name, and whether the database user may read the table".to_owned(),
-        };
-        self.refuse(span, format!("the source has no table {table}"), help)
-    }
-
     fn table_alias(&mut self, alias: &TableAlias) -> Bound<String> {
         let TableAlias { explicit: _, name, columns, at } = alias;
         if !columns.is_empty() || at.is_some() {
@@ -175,51 +170,8 @@ impl Binder<'_> {
         Ok(name.value.clone())
     }
 
-    fn derived(&mut self, subquery: &ast::Query, alias: Option<&TableAlias>, span: Span) -> Bound<FromItem> {
-        let Some(alias) = alias else {
-            return Err(self.refuse(span, "a derived table needs an alias", "write (SELECT ..) AS name"));
-        };
-        let name = self.table_alias(alias)?;
-        let alias_span = self.range(alias);
-        let mut bound = self.subselect(subquery, Purpose::Derived)?;
-        self.settle_outputs(&mut bound.select)?;
-        let columns = bound
-            .select
-            .outputs
-            .iter()
-            .zip(&bound.names)
-            .map(|(output, name)| VisibleColumn {
-                name: name.as_ref().map_or_else(String::new, |(name, _)| name.clone()),
-                data_type: output.data_type.clone(),
-                nullable: output.nullable,
-            })
-            .collect();
-        let alias = self.introduce(name, None, None, columns, alias_span)?;
-        Ok(FromItem { alias, relation: Relation::Derived(Box::new(bound.select)), join: JoinKind::Inner, on: None })
-    }
-
-    /// The outputs of a derived table that is stored are rounded to their types; one that the server may merge into the SELECT around
-    /// it keeps more digits or not, as the plan goes.
-    fn settle_outputs(&mut self, select: &mut Select) -> Bound<()> {
-        let stored = select.group_by.is_some() || select.distinct || select.limit.is_some();
-        if stored {
-            select.outputs = std::mem::take(&mut select.outputs).into_iter().map(types::settle).collect();
-            return Ok(());
-        }
-        let open: Vec<Span> =
-            select.outputs.iter().filter(|output| types::is_unsettled(output)).map(|output| output.span.clone()).collect();
-        let mut result = Ok(());
-        for span in open {
-            result = Err(self.refuse(
-                span,
-                "a derived table shows a quotient, and the source rounds it in some plans and not in others",
-                "round it with CAST(.. AS DECIMAL(p,s))",
-            ));
-        }
-        result
-    }
-
-    fn introduce(
+    /// A relation of the frame at hand, visible under its name from now on.
+    pub(super) fn introduce(
         &mut self,
         name: String,
         table: Option<crate::schema::TableId>,
@@ -238,7 +190,7 @@ impl Binder<'_> {
         }
         let alias = AliasId(self.aliases.len());
         self.aliases.push(AliasDefinition { name: name.clone(), table, span });
-        self.frame()?.visible.push(Visible { alias, name, schema, columns, null_supplied: false });
+        self.frame()?.visible.push(Visible { alias, name, schema, columns, null_supplied: false, through: None });
         Ok(alias)
     }
 
@@ -252,7 +204,7 @@ impl Binder<'_> {
         let (side, constraint) = self.join_side(join_operator, &span)?;
         let on = self.constraint(constraint, side, middle, &span)?;
         match side {
-            Side::Inner => self.join_inner(left, right, on),
+            Side::Inner => self.join_inner(left, right, on, &span),
             Side::Left => self.join_outer(left, right, on, &span),
             Side::Right => self.join_outer(right, left, on, &span),
         }
@@ -349,9 +301,18 @@ impl Binder<'_> {
         else {
             return Err(self.broken("USING over something that is no column"));
         };
-        let column = if side == Side::Right { (*right, *right_column) } else { (*left, *left_column) };
         let frame = self.frame()?;
-        let mut members = vec![*left, *right];
+        // Names are looked up by the relations as written, also those that were folded into one.
+        let written = |alias: AliasId, column: usize| {
+            let by = frame
+                .visible
+                .iter()
+                .find(|visible| (0..visible.columns.len()).any(|candidate| visible.reference(candidate) == (alias, column)));
+            by.map_or((alias, column), |visible| (visible.alias, column - visible.reference(0).1.min(column)))
+        };
+        let (left, right) = (written(*left, *left_column), written(*right, *right_column));
+        let column = if side == Side::Right { right } else { left };
+        let mut members = vec![left.0, right.0];
         if let Some(earlier) = frame.merged.iter().find(|merged| same_column(&merged.name, name)) {
             members.extend(&earlier.members);
         }
@@ -361,21 +322,25 @@ impl Binder<'_> {
     }
 
     /// Attaches each condition of an inner join to the first relation of `right` at which everything it reads is there.
-    fn join_inner(&mut self, mut left: Vec<FromItem>, mut right: Vec<FromItem>, on: Option<Expr>) -> Bound<Vec<FromItem>> {
+    fn join_inner(
+        &mut self,
+        mut left: Vec<FromItem>,
+        mut right: Vec<FromItem>,
+        mut on: Option<Expr>,
+        span: &Span,
+    ) -> Bound<Vec<FromItem>> {
+        let reads: Vec<_> = on.iter().flat_map(tree::columns).map(|(alias, _)| alias).collect();
+        if right.iter().any(|item| item.join == JoinKind::Left && reads.contains(&item.alias)) {
+            // The condition is asked after the outer join inside the parentheses.
+            let mut item = self.fold(right, &mut on.iter_mut().collect::<Vec<_>>(), span)?;
+            item.on = on;
+            left.push(item);
+            return Ok(left);
+        }
         let mut per_item: Vec<Vec<Expr>> = right.iter_mut().map(|item| item.on.take().into_iter().collect()).collect();
         for conjunct in on.iter().flat_map(tree::conjuncts) {
             let reads = tree::columns(conjunct);
             let last = right.iter().rposition(|item| reads.iter().any(|(alias, _)| *alias == item.alias)).unwrap_or(0);
-            let outer =
-                right.iter().any(|item| item.join == JoinKind::Left && reads.iter().any(|(alias, _)| *alias == item.alias));
-            if outer {
-                let span = conjunct.span.clone();
-                return Err(self.refuse(
-                    span,
-                    "this condition reads a table that is outer-joined inside the parentheses",
-                    "write the joins without parentheses and this condition into WHERE",
-                ));
-            }
             if let Some(conditions) = per_item.get_mut(last) {
                 conditions.push(conjunct.clone());
             }
@@ -392,19 +357,16 @@ impl Binder<'_> {
         &mut self,
         mut kept: Vec<FromItem>,
         supplied: Vec<FromItem>,
-        on: Option<Expr>,
+        mut on: Option<Expr>,
         span: &Span,
     ) -> Bound<Vec<FromItem>> {
-        let Ok([mut item]) = <[FromItem; 1]>::try_from(supplied) else {
-            return Err(self.refuse(
-                span.clone(),
-                "the optional side of an outer join can only be one table here",
-                "write it as a chain of LEFT JOINs without parentheses, or join (SELECT ..) alias",
-            ));
+        let mut item = match <[FromItem; 1]>::try_from(supplied) {
+            Ok([item]) => item,
+            Err(several) => self.fold(several, &mut on.iter_mut().collect::<Vec<_>>(), span)?,
         };
         let alias = item.alias;
         for visible in &mut self.frame()?.visible {
-            visible.null_supplied |= visible.alias == alias;
+            visible.null_supplied |= visible.is_referred_by(alias);
         }
         item.join = JoinKind::Left;
         item.on = on;

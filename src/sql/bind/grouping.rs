@@ -9,7 +9,12 @@ impl Binder<'_> {
     pub(super) fn check_grouped(&mut self, select: &Select) -> Bound<()> {
         let Some(group_by) = &select.group_by else { return Ok(()) };
         let known = self.determined(select, &group_by.iter().collect::<Vec<_>>());
-        let shown = select.outputs.iter().chain(&select.having).chain(select.order_by.iter().map(|item| &item.expr));
+        let numbered = select
+            .numberings
+            .iter()
+            .flat_map(|numbering| numbering.partition_by.iter().chain(numbering.order_by.iter().map(|item| &item.expr)));
+        let ordered = select.order_by.iter().map(|item| &item.expr);
+        let shown = select.outputs.iter().chain(&select.having).chain(numbered).chain(ordered);
         let mut loose = Vec::new();
         for expr in shown {
             loose_columns(expr, group_by, &known, &mut loose);

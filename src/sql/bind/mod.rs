@@ -9,15 +9,18 @@ mod call;
 mod conversion;
 mod dependency;
 mod expression;
+mod fold;
 mod from;
 mod grouping;
 mod literal;
 mod logic;
+mod numbering;
 mod order;
 mod place;
 mod precedence;
 mod query_body;
 mod refusal;
+mod relation;
 mod scope;
 mod select;
 mod subquery;
@@ -27,9 +30,10 @@ mod tree;
 mod typing;
 
 use super::parse::{Modes, Parsed, Tokens};
-use super::query::{AliasDefinition, Branch, Diagnostic, Expr, OutputColumn, Query, Select, Span};
+use super::query::{AliasDefinition, Branch, Diagnostic, OutputColumn, Query, Select, Span};
 use super::types::TypeContext;
 use crate::schema::SourceCatalog;
+use relation::Cte;
 use scope::Frame;
 
 /// The finding is already in the binder's list.
@@ -49,6 +53,8 @@ struct Binder<'a> {
     aliases: Vec<AliasDefinition>,
     /// One frame per SELECT around the expression at hand, innermost last.
     frames: Vec<Frame>,
+    /// CTEs in scope, outermost first.
+    ctes: Vec<Cte>,
     findings: Vec<Diagnostic>,
 }
 
@@ -68,8 +74,16 @@ pub(super) fn bind(parsed: &Parsed<'_>, modes: Modes, catalog: &SourceCatalog) -
         return Err(vec![finding.with_help("set session: sql_mode without it in the project file")]);
     }
     let context = TypeContext { catalog };
-    let mut binder =
-        Binder { catalog, context, tokens: &parsed.tokens, modes, aliases: Vec::new(), frames: Vec::new(), findings: Vec::new() };
+    let mut binder = Binder {
+        catalog,
+        context,
+        tokens: &parsed.tokens,
+        modes,
+        aliases: Vec::new(),
+        frames: Vec::new(),
+        ctes: Vec::new(),
+        findings: Vec::new(),
+    };
     let bound = binder.statement(&parsed.query);
     let mut findings = binder.findings;
     match bound {
@@ -89,10 +103,26 @@ fn foreign_mode(sql_mode: &str) -> Option<&str> {
 
 impl Binder<'_> {
     fn statement(&mut self, query: &sqlparser::ast::Query) -> Bound<Query> {
+        self.in_scope_of(query.with.as_ref(), |binder| binder.branches(query))
+    }
+
+    fn branches(&mut self, query: &sqlparser::ast::Query) -> Bound<Query> {
+        if let sqlparser::ast::SetExpr::Select(select) = &*query.body {
+            let body = self.body(query, select::Purpose::Table)?;
+            let order_by = query.order_by.as_ref().map_or(Ok(&[][..]), |order_by| self.order_list(order_by, query))?;
+            debug_assert!(std::ptr::eq(body, &*query.body));
+            let branch = self.branch(&[select], select::Purpose::Table, order_by)?;
+            return self.unite(vec![branch]);
+        }
+        let body = self.body(query, select::Purpose::Table)?;
+        let parts = self.flatten(body)?;
+        let (set, rest) = parts.selects.split_at(parts.set_of_first.min(parts.selects.len()));
+        let sets = if set.is_empty() { None } else { Some(set) };
         let mut branches = Vec::new();
         let mut failed = false;
-        for select in self.union_branches(query)? {
-            match self.branch(select, branches.is_empty()) {
+        for selects in sets.into_iter().chain(rest.chunks(1)) {
+            let purpose = if branches.is_empty() { select::Purpose::Table } else { select::Purpose::LaterBranch };
+            match self.branch(selects, purpose, &[]) {
                 Ok(branch) => branches.push(branch),
                 Err(Reported) => failed = true,
             }
@@ -103,49 +133,45 @@ impl Binder<'_> {
         self.unite(branches)
     }
 
-    fn branch(&mut self, select: &sqlparser::ast::Select, first: bool) -> Bound<BoundBranch> {
+    /// Binds one SELECT, or several with UNION between them, as one branch.
+    fn branch(
+        &mut self,
+        selects: &[&sqlparser::ast::Select],
+        purpose: select::Purpose,
+        order_by: &[sqlparser::ast::OrderByExpr],
+    ) -> Bound<BoundBranch> {
         self.aliases.clear();
-        let purpose = if first { select::Purpose::Table } else { select::Purpose::LaterBranch };
-        let bound = self.select(select, purpose, false, &query_body::Ending::default())?;
+        let bound = selects.iter().enumerate().map(|(number, select)| {
+            let purpose = if number == 0 { purpose } else { purpose.later() };
+            self.select(select, purpose, false, &query_body::Ending { order_by, limit: None })
+        });
+        let bound = typing::collected(bound.collect())?;
+        let names = bound.first().map(|bound| bound.names.clone()).unwrap_or_default();
+        let mut selects: Vec<Select> = bound.into_iter().map(|bound| bound.select).collect();
+        let select = match (selects.pop(), selects.is_empty()) {
+            (Some(only), true) => only,
+            (last, _) => {
+                selects.extend(last);
+                self.unify_selects(&mut selects.iter_mut().collect::<Vec<_>>())?;
+                self.set_of(selects)
+            }
+        };
         let aliases = std::mem::take(&mut self.aliases);
-        Ok(BoundBranch { branch: Branch { select: bound.select, aliases }, names: bound.names })
+        Ok(BoundBranch { branch: Branch { select, aliases }, names })
     }
 
     /// Gives all branches the same column types and takes the names of the first.
     fn unite(&mut self, branches: Vec<BoundBranch>) -> Bound<Query> {
-        let Some(first) = branches.first() else { return Err(self.broken("a statement without a branch")) };
-        let width = first.branch.select.outputs.len();
-        let names = first.names.clone();
-        for branch in branches.iter().skip(1) {
-            let found = branch.branch.select.outputs.len();
-            if found != width {
-                let span = branch.branch.select.span.clone();
-                return Err(self.report(
-                    Diagnostic::new(span, format!("this SELECT has {found} columns, the first has {width}"))
-                        .with_help("give every SELECT of the UNION ALL the same number of columns"),
-                ));
-            }
-        }
+        let names = branches.first().map(|first| first.names.clone()).unwrap_or_default();
         let mut branches: Vec<Branch> = branches.into_iter().map(|branch| branch.branch).collect();
-        let mut columns = Vec::with_capacity(width);
-        for index in 0..width {
-            let outputs: Vec<Expr> = branches.iter().filter_map(|branch| branch.select.outputs.get(index).cloned()).collect();
-            let nullable = outputs.iter().any(|output| output.nullable);
-            let span = outputs.first().map_or(0..0, |output| output.span.clone());
-            let (converted, data_type) = if branches.len() == 1 {
-                let data_type = outputs.first().map_or(crate::schema::DataType::Null, |output| output.data_type.clone());
-                (outputs.into_iter().map(super::types::settle).collect(), data_type)
-            } else {
-                self.unify_columns(outputs, &span)?
-            };
-            for (branch, output) in branches.iter_mut().zip(converted) {
-                if let Some(slot) = branch.select.outputs.get_mut(index) {
-                    *slot = output;
-                }
-            }
-            let name = names.get(index).cloned().flatten().map_or_else(String::new, |(name, _)| name);
-            columns.push(OutputColumn { name, data_type, nullable, span });
-        }
+        let types = self.unify_selects(&mut branches.iter_mut().map(|branch| &mut branch.select).collect::<Vec<_>>())?;
+        let spans = branches.first().map(|first| first.select.outputs.iter().map(|output| output.span.clone()));
+        let spans: Vec<Span> = spans.into_iter().flatten().collect();
+        let columns = types.into_iter().zip(names).zip(spans).map(|(((data_type, nullable), name), span)| {
+            let name = name.map_or_else(String::new, |(name, _)| name);
+            OutputColumn { name, data_type, nullable, span }
+        });
+        let columns = columns.collect();
         Ok(Query { branches, columns })
     }
 
@@ -164,6 +190,11 @@ impl Binder<'_> {
     fn broken(&mut self, what: &str) -> Reported {
         let span = self.tokens.whole();
         self.report(Diagnostic::new(span, format!("strangler cannot make sense of this statement: {what}")))
+    }
+
+    /// Whether the statement is in MySQL's or MariaDB's SQL.
+    fn is_mysql(&self) -> bool {
+        matches!(self.catalog.flavor, crate::schema::Flavor::MySql | crate::schema::Flavor::MariaDb)
     }
 
     fn frame(&mut self) -> Bound<&mut Frame> {

@@ -5,7 +5,7 @@
 use super::dependency::Determined;
 use super::{Binder, Bound, tree};
 use crate::schema::DataType;
-use crate::sql::query::{AggregateFunction, Expr, ExprKind, OrderItem, Relation, Select, Span};
+use crate::sql::query::{AggregateFunction, Expr, ExprKind, Numbering, NumberingFunction, OrderItem, Relation, Select, Span};
 use crate::value::KeyKind;
 
 impl Binder<'_> {
@@ -21,12 +21,40 @@ impl Binder<'_> {
             }
             self.check_order(select, &keys, &aggregate.order_by, &aggregate.arguments, &aggregate.span, "GROUP_CONCAT")?;
         }
+        for numbering in &select.numberings {
+            self.check_numbering(select, numbering)?;
+        }
         if select.limit.is_some() && select.group_by.as_ref().is_none_or(|keys| !keys.is_empty()) {
             let shown: &[Expr] = &select.outputs;
             let span = select.span.clone();
             self.check_order(select, &[], &select.order_by, shown, &span, "LIMIT 1")?;
         }
         Ok(())
+    }
+
+    /// ROW_NUMBER gives equal rows different numbers: its order must leave no ties. Ranks give them the same.
+    fn check_numbering(&mut self, select: &Select, numbering: &Numbering) -> Bound<()> {
+        if numbering.function != NumberingFunction::RowNumber {
+            return Ok(());
+        }
+        let order = || numbering.order_by.iter().map(|item| &item.expr);
+        let seeds: Vec<&Expr> = numbering.partition_by.iter().chain(order()).collect();
+        let known = self.determined(select, &seeds);
+        let total = match &select.group_by {
+            // One row per group: what tells the groups apart must be known.
+            Some(groups) => groups.iter().all(|group| known.has(group) || seeds.iter().any(|seed| tree::same(seed, group))),
+            None => select.from.iter().all(|item| known.has_row(item.alias)),
+        };
+        if total {
+            return Ok(());
+        }
+        let place = numbering.order_by.last().map_or_else(|| numbering.span.clone(), |last| last.expr.span.clone());
+        let help = match &select.group_by {
+            Some(_) => "append the group expressions to ORDER BY".to_owned(),
+            None => self.key_to_append(select, &known, numbering.order_by.is_empty()),
+        };
+        let what = if numbering.keeps_first { "DISTINCT ON" } else { "ROW_NUMBER" };
+        Err(self.refuse(place, format!("{what} has no total order: with ties the result could be any"), help))
     }
 
     fn check_order(

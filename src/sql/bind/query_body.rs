@@ -1,10 +1,10 @@
-//! What stands around a SELECT: UNION ALL, ORDER BY, LIMIT, WITH. Every field is named, so that nothing is dropped in silence.
+//! What stands around a SELECT: UNION, ORDER BY, LIMIT. Every field is named, so that nothing is dropped in silence.
 
 use sqlparser::ast::{
     self, LimitClause, OrderBy, OrderByExpr, OrderByKind, OrderByOptions, Query, Select, SetExpr, SetOperator, SetQuantifier,
 };
 
-use super::{Binder, Bound, BoundSelect, select::Purpose};
+use super::{Binder, Bound, select::Purpose};
 use crate::sql::query::{ExprKind, OrderItem, Span};
 use crate::sql::types;
 use crate::value::Value;
@@ -16,40 +16,50 @@ pub(super) struct Ending<'q> {
     pub(super) limit: Option<u64>,
 }
 
-impl Binder<'_> {
-    /// The SELECTs of a statement at top level: UNION ALL flattened, everything else around them refused.
-    pub(super) fn union_branches<'q>(&mut self, query: &'q Query) -> Bound<Vec<&'q Select>> {
-        let body = self.body(query, Purpose::Table)?;
-        self.flatten(body)
-    }
+/// The SELECTs of a UNION in written order.
+pub(super) struct Parts<'q> {
+    pub(super) selects: Vec<&'q Select>,
+    /// So many of the first form one set: a UNION without ALL stands behind them. 0: all are UNION ALL.
+    pub(super) set_of_first: usize,
+}
 
-    fn flatten<'q>(&mut self, body: &'q SetExpr) -> Bound<Vec<&'q Select>> {
+impl Binder<'_> {
+    /// The SELECTs of a set operation: UNION flattened, every other operation refused.
+    pub(super) fn flatten<'q>(&mut self, body: &'q SetExpr) -> Bound<Parts<'q>> {
         match body {
-            SetExpr::Select(select) => Ok(vec![select]),
-            SetExpr::Query(query) => self.union_branches(query),
-            SetExpr::SetOperation { left, op: SetOperator::Union, set_quantifier: SetQuantifier::All, right } => {
-                let mut branches = self.flatten(left)?;
-                branches.extend(self.flatten(right)?);
-                Ok(branches)
+            SetExpr::Select(select) => Ok(Parts { selects: vec![select], set_of_first: 0 }),
+            SetExpr::Query(query) => {
+                if let Some(with) = &query.with {
+                    let place = self.range(&with.with_token.0);
+                    return Err(self.refuse(place, "WITH inside of a UNION is not supported", "put it before the first SELECT"));
+                }
+                let body = self.body(query, Purpose::LaterBranch)?;
+                self.flatten(body)
+            }
+            SetExpr::SetOperation { left, op: SetOperator::Union, set_quantifier, right } => {
+                let mut parts = self.flatten(left)?;
+                let place = self.operator_before(right);
+                let right = self.flatten(right)?;
+                parts.selects.extend(&right.selects);
+                match set_quantifier {
+                    SetQuantifier::All if right.set_of_first == 0 => {}
+                    SetQuantifier::Distinct | SetQuantifier::None => parts.set_of_first = parts.selects.len(),
+                    SetQuantifier::All => {
+                        return Err(self.refuse(
+                            place,
+                            "UNION ALL with a UNION in parentheses behind it is not supported",
+                            "write the UNION first, or put it into a derived table",
+                        ));
+                    }
+                    SetQuantifier::ByName | SetQuantifier::AllByName | SetQuantifier::DistinctByName => {
+                        return Err(self.refuse(place, "UNION BY NAME is not supported", "write the columns in the same order"));
+                    }
+                }
+                Ok(parts)
             }
             SetExpr::SetOperation { left: _, op, set_quantifier: _, right } => {
-                let span = self.range(&**right);
-                let word = self.tokens.before(span.start).find(|token| {
-                    ["UNION", "EXCEPT", "INTERSECT", "MINUS"]
-                        .iter()
-                        .any(|word| token.token.to_string().eq_ignore_ascii_case(word))
-                });
-                let place = word.map_or(span, |token| token.span.clone());
-                Err(match op {
-                    SetOperator::Union => self.refuse(
-                        place,
-                        "UNION removes duplicate rows, which is not supported yet",
-                        "write UNION ALL, with WHERE conditions that keep the rows apart",
-                    ),
-                    SetOperator::Except | SetOperator::Intersect | SetOperator::Minus => {
-                        self.refuse(place, format!("{op} is not supported"), "write NOT EXISTS or EXISTS")
-                    }
-                })
+                let place = self.operator_before(right);
+                Err(self.refuse(place, format!("{op} is not supported"), "write NOT EXISTS or EXISTS"))
             }
             SetExpr::Values(_)
             | SetExpr::Insert(_)
@@ -63,44 +73,23 @@ impl Binder<'_> {
         }
     }
 
-    /// Binds a subquery or a derived table: exactly one SELECT.
-    pub(super) fn subselect(&mut self, query: &Query, purpose: Purpose) -> Bound<BoundSelect> {
-        let body = self.body(query, purpose)?;
-        let select = match body {
-            SetExpr::Select(select) => select,
-            SetExpr::Query(inner) if query.order_by.is_none() && query.limit_clause.is_none() => {
-                return self.subselect(inner, purpose);
-            }
-            _ => {
-                let branches = self.flatten(body)?;
-                let span = branches.get(1).map_or_else(|| self.range(query), |second| self.range(*second));
-                return Err(self.refuse(
-                    span,
-                    "UNION ALL is only supported between the SELECTs of a table, not inside of one",
-                    "repeat the outer SELECT for each part and put UNION ALL between them",
-                ));
-            }
-        };
-        let limit = query.limit_clause.as_ref().map(|clause| self.limit(clause, query, purpose)).transpose()?.flatten();
-        let order_by = query.order_by.as_ref().map_or(Ok(&[][..]), |order_by| self.order_list(order_by, query))?;
-        let closed = purpose == Purpose::Derived;
-        self.select(select, purpose, closed, &Ending { order_by, limit })
+    /// The word of the set operation before its right side.
+    fn operator_before(&mut self, right: &SetExpr) -> Span {
+        let span = self.range(right);
+        let word = self.tokens.before(span.start).find(|token| {
+            ["UNION", "EXCEPT", "INTERSECT", "MINUS"].iter().any(|word| token.token.to_string().eq_ignore_ascii_case(word))
+        });
+        word.map_or(span, |token| token.span.clone())
     }
 
-    /// Refuses what cannot stand around a SELECT with this purpose and returns its body.
-    fn body<'q>(&mut self, query: &'q Query, purpose: Purpose) -> Bound<&'q SetExpr> {
-        let Query { with, body, order_by, limit_clause, fetch, locks, for_clause, settings, format_clause, pipe_operators } =
+    /// Refuses what cannot stand around a SELECT with this purpose and returns its body. WITH is the caller's.
+    pub(super) fn body<'q>(&mut self, query: &'q Query, purpose: Purpose) -> Bound<&'q SetExpr> {
+        let Query { with: _, body, order_by, limit_clause, fetch, locks, for_clause, settings, format_clause, pipe_operators } =
             query;
-        let span = self.range(query);
-        if with.is_some() {
-            let place = self.clause(&span, "WITH");
-            return Err(self.refuse(
-                place,
-                "WITH is not supported",
-                "write the SELECT as a derived table: JOIN (SELECT ..) name",
-            ));
-        }
-        let ordered = purpose == Purpose::Scalar || (order_by.is_none() && limit_clause.is_none());
+        let limits = purpose == Purpose::Derived && limit_clause.is_some();
+        let chooses = purpose.may_choose() && matches!(&**body, SetExpr::Select(select) if is_distinct_on(select));
+        let unordered = order_by.is_none() && limit_clause.is_none();
+        let ordered = purpose == Purpose::Scalar || limits || chooses || unordered;
         let tail = self.range(&**body).end..self.tokens.whole().end;
         if !ordered && (purpose != Purpose::Exists || order_by.is_some()) {
             let keyword = if order_by.is_some() { "ORDER" } else { "LIMIT" };
@@ -126,7 +115,7 @@ impl Binder<'_> {
         Ok(body)
     }
 
-    fn order_list<'q>(&mut self, order_by: &'q OrderBy, query: &Query) -> Bound<&'q [OrderByExpr]> {
+    pub(super) fn order_list<'q>(&mut self, order_by: &'q OrderBy, query: &Query) -> Bound<&'q [OrderByExpr]> {
         match order_by {
             OrderBy { kind: OrderByKind::Expressions(expressions), interpolate: None } => Ok(expressions),
             OrderBy { .. } => {
@@ -136,8 +125,8 @@ impl Binder<'_> {
         }
     }
 
-    /// The LIMIT of a subquery: 1 for a scalar, anything but 0 for EXISTS, which it does not change.
-    fn limit(&mut self, clause: &LimitClause, query: &Query, purpose: Purpose) -> Bound<Option<u64>> {
+    /// The LIMIT of a subquery: 1 for a scalar, anything but 0 for a derived table and for EXISTS, which it does not change.
+    pub(super) fn limit(&mut self, clause: &LimitClause, query: &Query, purpose: Purpose) -> Bound<Option<u64>> {
         let LimitClause::LimitOffset { limit: Some(limit), offset: None, limit_by } = clause else {
             let span = self.range(query);
             return Err(self.refuse(
@@ -152,6 +141,8 @@ impl Binder<'_> {
         match (number.kind, purpose) {
             (ExprKind::Literal(Value::Int(1)), Purpose::Scalar) if limit_by.is_empty() => Ok(Some(1)),
             (ExprKind::Literal(Value::Int(1..)), Purpose::Exists) if limit_by.is_empty() => Ok(None),
+            (ExprKind::Literal(Value::Int(rows @ 1..)), Purpose::Derived) if limit_by.is_empty() => Ok(u64::try_from(rows).ok()),
+            (_, Purpose::Derived) => Err(self.refuse(span, "LIMIT takes a number of rows here", "write LIMIT 1")),
             _ => Err(self.refuse(span, "a scalar subquery has one row: only LIMIT 1 is supported", "write LIMIT 1")),
         }
     }
@@ -180,4 +171,8 @@ impl Binder<'_> {
         }
         Ok((expr, matches!(sort, Some(ast::OrderBySort::Desc))))
     }
+}
+
+fn is_distinct_on(select: &Select) -> bool {
+    matches!(select.distinct, Some(ast::Distinct::On(_)))
 }

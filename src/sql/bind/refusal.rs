@@ -64,4 +64,4 @@ pub(super) fn aggregate(name: &str) -> Option<(String, &'static str)> {
 }
 
 /// What to write instead of a window function.
-pub(super) const WINDOW_HELP: &str = "write a correlated subquery, e.g. (SELECT MAX(..) FROM .. WHERE ..)";
+pub(super) const WINDOW_HELP: &str = "write a correlated subquery, e.g. (SELECT MAX(..) FROM .. WHERE ..); ROW_NUMBER, RANK and DENSE_RANK with OVER (PARTITION BY .. ORDER BY ..) are supported";

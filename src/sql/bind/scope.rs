@@ -9,7 +9,7 @@ use sqlparser::ast::Ident;
 use super::{Binder, Bound};
 use crate::schema::DataType;
 use crate::sql::diagnostic::nearest;
-use crate::sql::query::{Aggregate, AliasId, Diagnostic, Expr, ExprKind, Span};
+use crate::sql::query::{Aggregate, AliasId, Diagnostic, Expr, Numbering, Span};
 
 /// The part of a SELECT in which an expression stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +37,10 @@ pub(super) struct Frame {
     pub(super) aggregates: Vec<Aggregate>,
     /// Whether the expression at hand is inside an aggregate.
     pub(super) in_aggregate: bool,
+    /// Numberings found so far.
+    pub(super) numberings: Vec<Numbering>,
+    /// Whether the expression at hand is inside of OVER.
+    pub(super) in_numbering: bool,
     /// Outputs with the names by which GROUP BY, HAVING and ORDER BY may mean them.
     pub(super) items: Vec<Item>,
     /// Bare columns of GROUP BY.
@@ -55,6 +59,8 @@ pub(super) struct Visible {
     pub(super) columns: Vec<VisibleColumn>,
     /// Whether an outer join may leave it without a row.
     pub(super) null_supplied: bool,
+    /// The derived table that it became a part of, and where its columns start there.
+    pub(super) through: Option<(AliasId, usize)>,
 }
 
 /// A column in sight.
@@ -89,6 +95,8 @@ impl Frame {
             clause: Clause::On,
             aggregates: Vec::new(),
             in_aggregate: false,
+            numberings: Vec::new(),
+            in_numbering: false,
             items: Vec::new(),
             group_keys: Vec::new(),
             closed,
@@ -103,8 +111,9 @@ impl Frame {
     fn column(&self, alias: AliasId, column: usize, span: &Span) -> Option<Expr> {
         let visible = self.visible.iter().find(|visible| visible.alias == alias)?;
         let definition = visible.columns.get(column)?;
+        let (alias, column) = visible.reference(column);
         Some(Expr {
-            kind: ExprKind::Column { alias, column },
+            kind: crate::sql::query::ExprKind::Column { alias, column },
             data_type: definition.data_type.clone(),
             nullable: definition.nullable || visible.null_supplied,
             span: span.clone(),

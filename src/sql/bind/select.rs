@@ -28,6 +28,16 @@ impl Purpose {
     fn names_outputs(self) -> bool {
         matches!(self, Self::Table | Self::Derived)
     }
+
+    /// The purpose of a SELECT that stands under one with this purpose.
+    pub(super) fn later(self) -> Self {
+        if self.names_outputs() { Self::LaterBranch } else { self }
+    }
+
+    /// Whether ORDER BY can choose rows, with DISTINCT ON.
+    pub(super) fn may_choose(self) -> bool {
+        self != Self::Exists
+    }
 }
 
 /// An output as bound, with its name.
@@ -67,22 +77,23 @@ impl Binder<'_> {
         let having = having.transpose()?;
         self.enter(Clause::OrderBy)?;
         let order_by = ending.order_by.iter().map(|item| self.order_item(item)).collect();
-        let order_by = collected(order_by)?;
-        let aggregates = std::mem::take(&mut self.frame()?.aggregates);
-        let group_by = group_by.or(if aggregates.is_empty() { None } else { Some(Vec::new()) });
-        if group_by.is_none()
-            && let Some(having) = &having
-        {
-            return Err(self.refuse(
-                having.span.clone(),
-                "HAVING without groups is a WHERE",
-                "write WHERE, repeating the expressions",
-            ));
+        let mut order_by = collected(order_by)?;
+        if let Some(ast::Distinct::On(on)) = &select.distinct {
+            let numbering = self.distinct_on(on, &std::mem::take(&mut order_by), &span)?;
+            self.frame()?.numberings.push(numbering);
         }
+        let aggregates = std::mem::take(&mut self.frame()?.aggregates);
+        let numberings = std::mem::take(&mut self.frame()?.numberings);
+        let group_by = group_by.or(if aggregates.is_empty() { None } else { Some(Vec::new()) });
+        // Without groups HAVING is a second WHERE that may use the names of outputs.
+        let (filter, having) = match group_by {
+            Some(_) => (filter, having),
+            None => (self.all_of(filter.into_iter().chain(having).collect()), None),
+        };
         let (outputs, names) = outputs.into_iter().unzip();
         let distinct = matches!(select.distinct, Some(ast::Distinct::Distinct));
-        let select =
-            Select { from, filter, group_by, aggregates, having, outputs, distinct, order_by, limit: ending.limit, span };
+        let limit = ending.limit;
+        let select = Select { from, filter, group_by, aggregates, having, numberings, outputs, distinct, order_by, limit, span };
         self.check_grouped(&select)?;
         self.check_orders(&select)?;
         Ok(BoundSelect { select, names })
@@ -147,7 +158,7 @@ impl Binder<'_> {
             || !sort_by.is_empty()
             || qualify.is_some()
             || value_table_mode.is_some()
-            || matches!(distinct, Some(ast::Distinct::On(_)))
+            || (matches!(distinct, Some(ast::Distinct::On(_))) && self.is_mysql())
             || *flavor != SelectFlavor::Standard;
         if foreign {
             return Err(self.refuse(
@@ -258,10 +269,10 @@ impl Binder<'_> {
             ast::Expr::Identifier(ident) => self.group_name(ident, span.clone())?,
             other => self.expr(other)?,
         };
-        if tree::has_aggregate(&bound) {
+        if tree::has_aggregate(&bound) || tree::has_row_number(&bound) {
             return Err(self.refuse(
                 span,
-                "an aggregate cannot be a group key",
+                "an aggregate or a row number cannot be a group key",
                 "group by a column or an expression over columns",
             ));
         }
@@ -309,7 +320,7 @@ impl Binder<'_> {
     /// Whether a column belongs to the SELECT at hand.
     pub(super) fn is_own(&self, expr: &Expr) -> bool {
         let own = |(alias, _): &(_, usize)| {
-            self.frames.last().is_some_and(|frame| frame.visible.iter().any(|visible| visible.alias == *alias))
+            self.frames.last().is_some_and(|frame| frame.visible.iter().any(|visible| visible.is_referred_by(*alias)))
         };
         tree::columns(expr).iter().any(own)
     }
@@ -329,10 +340,17 @@ impl Binder<'_> {
             return Ok(None);
         }
         let Some(item) = self.item_named(&ident.value) else { return Ok(None) };
+        if tree::has_row_number(&item) {
+            return Err(self.refuse(
+                span.clone(),
+                format!("{} numbers rows, and rows are numbered last", ident.value),
+                "number the rows in a derived table, and use the number outside of it",
+            ));
+        }
         let clash = self.frames.last().into_iter().flat_map(|frame| &frame.visible).find(|visible| {
             visible.columns.iter().enumerate().any(|(index, column)| {
                 same_column(&column.name, &ident.value)
-                    && !matches!(item.kind, crate::sql::query::ExprKind::Column { alias, column } if alias == visible.alias && column == index)
+                    && !matches!(item.kind, crate::sql::query::ExprKind::Column { alias, column } if visible.reference(index) == (alias, column))
             })
         });
         if let Some(visible) = clash {

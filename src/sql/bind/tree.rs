@@ -26,7 +26,7 @@ pub(super) fn visit<'e>(expr: &'e Expr, visit_one: &mut dyn FnMut(&'e Expr)) {
 /// The direct operands of an expression; those of a subquery are not among them.
 pub(super) fn children(expr: &Expr) -> Vec<&Expr> {
     match &expr.kind {
-        ExprKind::Literal(_) | ExprKind::Column { .. } | ExprKind::Aggregate(_) => Vec::new(),
+        ExprKind::Literal(_) | ExprKind::Column { .. } | ExprKind::Aggregate(_) | ExprKind::RowNumber(_) => Vec::new(),
         ExprKind::ScalarSubquery(_) | ExprKind::Exists(_) => Vec::new(),
         ExprKind::Compare { operator: _, rule: _, left, right } => vec![left, right],
         ExprKind::And(operands) | ExprKind::Or(operands) => operands.iter().collect(),
@@ -41,12 +41,13 @@ pub(super) fn children(expr: &Expr) -> Vec<&Expr> {
 
 /// Every expression written directly in a SELECT and in its derived tables.
 pub(super) fn select_expressions(select: &Select) -> Vec<&Expr> {
-    let Select { from, filter, group_by, aggregates, having, outputs, distinct: _, order_by, limit: _, span: _ } = select;
+    let Select { from, filter, group_by, aggregates, having, numberings, outputs, distinct: _, order_by, limit: _, span: _ } =
+        select;
     let mut all: Vec<&Expr> = Vec::new();
     for item in from {
         all.extend(&item.on);
         if let crate::sql::query::Relation::Derived(derived) = &item.relation {
-            all.extend(select_expressions(derived));
+            all.extend(derived.iter().flat_map(select_expressions));
         }
     }
     all.extend(filter);
@@ -56,6 +57,10 @@ pub(super) fn select_expressions(select: &Select) -> Vec<&Expr> {
         all.extend(aggregate.order_by.iter().map(|item| &item.expr));
     }
     all.extend(having);
+    for numbering in numberings {
+        all.extend(&numbering.partition_by);
+        all.extend(numbering.order_by.iter().map(|item| &item.expr));
+    }
     all.extend(outputs);
     all.extend(order_by.iter().map(|item| &item.expr));
     all
@@ -77,6 +82,11 @@ pub(super) fn has_aggregate(expr: &Expr) -> bool {
     matches!(expr.kind, ExprKind::Aggregate(_)) || children(expr).into_iter().any(has_aggregate)
 }
 
+/// Whether an expression holds a row number of its own SELECT.
+pub(super) fn has_row_number(expr: &Expr) -> bool {
+    matches!(expr.kind, ExprKind::RowNumber(_)) || children(expr).into_iter().any(has_row_number)
+}
+
 /// Whether an expression holds a subquery.
 pub(super) fn has_subquery(expr: &Expr) -> bool {
     matches!(expr.kind, ExprKind::ScalarSubquery(_) | ExprKind::Exists(_)) || children(expr).into_iter().any(has_subquery)
@@ -93,6 +103,7 @@ pub(super) fn same(left: &Expr, right: &Expr) -> bool {
             alias == other_alias && column == other_column
         }
         (ExprKind::Aggregate(one), ExprKind::Aggregate(other)) => one == other,
+        (ExprKind::RowNumber(one), ExprKind::RowNumber(other)) => one == other,
         (
             ExprKind::Compare { operator, rule, left: _, right: _ },
             ExprKind::Compare { operator: other_operator, rule: other_rule, left: _, right: _ },

@@ -87,7 +87,7 @@ pub fn plan() -> (Plan, SourceCatalog) {
         query: crate::sql::bind(sql, &catalog).unwrap(),
     };
     let mut builder = Builder::new(&catalog);
-    builder.mapping(MappingInput { name: "m".into(), policies: Policies::default(), tables: vec![input] }).unwrap();
+    builder.mapping(MappingInput { name: "m".into(), policies: Policies::default(), tables: vec![input], facts: vec![] }).unwrap();
     (builder.finish(), catalog)
 }
 

@@ -23,7 +23,10 @@ fn select(branch: &Branch, select: &Select) -> String {
             let join = if item.join == JoinKind::Left { "left " } else { "" };
             let relation = match &item.relation {
                 Relation::Table(_) => String::new(),
-                Relation::Derived(derived) => format!(" = ({})", self::select(branch, derived)),
+                Relation::Derived(arms) => {
+                    let arms: Vec<String> = arms.iter().map(|arm| self::select(branch, arm)).collect();
+                    format!(" = ({})", arms.join(" union all "))
+                }
             };
             let on = item.on.as_ref().map_or(String::new(), |on| format!(" on {}", expr(branch, on)));
             format!("{join}{}{relation}{on}", branch.aliases[item.alias.0].name)
@@ -40,6 +43,13 @@ fn select(branch: &Branch, select: &Select) -> String {
     if let Some(having) = &select.having {
         text.push_str(&format!(" having {}", expr(branch, having)));
     }
+    if select.distinct {
+        text.push_str(" distinct");
+    }
+    for numbering in &select.numberings {
+        let keys: Vec<String> = numbering.partition_by.iter().map(|key| expr(branch, key)).collect();
+        text.push_str(&format!(" {:?} by [{}]", numbering.function, keys.join(", ")));
+    }
     text
 }
 
@@ -50,6 +60,7 @@ fn expr(branch: &Branch, expression: &Expr) -> String {
         ExprKind::Literal(value) => format!("{value:?}"),
         ExprKind::Column { alias, column } => format!("{}#{column}", branch.aliases[alias.0].name),
         ExprKind::Aggregate(index) => format!("aggregate {index}"),
+        ExprKind::RowNumber(index) => format!("number {index}"),
         ExprKind::Compare { operator, rule: _, left, right } => format!("({} {operator:?} {})", below(left), below(right)),
         ExprKind::And(operands) => format!("({})", list(operands, " and ")),
         ExprKind::Or(operands) => format!("({})", list(operands, " or ")),
