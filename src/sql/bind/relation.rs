@@ -109,6 +109,7 @@ impl Binder<'_> {
         match self.catalog.flavor {
             Flavor::MariaDb => false,
             Flavor::MySql => self.catalog.version >= (8, 0, 14),
+            Flavor::PostgreSql => true,
         }
     }
 
