@@ -253,4 +253,24 @@ mod tests {
         std::fs::write(&path, bytes).unwrap();
         assert!(SpoolReader::open(&path).unwrap().next().is_err());
     }
+
+    #[test]
+    fn f88_a_full_disk_is_named_with_its_remedy_and_what_was_synced_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("spool");
+        let mut writer = SpoolWriter::open(&path).unwrap();
+        writer.append(&heartbeat(1)).unwrap();
+        writer.sync().unwrap();
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        writer.file = BufWriter::with_capacity(256 << 10, full);
+        let fails = writer.append(&heartbeat(2)).and_then(|()| writer.sync()).unwrap_err();
+        assert_eq!((fails.class(), fails.message().contains("spool")), (Class::Local, true));
+        assert!(fails.hint().unwrap().starts_with("free space"), "{fails:?}");
+        drop(writer);
+        let mut writer = SpoolWriter::open(&path).unwrap();
+        assert_eq!(writer.last(), Some(position_of(&heartbeat(1))));
+        writer.append(&heartbeat(2)).unwrap();
+        writer.sync().unwrap();
+        assert_eq!(read_all(&path), [heartbeat(1), heartbeat(2)]);
+    }
 }

@@ -5,6 +5,7 @@ use super::stream::live;
 use super::{TABLES, project};
 use crate::support::project::Project;
 use crate::support::servers::{Kind, Pair, own};
+use mysql_async::prelude::Queryable;
 
 /// Alters both tables; every column keeps its values, `unused` its name.
 const ALTERS: [&[&str]; 4] = [
@@ -119,4 +120,33 @@ async fn a_mapped_column_in_the_same_statement_stops_by_name() {
     let project = project(&pair, "columns_mixed").await;
     let statement = "ALTER TABLE s_ord DROP COLUMN unused, MODIFY amt DECIMAL(10,3) NOT NULL FIRST";
     super::stream::stops(&project, &[statement], &["binlog.", "s_ord", "amt", "orders.amount"]).await;
+}
+
+/// The start waits for a prepared transaction, between its two readings of the catalogue: what is altered in between is in neither the
+/// recorded schema nor the stream.
+#[tokio::test]
+async fn a_table_altered_between_the_two_readings_of_the_catalogue() {
+    let Some(pair) = servers(Kind::MariaDb, false).await else { return };
+    let project = project(&pair, "columns_start").await;
+    project.legacy(&["CREATE TABLE elsewhere (id INT PRIMARY KEY)"]).await;
+    let mut other = project.source().await;
+    for statement in ["XA START 'x'", "INSERT INTO elsewhere VALUES (1)", "XA END 'x'", "XA PREPARE 'x'"] {
+        other.query_drop(statement).await.unwrap();
+    }
+    let mut engine = project.start(&[]);
+    let asked = async || -> u64 {
+        let rows = project.ask_legacy("SHOW GLOBAL STATUS LIKE 'Com_xa_recover'").await;
+        rows[0].get::<String, _>(1).unwrap().parse().unwrap()
+    };
+    while asked().await < 5 {
+        assert!(engine.ended().is_none(), "{}", engine.log());
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    project.legacy(&["ALTER TABLE s_ord ADD COLUMN early INT NULL FIRST", "UPDATE s_ord SET early = 1, amt = amt + 1"]).await;
+    other.query_drop("XA COMMIT 'x'").await.unwrap();
+    project.until_live(&mut engine).await;
+    assert!(engine.log().contains("a mapped table changed its definition while the run began"), "{}", engine.log());
+    project.legacy(&["UPDATE s_ord SET early = 2, amt = amt + 1"]).await;
+    assert_eq!(engine.interrupt().await, Some(130), "{}", engine.log());
+    assert_eq!(project.settle().await, 8);
 }

@@ -2,6 +2,8 @@
 
 mod answers;
 mod columns;
+mod disk_full;
+mod failover;
 mod files;
 mod oracle;
 mod preflight;

@@ -89,6 +89,7 @@ struct Machine {
     content: Arc<Mutex<Content>>,
     memory: Arc<MemoryStore>,
     folder: tempfile::TempDir,
+    spool_bytes_max: u64,
 }
 
 impl Machine {
@@ -99,6 +100,7 @@ impl Machine {
             content: Arc::default(),
             memory: Arc::default(),
             folder: tempfile::tempdir().unwrap(),
+            spool_bytes_max: EngineOptions::default().spool_bytes_max,
         }
     }
 
@@ -141,6 +143,7 @@ impl Machine {
             connections: 2,
             load_anchors_max: 4,
             until_caught_up: true,
+            spool_bytes_max: self.spool_bytes_max,
             start,
             ..bounds
         };
@@ -221,4 +224,30 @@ async fn f07_a_rebuild_deletes_what_the_source_no_longer_has() {
         }
     }
     machine.assert_complete();
+}
+
+/// A spool at its bound: either it still holds what the chunks show, and the stream pauses, or the run ends by name; a wider bound goes on
+/// from there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_spool_at_its_bound_pauses_or_stops_and_resumes() {
+    let (mut stopped, mut paused) = (0, 0);
+    for seed in 0..24 {
+        let mut machine = Machine::new(seed, 60);
+        machine.spool_bytes_max = 1 + seed * 120;
+        match machine.live(i64::MAX, StartMode::Continue).await.0 {
+            Ok(ended) => {
+                assert_eq!(ended, Ended::CaughtUp, "seed {seed}");
+                paused += 1;
+            }
+            Err(error) => {
+                assert_eq!(error.class(), Class::Person, "seed {seed}: {error:?}");
+                assert!(error.message().contains("spool is at its bound") && error.hint().is_some(), "seed {seed}: {error:?}");
+                stopped += 1;
+                machine.spool_bytes_max = u64::MAX;
+                machine.live(i64::MAX, StartMode::Continue).await.0.unwrap();
+            }
+        }
+        machine.assert_complete();
+    }
+    assert!(stopped > 2 && paused > 2, "{stopped} stopped, {paused} went on");
 }
