@@ -138,9 +138,9 @@ impl Project {
         };
         let password = entry.password.read("source", name)?.map(crate::transport::Secret::new);
         if entry.kind == url::SourceKind::PostgreSql {
-            return Ok(SourceOptions::Postgres(entry.postgres(name, (host, *port), password)));
+            return Ok(SourceOptions::Postgres(Box::new(entry.postgres(name, (host, *port), password))));
         }
-        Ok(SourceOptions::MySql(MySqlOptions {
+        Ok(SourceOptions::MySql(Box::new(MySqlOptions {
             name: name.to_owned(),
             host: host.clone(),
             port: *port,
@@ -153,7 +153,7 @@ impl Project {
             statement_timeout_s: entry.statement_timeout_s,
             connections_max: entry.connections_max,
             transaction_bytes_max: entry.transaction_bytes_max,
-        }))
+        })))
     }
 
     /// The schema (PostgreSQL) or database (MySQL) that unqualified names of a source mean, and a flavor that reads its SELECTs.

@@ -17,17 +17,17 @@ use crate::value::{Row, Value};
 /// How a legacy database is reached.
 pub enum SourceOptions {
     /// MySQL or MariaDB.
-    MySql(MySqlOptions),
+    MySql(Box<MySqlOptions>),
     /// PostgreSQL.
-    Postgres(PostgresSourceOptions),
+    Postgres(Box<PostgresSourceOptions>),
 }
 
 /// A legacy database.
 pub enum Database {
     /// MySQL or MariaDB.
-    MySql(MySqlSource),
+    MySql(Box<MySqlSource>),
     /// PostgreSQL.
-    Postgres(PostgresSource),
+    Postgres(Box<PostgresSource>),
 }
 
 /// Its change stream.
@@ -43,8 +43,8 @@ impl Database {
     #[must_use]
     pub fn new(options: SourceOptions) -> Self {
         match options {
-            SourceOptions::MySql(options) => Self::MySql(MySqlSource::new(options)),
-            SourceOptions::Postgres(options) => Self::Postgres(PostgresSource::new(options)),
+            SourceOptions::MySql(options) => Self::MySql(Box::new(MySqlSource::new(*options))),
+            SourceOptions::Postgres(options) => Self::Postgres(Box::new(PostgresSource::new(*options))),
         }
     }
 

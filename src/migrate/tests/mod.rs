@@ -3,6 +3,7 @@
 //! The service database compares its rows with an independent evaluation at every commit, so a state that is not a prefix fails at the
 //! moment it becomes visible, not at the end.
 
+mod postgres;
 mod service;
 mod world;
 

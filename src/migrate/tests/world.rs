@@ -35,6 +35,9 @@ impl Fuse {
     pub fn burn(&self) -> Result<()> {
         if self.0.fetch_sub(1, Ordering::SeqCst) > 0 { Ok(()) } else { Err(Error::bug("crashed")) }
     }
+    pub fn blow(&self) {
+        self.0.store(0, Ordering::SeqCst);
+    }
     pub fn has_blown(&self) -> bool {
         self.0.load(Ordering::SeqCst) <= 0
     }

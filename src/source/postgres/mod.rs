@@ -28,6 +28,7 @@ mod transaction;
 mod watch;
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -54,13 +55,15 @@ pub struct PostgresSource {
     pool: Arc<Pool>,
     /// The names of the last catalogue that are no tables; the preflight reports them.
     absent: Mutex<Vec<catalog::Absent>>,
+    /// Whether the server may send large transactions before their commit; not once they were more than memory holds.
+    streaming: Arc<AtomicBool>,
 }
 
 impl PostgresSource {
     /// A source over `options`; connects when it is first used.
     #[must_use]
     pub fn new(options: PostgresSourceOptions) -> Self {
-        Self { pool: Pool::new(options), absent: Mutex::default() }
+        Self { pool: Pool::new(options), absent: Mutex::default(), streaming: Arc::new(AtomicBool::new(true)) }
     }
 
     /// Fixes the session settings to those of a stored catalogue, so that a restart means the same as the first start. To be called
@@ -193,8 +196,9 @@ impl Source for PostgresSource {
         }
         lease.give_back();
         let publications = names::literal(&names::identifier(&options.publication));
-        let copy =
-            client.start(&options.slot, Lsn(place.lsn), &format!("proto_version '1', publication_names {publications}")).await?;
+        let protocol = if self.streaming.load(Ordering::Relaxed) { "'2', streaming 'on'" } else { "'1'" };
+        let plugin_options = format!("proto_version {protocol}, publication_names {publications}");
+        let copy = client.start(&options.slot, Lsn(place.lsn), &plugin_options).await?;
         stream::WalStream::open(stream::Parts {
             copy,
             assembler: Assembler::new(place, Arc::clone(&layouts), options.transaction_bytes_max),
@@ -203,6 +207,7 @@ impl Source for PostgresSource {
             recorded: catalog.tables.clone(),
             durable,
             found,
+            streaming: Arc::clone(&self.streaming),
         })
         .await
     }

@@ -2,18 +2,19 @@
 //!
 //! Goes in: a proven position. Comes out: transactions, schema changes, heartbeats. Reading is driven by whoever asks for the next event, so
 //! that a slow reader slows the server and holds no memory here; a task of its own answers the server every few seconds meanwhile, with
-//! what is stored durably and nothing more. A connection that is silent for 30 seconds although asked is unreachable. On an idle database
+//! what is stored durably and nothing more. A connection that is silent for 30 seconds although asked is unreachable, unless the server's
+//! sender is busy reading. On an idle database
 //! the server's own reading is passed on as heartbeats, so that its log never grows because nothing mapped changed.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::connect::{OnExceed, Pool};
+use super::connect::{OnExceed, Pool, cell};
 use super::decode::message::{self, Message, Relation};
 use super::relations::Relations;
 use super::replication::client::{Copied, Copy, Reading, Status};
@@ -51,6 +52,8 @@ pub(super) struct Parts {
     pub(super) durable: watch::Receiver<Position>,
     /// What was found at the start, if anything.
     pub(super) found: Option<News>,
+    /// Whether the next stream may get transactions before their commit.
+    pub(super) streaming: Arc<AtomicBool>,
 }
 
 /// An open change stream.
@@ -68,6 +71,7 @@ pub struct WalStream {
     shared: Arc<Shared>,
     found: Option<News>,
     news: mpsc::Receiver<News>,
+    streaming: Arc<AtomicBool>,
     tasks: [JoinHandle<()>; 2],
 }
 
@@ -86,7 +90,7 @@ impl Drop for WalStream {
 impl WalStream {
     /// Starts the tasks beside the stream.
     pub(super) async fn open(parts: Parts) -> Result<Self> {
-        let Parts { copy, mut assembler, pool, layouts, recorded, durable, found } = parts;
+        let Parts { copy, mut assembler, pool, layouts, recorded, durable, found, streaming } = parts;
         let mut relations = Relations::new(Arc::clone(&pool), Arc::clone(&layouts));
         relations.partitions(&mut assembler).await?;
         let shared = Arc::new(Shared { received: AtomicU64::new(assembler.lsn().0), asked: Notify::new() });
@@ -109,6 +113,7 @@ impl WalStream {
             shared,
             found,
             news,
+            streaming,
             tasks,
         })
     }
@@ -125,7 +130,14 @@ impl WalStream {
             }
             Copied::Data(payload) => match message::read(&payload, self.assembler.in_block()) {
                 Ok(Message::Relation(relation)) => self.undescribed = Some(relation),
-                Ok(message) => self.assembler.feed(message)?,
+                Ok(message) => {
+                    let fed = self.assembler.feed(message);
+                    if self.assembler.holds_too_much() {
+                        // The next stream gets whole, committed transactions; the server keeps the others.
+                        self.streaming.store(false, Ordering::Relaxed);
+                    }
+                    fed?;
+                }
                 Err(error) => return Err(error.context(format!("the log behind {} cannot be read", self.assembler.position()))),
             },
         }
@@ -166,6 +178,19 @@ impl WalStream {
         }
     }
 
+    /// Whether the server's sender is at work: on a large transaction it may neither send nor answer for minutes, and a new connection
+    /// would only make it begin again. One that waits for its client while we hear nothing has lost its connection.
+    async fn server_is_reading(&self) -> Result<bool> {
+        let lease = self.pool.own().await?;
+        let sql = format!(
+            "SELECT a.wait_event_type FROM pg_replication_slots s JOIN pg_stat_activity a ON a.pid = s.active_pid WHERE s.slot_name = {}",
+            names::literal(&self.pool.options().slot)
+        );
+        let rows = lease.rows("ask what the sender does", &sql).await?;
+        lease.give_back();
+        Ok(rows.first().is_some_and(|row| !matches!(cell(row, 0), "Client" | "Activity")))
+    }
+
     async fn read(&mut self) -> Result<Option<Copied>> {
         let silence = SILENCE_MAX.saturating_sub(self.heard.elapsed());
         let patience =
@@ -174,6 +199,10 @@ impl WalStream {
         match tokio::time::timeout(patience, reading.copied()).await {
             Ok(copied) => copied.map(Some),
             Err(_) if self.heard.elapsed() >= SILENCE_MAX => {
+                if self.server_is_reading().await? {
+                    self.heard = Instant::now();
+                    return Ok(None);
+                }
                 Err(Error::new(Class::Unreachable, "the change stream was silent for 30 seconds"))
             }
             Err(_) => Ok(None),

@@ -94,6 +94,8 @@ struct Open {
     bytes: usize,
     /// A mapped table that changed its shape.
     schema_change: Option<(usize, String)>,
+    /// What a streamed transaction says of relations: it may have changed them itself, and may yet be rolled back.
+    relations: HashMap<u32, Known>,
 }
 
 /// Turns messages into events.
@@ -166,7 +168,16 @@ impl Assembler {
                 ids.push(relation);
             }
         }
-        self.relations.insert(relation, known);
+        match self.block.and_then(|transaction| self.streamed.get_mut(&transaction)) {
+            Some(open) => open.relations.insert(relation, known),
+            None => self.relations.insert(relation, known),
+        };
+    }
+
+    /// What a relation id stands for, here.
+    fn relation(&self, relation: u32) -> Option<&Known> {
+        let own = self.block.and_then(|transaction| self.streamed.get(&transaction)?.relations.get(&relation));
+        own.or_else(|| self.relations.get(&relation))
     }
 
     /// The partitions of a mapped partitioned table, all of them: a truncation of fewer takes rows away that nobody can name.
@@ -180,6 +191,11 @@ impl Assembler {
             self.place.lsn = end.0;
             self.advanced = true;
         }
+    }
+
+    /// Whether the bound was passed by transactions that are not committed yet.
+    pub(super) fn holds_too_much(&self) -> bool {
+        self.block.is_some() && self.bytes > self.bytes_max
     }
 
     /// Whether row messages name their subtransaction.
@@ -204,7 +220,9 @@ impl Assembler {
             }
             Message::StreamStop => self.block.take().map(drop).ok_or_else(|| malformed("an end of no streamed block")),
             Message::StreamCommit { transaction, commit } => {
-                let open = self.streamed.remove(&transaction).ok_or_else(|| malformed("a commit of an unknown transaction"))?;
+                let mut open =
+                    self.streamed.remove(&transaction).ok_or_else(|| malformed("a commit of an unknown transaction"))?;
+                self.relations.extend(std::mem::take(&mut open.relations));
                 self.commit(open, commit)
             }
             Message::StreamAbort { transaction, part } => {
@@ -232,6 +250,8 @@ impl Assembler {
             }
         } else if let Some(open) = self.streamed.get_mut(&transaction) {
             open.changes.retain(|(of, _)| *of != part);
+            let bytes = open.changes.iter().map(|(_, change)| size_of_change(change)).sum();
+            self.bytes -= std::mem::replace(&mut open.bytes, bytes) - bytes;
         }
     }
 
@@ -303,6 +323,11 @@ impl Assembler {
         open.bytes += bytes;
         open.changes.extend(operations.into_iter().map(|change| (part, change)));
         self.bytes += bytes;
+        if self.bytes > self.bytes_max && self.block.is_some() {
+            let message =
+                "streamed transactions are larger than the memory for them: the server keeps them until their commit instead";
+            return Err(Error::new(Class::Retry, message));
+        }
         if self.bytes > self.bytes_max {
             let message =
                 format!("at {} a transaction of the source is larger than {} bytes of memory", self.position(), self.bytes_max);
@@ -315,7 +340,7 @@ impl Assembler {
     /// The change of one row; nothing for tables without a mapping, or once the table's shape has changed.
     fn row(&mut self, relation: u32, operation: impl FnOnce(&TableLayout, &Shape) -> Result<Operation>) -> Result<Vec<Change>> {
         let layouts = std::sync::Arc::clone(&self.layouts);
-        match self.relations.get(&relation) {
+        match self.relation(relation) {
             None => Err(malformed("a row of a table that was not described")),
             Some(Known::Unmapped) => Ok(Vec::new()),
             Some(Known::Changed { table, difference }) => {
@@ -340,7 +365,7 @@ impl Assembler {
     fn truncated(&mut self, relations: &[u32]) -> Result<Vec<Change>> {
         let mut emptied = Vec::new();
         for relation in relations {
-            match self.relations.get(relation) {
+            match self.relation(*relation) {
                 Some(Known::Table(shape)) if !shape.is_partition => emptied.push(shape.table),
                 Some(Known::Table(shape)) => {
                     let all = self.partitions.get(&shape.table);

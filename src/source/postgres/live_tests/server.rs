@@ -69,7 +69,8 @@ impl Server {
             "max_wal_senders=40\nmax_replication_slots=40\nmax_prepared_transactions=10\nfsync=off\nmax_connections=200"
         )
         .unwrap();
-        writeln!(file, "max_slot_wal_keep_size='2GB'\nmax_wal_size='4GB'\nautovacuum=off").unwrap();
+        writeln!(file, "max_slot_wal_keep_size='2GB'\nmax_wal_size='4GB'\nautovacuum=off\nlogical_decoding_work_mem='64kB'")
+            .unwrap();
         for setting in settings {
             writeln!(file, "{setting}").unwrap();
         }

@@ -309,3 +309,24 @@ async fn tls_is_verified_and_binds_the_login_to_its_channel() {
     options.tls = Tls::VerifyFull { ca: Some(folder.join("cert.pem")) };
     assert!(Client::connect(&options, None).await.is_err());
 }
+
+/// F17: a sender that neither sends nor answers is as good as gone, although its connection is open.
+#[tokio::test]
+async fn f17_a_half_open_connection_is_noticed() {
+    let Some(bench) = Bench::new("CREATE TABLE r (id int PRIMARY KEY)").await else { return };
+    let mut open = bench.open(&["r"]).await;
+    bench.run("INSERT INTO r VALUES (1)").await;
+    open.transaction().await;
+    let pid = bench.ask("SELECT active_pid FROM pg_replication_slots WHERE database = current_database()").await;
+    let signal = |name: &str| assert!(std::process::Command::new("kill").args([name, &pid]).status().unwrap().success());
+    signal("-STOP");
+    let error = loop {
+        match open.stream.next().await {
+            Ok(_) => {}
+            Err(error) => break error,
+        }
+    };
+    signal("-CONT");
+    assert_eq!(error.class(), Class::Unreachable);
+    assert!(error.message().contains("silent"), "{error:?}");
+}

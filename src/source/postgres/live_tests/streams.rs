@@ -249,9 +249,95 @@ async fn f29_a_transaction_beyond_its_bound_stops_by_name() {
     else {
         return;
     };
+    bench.source.streaming.store(false, std::sync::atomic::Ordering::Relaxed);
     let mut open = bench.open(&["l"]).await;
     bench.run("INSERT INTO l SELECT g, repeat('x', 100) FROM generate_series(1, 2000) g").await;
     let error = open.event().await.unwrap_err();
     assert_eq!(error.class(), Class::Person);
     assert!(error.message().contains("larger than 65536 bytes"), "{error:?}");
+}
+
+fn first_of(image: &Image) -> Image {
+    match image {
+        Image::Full(row) => Image::Full(row[..1].into()),
+        Image::Partial(values) => Image::Partial(values[..1].into()),
+    }
+}
+
+const LARGE: &str = "INSERT INTO l SELECT g, repeat('x', 200) FROM generate_series({from}, {to}) g";
+
+fn large(from: u32, to: u32) -> String {
+    LARGE.replace("{from}", &from.to_string()).replace("{to}", &to.to_string())
+}
+
+/// F27: large transactions are sent before their commit, and so are parts of them that are rolled back.
+#[tokio::test]
+async fn f27_streamed_transactions_come_whole_at_their_commit_without_what_was_rolled_back() {
+    let Some(bench) = Bench::new("CREATE TABLE l (id int PRIMARY KEY, v text)").await else { return };
+    let mut open = bench.open(&["l"]).await;
+    let (one, task_one) = bench.server.connect(&bench.database).await;
+    let (two, task_two) = bench.server.connect(&bench.database).await;
+    let parts = format!("BEGIN; {}; SAVEPOINT a; {}; SAVEPOINT b; {}", large(1, 2000), large(2001, 4000), large(4001, 6000));
+    one.batch_execute(&parts).await.unwrap();
+    two.batch_execute(&format!("BEGIN; {}", large(10_001, 13_000))).await.unwrap();
+    bench.run("INSERT INTO l VALUES (0, 'small')").await;
+    one.batch_execute(&format!("ROLLBACK TO a; {}", large(6001, 8000))).await.unwrap();
+    two.batch_execute("ROLLBACK").await.unwrap();
+    one.batch_execute("COMMIT").await.unwrap();
+    let ids = |changes: Vec<Change>| -> Vec<i64> {
+        let id = |operation: &Operation| match operation {
+            Operation::Insert { new } => ints(&first_of(new))[0].unwrap(),
+            other => panic!("{other:?}"),
+        };
+        operations(changes).iter().map(id).collect()
+    };
+    assert_eq!(ids(open.changes().await), [0]);
+    let expected: Vec<i64> = (1..=2000).chain(6001..=8000).collect();
+    let transaction = open.transaction().await;
+    assert!(transaction.id.is_some() && transaction.committed_at_us > 0);
+    assert_eq!(ids(transaction.changes), expected);
+    for (client, task) in [(one, task_one), (two, task_two)] {
+        drop(client);
+        task.await.unwrap();
+    }
+}
+
+/// A definition that a streamed transaction changed and took back is no change.
+#[tokio::test]
+async fn a_rolled_back_alter_in_a_streamed_transaction_is_forgotten() {
+    let Some(bench) = Bench::new("CREATE TABLE l (id int PRIMARY KEY, v text)").await else { return };
+    let catalog = bench.catalog(&["l"]).await;
+    let layouts = layouts(&catalog, |_| true);
+    let start = bench.source.start_position(&layouts).await.unwrap();
+    bench.run("ALTER PUBLICATION strangler_crm SET TABLE l").await;
+    let mut open = bench.resume(catalog, layouts, start).await.unwrap();
+    bench.run("INSERT INTO l VALUES (0, 'before')").await;
+    bench.run(&format!("BEGIN; ALTER TABLE l ALTER v TYPE varchar(300); {}; ROLLBACK", large(1, 3000))).await;
+    bench.run("INSERT INTO l VALUES (-1, 'after')").await;
+    assert_eq!(open.changes().await.len(), 1);
+    assert_eq!(open.changes().await.len(), 1);
+}
+
+/// What is too large to hold before its commit, and then rolled back, is nothing.
+#[tokio::test]
+async fn f29_a_streamed_transaction_beyond_the_bound_is_left_to_the_server() {
+    let bounded = |options: &mut PostgresSourceOptions| options.transaction_bytes_max = 1 << 18;
+    let Some(bench) = Bench::with("CREATE TABLE l (id int PRIMARY KEY, v text)", bounded).await else { return };
+    let mut open = bench.open(&["l"]).await;
+    let (client, task) = bench.server.connect(&bench.database).await;
+    client.batch_execute(&format!("BEGIN; {}", large(1, 5000))).await.unwrap();
+    let error = open.event().await.unwrap_err();
+    assert_eq!(error.class(), Class::Retry, "{error:?}");
+    client.batch_execute("ROLLBACK").await.unwrap();
+    bench.run("INSERT INTO l VALUES (0, 'small')").await;
+    let Open { catalog, layouts, start, stream, .. } = open;
+    drop((stream, client));
+    task.await.unwrap();
+    let mut again = loop {
+        match bench.resume(catalog.clone(), Arc::clone(&layouts), start.clone()).await {
+            Err(error) if error.class() == Class::Unreachable => tokio::time::sleep(Duration::from_millis(50)).await,
+            other => break other.unwrap(),
+        }
+    };
+    assert_eq!(again.changes().await.len(), 1);
 }

@@ -15,9 +15,9 @@ use crate::error::{Class, Error, Result};
 use crate::transport::{Tls, client_config};
 
 /// A connected byte stream.
-pub(in super::super) trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
+pub(in super::super) trait Wire: AsyncRead + AsyncWrite + Unpin + Send + Sync {}
 
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Wire for T {}
+impl<T: AsyncRead + AsyncWrite + Unpin + Send + Sync> Wire for T {}
 
 /// A connected socket.
 pub(super) struct Socket {
