@@ -27,6 +27,7 @@ have mariadbd || missing="$missing mariadb-server"
 have_postgres || missing="$missing postgresql"
 have cc || missing="$missing gcc libc6-dev"
 have flock || missing="$missing util-linux"
+have openssl || missing="$missing openssl" # certificates of the TLS tests
 # Real MySQL comes from Debian, and its packages are checked with Debian's key; see fetch-mysql.sh.
 if have apt-get && [ ! -e /usr/share/keyrings/debian-archive-keyring.gpg ]; then missing="$missing debian-archive-keyring"; fi
 [ -n "$missing" ] || exit 0

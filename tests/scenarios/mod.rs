@@ -10,6 +10,7 @@ mod preflight;
 mod rows;
 mod state;
 mod stream;
+mod tls;
 mod traps;
 mod waiting;
 

@@ -23,18 +23,20 @@ const DAMAGED: &[u16] = &[126, 127, 144, 145, 1034, 1035, 1194, 1195];
 pub fn driver(error: &mysql_async::Error, attempt: &str) -> Error {
     match error {
         mysql_async::Error::Server(server) => server_error(server.code, &server.message, attempt),
-        mysql_async::Error::Io(IoError::Io(io)) => {
-            Error::new(Class::Unreachable, format!("could not {attempt}: connection failed ({})", io.kind()))
-        }
-        mysql_async::Error::Io(IoError::Tls(tls)) => {
-            Error::new(Class::Person, format!("could not {attempt}: TLS was refused ({tls})")).with_hint(
-                "check that the server's certificate carries the host name of `url` and is signed by the `tls.ca` file",
-            )
-        }
+        mysql_async::Error::Io(IoError::Io(io)) => match io.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            Some(refused) => tls_refused(refused, attempt),
+            None => Error::new(Class::Unreachable, format!("could not {attempt}: connection failed ({})", io.kind())),
+        },
+        mysql_async::Error::Io(IoError::Tls(refused)) => tls_refused(refused, attempt),
         mysql_async::Error::Driver(driver) => driver_error(driver, attempt),
         mysql_async::Error::Url(_) => Error::new(Class::Mapping, format!("could not {attempt}: the source url is not valid")),
         mysql_async::Error::Other(_) => Error::new(Class::Unreachable, format!("could not {attempt}: the driver gave up")),
     }
+}
+
+fn tls_refused(reason: &impl std::fmt::Display, attempt: &str) -> Error {
+    Error::new(Class::Preflight, format!("could not {attempt}: TLS was refused ({reason})"))
+        .with_hint("give the certificate authority in tls.ca, and connect by the name in the certificate")
 }
 
 fn driver_error(error: &DriverError, attempt: &str) -> Error {
