@@ -214,7 +214,8 @@ fn planned(catalog: &SourceCatalog) -> Plan {
     };
     let mut builder = Builder::new(&catalog);
     let tables = SELECTS.into_iter().map(table).collect();
-    builder.mapping(MappingInput { name: "shop".into(), policies: Policies::default(), tables }).unwrap();
+    let policies = Policies::default();
+    builder.mapping(MappingInput { name: "shop".into(), policies, facts: Vec::new(), tables }).unwrap();
     builder.finish()
 }
 
