@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use crate::mapping::{MappedTable, Mapping, Problem, ZeroDatePolicy};
-use crate::plan::{Builder, ColumnOptions, MappingInput, Plan, PlanFinding, Policies, TableInput, ZeroDate};
+use crate::mapping::{MappedTable, Mapping, Placed, Problem, UniqueFact, ZeroDatePolicy};
+use crate::plan::{Builder, ColumnOptions, Fact, MappingInput, Plan, PlanFinding, Policies, TableInput, ZeroDate};
 use crate::schema::SourceCatalog;
 use crate::sql::query::Diagnostic;
 
@@ -58,7 +58,41 @@ fn input(mapping: &Mapping, catalog: &SourceCatalog) -> (MappingInput, Vec<Probl
         ZeroDatePolicy::Null => ZeroDate::Null,
         ZeroDatePolicy::FirstDay => ZeroDate::FirstDay,
     };
-    (MappingInput { name: mapping.name.value.clone(), policies: Policies { zero_date }, tables, facts: Vec::new() }, problems)
+    let mut facts = Vec::new();
+    for fact in &mapping.facts {
+        match unique_fact(mapping, fact, catalog) {
+            Ok(fact) => facts.push(fact),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    (MappingInput { name: mapping.name.value.clone(), policies: Policies { zero_date }, tables, facts }, problems)
+}
+
+/// A declared fact, bound to the catalogue.
+fn unique_fact(mapping: &Mapping, placed: &Placed<UniqueFact>, catalog: &SourceCatalog) -> Result<Fact, Problem> {
+    let fact = &placed.value;
+    let problem = |message: String, help: &str| mapping.problem(placed.span.clone(), message).with_help(help);
+    let (schema, name) = match fact.table.split_once('.') {
+        Some((schema, name)) => (Some(schema), name),
+        None => (None, fact.table.as_str()),
+    };
+    let Some((table, definition)) = catalog.table(schema, name) else {
+        let message = format!("a fact is about {}, which no SELECT of the mapping reads", fact.table);
+        return Err(problem(message, "name a table of the mapping"));
+    };
+    let mut columns = Vec::new();
+    for column in &fact.columns {
+        let ordinal = definition.columns.iter().position(|candidate| candidate.name.to_lowercase() == column.to_lowercase());
+        let unknown =
+            || problem(format!("a fact is about column {column}, which {} does not have", fact.table), "check the name");
+        columns.push(ordinal.ok_or_else(unknown)?);
+    }
+    let filter = crate::sql::bind_condition(table, &fact.condition, catalog).map_err(|found| {
+        let first = found.into_iter().next();
+        let (message, help) = first.map(|first| (first.message, first.help)).unwrap_or_default();
+        problem(format!("the condition of a fact: {message}"), &help)
+    })?;
+    Ok(Fact { table, columns, filter, condition: fact.condition.clone() })
 }
 
 fn table_input(mapping: &Mapping, table: &MappedTable, query: crate::sql::query::Query) -> TableInput {

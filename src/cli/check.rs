@@ -37,6 +37,7 @@ async fn ask(project: &Project, findings: &mut Findings) -> Result<()> {
     let catalog = project.catalog_live().await?;
     let attempt = binding::attempt(&project.mappings, &catalog);
     preflight::of_source(&mut findings.report, &project.source_name, &*project.source, &catalog).await?;
+    preflight::of_facts(&mut findings.report, &project.source_name, &*project.source, &attempt.plan).await?;
     let mut told = BTreeSet::new();
     for problem in attempt.problems {
         findings.problems.extend(explained(problem, &findings.report, &mut told));

@@ -8,6 +8,7 @@ use std::ops::ControlFlow;
 
 use crate::change::{Change, Operation};
 use crate::derive::emit::Part;
+use crate::derive::facts;
 use crate::derive::keys::Keys;
 use crate::derive::net::{Mode, Net, RowChange, net, stage};
 use crate::derive::step::{Emission, parts, target_tables};
@@ -91,6 +92,7 @@ fn truncate(view: &mut View<'_>, id: TableId, rows_max: usize) -> Result<(Net, b
 /// As [`crate::derive::step_in_parts`].
 pub fn derive_dirty(plan: &Plan, store: &dyn Arrangements, part_bytes_max: usize, sink: Sink<'_>) -> Result<Step> {
     let view = View::new(plan, store);
+    facts::check_all(&view, None)?;
     let mut emission = Emission::new(plan, part_bytes_max, sink);
     for (mapping, table, id) in target_tables(plan) {
         for part in parts(plan, id)? {

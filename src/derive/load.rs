@@ -30,6 +30,10 @@ pub fn load(
     let missing = || Error::bug(format!("target table {} has no branch {branch}", node.0));
     let part = parts(plan, node)?.into_iter().nth(branch).ok_or_else(missing)?;
     let view = View::new(plan, store);
+    let is_first = branch == 0 && after.is_none();
+    if is_first && plan.mappings.iter().any(|mapping| mapping.nodes.first() == Some(&node)) {
+        crate::derive::facts::check_all(&view, Some(part.node.mapping))?;
+    }
     let anchors_max = anchors_max.max(1);
     let (anchors, next) = match &part.branch.anchor {
         Anchor::Row { .. } => roots(store, &part, after, anchors_max)?,

@@ -12,6 +12,7 @@
 mod arrangements;
 mod dirty;
 mod emit;
+mod facts;
 mod group;
 mod keys;
 mod load;
@@ -27,8 +28,8 @@ mod walk;
 mod tests;
 
 pub use arrangements::{Arrangements, Mutation, Space, Visit};
-pub use load::load;
 pub use dirty::{Marked, derive_dirty, mark};
+pub use load::load;
 pub use step::{ingest, replay, step, step_in_parts};
 
 use crate::error::Result;

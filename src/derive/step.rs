@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use crate::change::{Change, Chunk};
 use crate::derive::emit::{Collected, Derived, Part};
+use crate::derive::facts;
 use crate::derive::keys::{Keys, runs};
 use crate::derive::net::{Mode, Net, RowChange, net, stage};
 use crate::derive::stored::{Stored, base_key, decode_base, table};
@@ -46,6 +47,7 @@ pub fn step_in_parts(
 ) -> Result<Step> {
     let mut view = View::new(plan, store);
     let net = net(&mut view, changes, Mode::Live)?;
+    facts::check(&view, &net)?;
     let mut emission = Emission::new(plan, part_bytes_max, sink);
     for (mapping, table, id) in target_tables(plan) {
         for part in parts(plan, id)? {

@@ -1,7 +1,7 @@
 //! Mapping: a mapping file becomes a [`Mapping`] whose every part knows its place in the file.
 //!
 //! In: the text of one file. Out: a mapping, or all problems with the file at once. What the format allows but this version does not
-//! do (`facts`, masks, `deferred`, `quarantine`, several sources) is read, kept with its place in [`Mapping::refused`], and never
+//! do (masks, `deferred`, `quarantine`, several sources) is read, kept with its place in [`Mapping::refused`], and never
 //! half done: a caller that goes on with a mapping that refuses something breaks the promise.
 //! The SQL is text here; [`SqlText`] knows how a range in it becomes a range in the file.
 

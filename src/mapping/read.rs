@@ -223,8 +223,6 @@ impl Reading {
             if let Some(fact) = self.fact(item) {
                 facts.push(placed(item, fact));
             }
-            let help = "the target key must follow from declared keys: name columns of a primary or unique key, or declare the key on the legacy table";
-            self.refuse(item.span.clone(), "a fact", help);
         }
         facts
     }

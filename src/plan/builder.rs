@@ -7,6 +7,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::plan::access::plan_access;
 use crate::plan::anchor::{Candidate, candidates};
+use crate::plan::facts::watch;
 use crate::plan::grouping::plan_grouping;
 use crate::plan::indexes::{IndexPool, Indexed};
 use crate::plan::input::{Fact, MappingInput, PlanFinding, TableInput};
@@ -17,7 +18,7 @@ use crate::plan::print;
 use crate::plan::proof::{DeclaredKey, prove_branches_apart, prove_key};
 use crate::plan::scopes::Scopes;
 use crate::plan::walks::plan_walks;
-use crate::plan::{BranchPlan, MappingId, MappingPlan, NodeId, NodePlan, Plan, Policies, ZeroDate};
+use crate::plan::{BranchPlan, FactPlan, MappingId, MappingPlan, NodeId, NodePlan, Plan, Policies, ZeroDate};
 use crate::schema::{DataType, SourceCatalog, TargetColumn, TargetTable};
 use crate::sql::query::{AliasId, Branch};
 
@@ -27,6 +28,7 @@ pub struct Builder<'a> {
     pool: IndexPool,
     /// Those of the mapping at hand.
     facts: Vec<Fact>,
+    watched: Vec<FactPlan>,
     mappings: Vec<MappingPlan>,
     nodes: Vec<NodePlan>,
 }
@@ -35,7 +37,14 @@ impl<'a> Builder<'a> {
     /// A plan without mappings over a catalogue.
     #[must_use]
     pub fn new(catalog: &'a SourceCatalog) -> Self {
-        Self { catalog, pool: IndexPool::default(), facts: Vec::new(), mappings: Vec::new(), nodes: Vec::new() }
+        Self {
+            catalog,
+            pool: IndexPool::default(),
+            facts: Vec::new(),
+            watched: Vec::new(),
+            mappings: Vec::new(),
+            nodes: Vec::new(),
+        }
     }
 
     /// Plans one mapping.
@@ -55,6 +64,12 @@ impl<'a> Builder<'a> {
                 Err(found) => findings.extend(found.into_iter().map(|finding| PlanFinding { table: name.clone(), ..finding })),
             }
         }
+        for fact in self.facts.clone() {
+            match watch(self.catalog, &mut self.pool, id, &fact) {
+                Ok(fact) => self.watched.push(fact),
+                Err(finding) => findings.push(finding),
+            }
+        }
         if !findings.is_empty() {
             return Err(findings);
         }
@@ -72,6 +87,9 @@ impl<'a> Builder<'a> {
         let outputs: Vec<String> = table.columns.iter().map(|column| column.name.clone()).collect();
         let key = DeclaredKey { columns: &table.key, names: &names, outputs: &outputs };
         let mut meaning = format!("{:?} {policies:?}", table);
+        for fact in &self.facts {
+            meaning.push_str(&format!("{:?} {:?} {}", fact.table, fact.columns, fact.condition));
+        }
         let mut branches = Vec::new();
         let mut findings = Vec::new();
         for branch in &input.query.branches {
@@ -155,7 +173,7 @@ impl<'a> Builder<'a> {
         for plan in nodes.iter_mut().flat_map(|node| &mut node.branches) {
             place_branch(plan, &places);
         }
-        Plan { tables, indexes, mappings: self.mappings, nodes }
+        Plan { tables, indexes, mappings: self.mappings, nodes, facts: self.watched }
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Fact {
     pub columns: Vec<usize>,
     /// The condition on the rows, over alias 0; `None`: all rows.
     pub filter: Option<Expr>,
+    /// The condition as written; empty: all rows.
+    pub condition: String,
 }
 
 /// One target table of a mapping.

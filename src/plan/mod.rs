@@ -9,6 +9,7 @@ mod builder;
 mod dependence;
 mod explain;
 pub(crate) mod expr;
+mod facts;
 mod grouping;
 mod indexes;
 mod input;
@@ -32,7 +33,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::schema::{TableId, TableLayout, TableSchema, TargetTable};
+use crate::schema::{TableId, TableLayout, TableName, TableSchema, TargetTable};
 use crate::sql::query::{AliasId, Branch, Expr};
 use crate::value::KeyKind;
 
@@ -59,6 +60,30 @@ pub struct Plan {
     pub mappings: Vec<MappingPlan>,
     /// Target tables of all mappings; index = [`NodeId`].
     pub nodes: Vec<NodePlan>,
+    /// What mappings declare about the data beyond the schema, watched at run time.
+    pub facts: Vec<FactPlan>,
+}
+
+/// A declared fact: an index over the columns in which no key may have two rows.
+#[derive(Debug, Clone)]
+pub struct FactPlan {
+    /// The mapping that declares it.
+    pub mapping: MappingId,
+    /// The index; it has entries for rows that fulfil the condition only.
+    pub index: IndexId,
+    /// The table, for messages and statements.
+    pub table: TableName,
+    /// Its columns, for messages and statements.
+    pub columns: Vec<String>,
+    /// The condition as written; empty: all rows.
+    pub condition: String,
+}
+
+impl std::fmt::Display for FactPlan {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "unique {} ({})", self.table, self.columns.join(", "))?;
+        if self.condition.is_empty() { Ok(()) } else { write!(formatter, " where {}", self.condition) }
+    }
 }
 
 /// A stored legacy table.

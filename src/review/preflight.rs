@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::error::{Class, Result};
 use crate::finding::{Finding, Severity};
-use crate::plan::{MappingPlan, Plan};
+use crate::plan::{FactPlan, MappingPlan, Plan};
 use crate::schema::{SourceCatalog, TargetTable};
 use crate::source::Source;
 use crate::target::{TableState, Target};
@@ -118,6 +118,55 @@ pub async fn of_source<S: Source>(report: &mut Report, name: &str, source: &S, c
     let findings = source.preflight(catalog).await?;
     report.add(&format!("source {name}"), findings);
     Ok(())
+}
+
+/// Looks for rows that break a declared fact, in one bounded statement per fact.
+///
+/// # Errors
+/// The statement cannot be written for this source (`Bug`).
+pub async fn of_facts<S: Source>(report: &mut Report, name: &str, source: &S, plan: &Plan) -> Result<()> {
+    for fact in &plan.facts {
+        let mut count = 0;
+        let count_type = crate::schema::DataType::Integer { bits: 64, unsigned: false };
+        let mut visit = |row: crate::value::Row| {
+            count = match row.first() {
+                Some(crate::value::Value::Int(count)) => *count,
+                _ => 0,
+            };
+            Ok(())
+        };
+        let answer = source.select(&broken_keys(source, fact), &[], &[count_type], &mut visit).await;
+        let (severity, message) = match answer {
+            Ok(()) if count == 0 => continue,
+            Ok(()) if count > BROKEN_KEYS_MAX => {
+                (Severity::Refused, format!("more than {BROKEN_KEYS_MAX} keys have several rows"))
+            }
+            Ok(()) => (Severity::Refused, format!("{count} keys have several rows")),
+            Err(error) => (Severity::Warning, format!("could not be looked for in the data: {error}")),
+        };
+        let remedy = "correct the rows, or take the fact out of the mapping: a run would stop at them".to_owned();
+        let finding = Finding { severity, check: "fact", object: fact.to_string(), message, remedy };
+        report.add(&format!("source {name}"), vec![finding]);
+    }
+    Ok(())
+}
+
+/// More broken keys of a fact are not counted.
+const BROKEN_KEYS_MAX: i64 = 1_000;
+
+fn broken_keys<S: Source>(source: &S, fact: &FactPlan) -> String {
+    let table = format!("{}.{}", source.identifier(&fact.table.schema), source.identifier(&fact.table.name));
+    let columns: Vec<String> = fact.columns.iter().map(|column| source.identifier(column)).collect();
+    let mut conditions: Vec<String> = columns.iter().map(|column| format!("{column} IS NOT NULL")).collect();
+    if !fact.condition.is_empty() {
+        conditions.push(format!("({}\n)", fact.condition));
+    }
+    format!(
+        "SELECT COUNT(*) FROM (SELECT 1 AS one FROM {table} WHERE {} GROUP BY {} HAVING COUNT(*) > 1 LIMIT {}) AS broken",
+        conditions.join(" AND "),
+        columns.join(", "),
+        BROKEN_KEYS_MAX + 1
+    )
 }
 
 /// What the target of one mapping says: privileges, settings, and the state of each table.

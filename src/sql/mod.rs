@@ -43,3 +43,29 @@ pub fn bind(sql: &str, catalog: &SourceCatalog) -> Result<Query, Vec<Diagnostic>
     let parsed = parse::parse(sql, modes)?;
     bind::bind(&parsed, modes, catalog)
 }
+
+/// Binds a condition over the columns of one table, which has alias 0; `None` for an empty text.
+///
+/// # Errors
+/// Findings as of [`bind`], their places in a text that only this function knows; a condition with a subquery.
+pub fn bind_condition(
+    table: crate::schema::TableId,
+    condition: &str,
+    catalog: &SourceCatalog,
+) -> Result<Option<query::Expr>, Vec<Diagnostic>> {
+    let Some(name) = catalog.tables.get(table.0 as usize).map(|table| &table.name) else { return Ok(None) };
+    if condition.trim().is_empty() {
+        return Ok(None);
+    }
+    let quoted = |name: &str| match catalog.flavor {
+        Flavor::MySql | Flavor::MariaDb => format!("`{}`", name.replace('`', "``")),
+        Flavor::PostgreSql => format!("\"{}\"", name.replace('"', "\"\"")),
+    };
+    let text = format!("SELECT 1 AS fact FROM {}.{} WHERE ({condition}\n)", quoted(&name.schema), quoted(&name.name));
+    let query = bind(&text, catalog)?;
+    let branch = query.branches.into_iter().next();
+    match branch.filter(|branch| branch.aliases.len() == 1) {
+        Some(branch) => Ok(branch.select.filter),
+        None => Err(vec![Diagnostic::new(0..0, "a subquery cannot stand here").with_help("compare columns of the table")]),
+    }
+}

@@ -3,6 +3,7 @@
 //! The oracle ([`oracle`]) shares nothing with the engine but expression evaluation: it joins whole tables in written order.
 
 mod contradictions;
+mod facts;
 mod language;
 mod oracle;
 mod random;

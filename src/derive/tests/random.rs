@@ -17,9 +17,9 @@ use crate::sql::query::Query;
 use crate::value::{Row, Value, row};
 use crate::write::{TableWrites, WriteBatch};
 
-type Targets = Vec<BTreeMap<Vec<u8>, Row>>;
+pub(super) type Targets = Vec<BTreeMap<Vec<u8>, Row>>;
 
-fn input(name: &str, key: &[&str], sql: &str, query: Query) -> TableInput {
+pub(super) fn input(name: &str, key: &[&str], sql: &str, query: Query) -> TableInput {
     TableInput {
         schema: None,
         name: name.to_owned(),
@@ -63,7 +63,7 @@ pub(super) fn plan_one(catalog: &SourceCatalog, key: &[&str], sql: &str) -> Plan
     build(catalog, vec![input("target_table", key, sql, query)])
 }
 
-fn apply(plan: &Plan, targets: &mut Targets, batch: &WriteBatch) {
+pub(super) fn apply(plan: &Plan, targets: &mut Targets, batch: &WriteBatch) {
     for writes in &batch.tables {
         let node = &plan.nodes[writes.table as usize];
         let target = &mut targets[writes.table as usize];

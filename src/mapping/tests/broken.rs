@@ -48,11 +48,6 @@ const CASES: &[(&str, &str, &str)] = &[
     ("index_flat", "[[고객명]]", "[고객명]"),
     ("pii_without_a_mask", "{ description: \"이름 (고객)\" }", "{ pii: name }"),
     ("pii_with_a_mask", "{ description: \"이름 (고객)\" }", "{ pii: name, mask: hmac_sha256 }"),
-    (
-        "fact_unique",
-        "policies:",
-        "facts:\n  - unique: { table: tb_dept_hist, columns: [emp_no], where: \"end_dt = ''\" }\npolicies:",
-    ),
     ("fact_of_unknown_kind", "policies:", "facts:\n  - foreign_key: { table: t }\npolicies:"),
     ("zero_date_unquoted_null", "\"null\"", "null"),
     ("zero_date_unknown", "\"null\"", "skip"),
