@@ -10,6 +10,7 @@
 mod support;
 
 mod kill;
+mod large;
 mod prefix;
 mod scenarios;
 mod shop;

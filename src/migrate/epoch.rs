@@ -139,7 +139,9 @@ impl<S: Source, T: Target> Engine<S, T> {
             partial = None;
             derive::derive_dirty(&self.plan, &*self.store, self.options.part_bytes_max, &mut |part| draft.take(&part))?
         } else {
-            if !epoch.changes.is_empty() && let Some(partial) = &partial {
+            if !epoch.changes.is_empty()
+                && let Some(partial) = &partial
+            {
                 return Err(half_taken(partial, &position));
             }
             let bound = self.options.part_bytes_max;

@@ -18,8 +18,8 @@ use crate::error::{Class, Error, Result};
 use crate::plan::NodeId;
 use crate::source::Source;
 use crate::state::Durability;
-use crate::state::parts::Parts;
 use crate::state::meta::{self, Stage};
+use crate::state::parts::Parts;
 use crate::target::{Advance, Checkpoint, Phase, Target};
 use crate::write::WriteBatch;
 

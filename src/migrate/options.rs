@@ -55,7 +55,7 @@ impl Default for EngineOptions {
     fn default() -> Self {
         Self {
             folder: PathBuf::from("state"),
-            chunk_rows_max: 10_000,
+            chunk_rows_max: 5_000,
             connections: 4,
             epoch_bytes_max: 4 << 20,
             slice_bytes_max: 8 << 20,

@@ -19,8 +19,8 @@ use crate::position::{Frontier, Position};
 use crate::schema::{SourceCatalog, TargetTable};
 use crate::source::{Layouts, Source};
 use crate::state::meta::{self, Identity, Progress, Stage};
-use crate::state::{outbox, parts};
 use crate::state::{Durability, Store};
+use crate::state::{outbox, parts};
 use crate::target::{Checkpoint, Target};
 
 /// How a run ended without an error.

@@ -390,7 +390,8 @@ mod tests {
     fn writes_and_ranges_round_trip() {
         let batch = WriteBatch { tables: vec![TableWrites { table: 1, deletes: vec![row(1)], upserts: vec![row(2), row(3)] }] };
         assert_eq!(decode_writes(&encode_writes(&batch)).unwrap(), batch);
-        let emitted = [Some(vec![7; 16]), None].map(|value| Mutation { space: Space::Emitted(NodeId(3)), key: vec![1, 2], value });
+        let emitted =
+            [Some(vec![7; 16]), None].map(|value| Mutation { space: Space::Emitted(NodeId(3)), key: vec![1, 2], value });
         assert_eq!(decode_emitted(&encode_emitted(&emitted).unwrap()).unwrap(), emitted);
         assert_eq!(decode_table_writes(&encode_table_writes(&batch.tables[0])).unwrap(), batch.tables[0]);
         let ranges = vec![KeyRange { after: None, up_to: Some(row(9)) }, KeyRange { after: Some(row(9)), up_to: None }];

@@ -17,7 +17,7 @@ use crate::error::{Class, Error, Result};
 pub struct DiskOptions {
     /// Block cache in bytes.
     pub cache_bytes: u64,
-    /// Size in bytes at which a tree's write buffer is flushed; there are six trees, each with up to three buffers.
+    /// Size in bytes at which a tree's write buffer is flushed; there are six trees, each with up to five buffers.
     pub write_buffer_bytes: u64,
 }
 
@@ -25,10 +25,11 @@ pub struct DiskOptions {
 const SECOND: u32 = 1 << 31;
 
 impl DiskOptions {
-    /// The store's share of a memory budget: a quarter for the cache, a sixteenth per write buffer kind.
+    /// The store's share of a memory budget: an eighth for the cache, and write buffers that together stay below a quarter. A buffered
+    /// entry costs several times its bytes, and a tree may have four full buffers that wait for the disk beside the one in use.
     #[must_use]
     pub fn within(memory_bytes: u64) -> Self {
-        Self { cache_bytes: (memory_bytes / 4).max(8 << 20), write_buffer_bytes: (memory_bytes / 48).clamp(2 << 20, 32 << 20) }
+        Self { cache_bytes: (memory_bytes / 8).max(8 << 20), write_buffer_bytes: (memory_bytes / 96).clamp(2 << 20, 32 << 20) }
     }
 }
 

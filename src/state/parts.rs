@@ -137,7 +137,8 @@ impl WriteParts for Parts<'_> {
     fn part(&self, index: usize) -> Result<TableWrites> {
         let number = u32::try_from(index).map_err(|_| Error::bug("an outbox entry has too many parts"))?;
         let value = self.store.get(Space::OutboxPart(self.mapping), &key(self.sequence, number, WRITES))?;
-        let value = value.ok_or_else(|| Error::new(Class::Local, "the state is damaged: a part of an outbox entry is missing"))?;
+        let value =
+            value.ok_or_else(|| Error::new(Class::Local, "the state is damaged: a part of an outbox entry is missing"))?;
         codec::decode_table_writes(&value)
     }
 }

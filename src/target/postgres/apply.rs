@@ -298,8 +298,7 @@ async fn put(transaction: &mut Transaction<'_>, table: &TargetTable, rows: &[Row
         return put_staged(transaction, table, &rows, overwrite).await;
     }
     let columns: Vec<&TargetColumn> = table.columns.iter().collect();
-    let (statement, verb) =
-        if overwrite { (sql::upsert(table), "upsert into") } else { (sql::insert(table), "replace in") };
+    let (statement, verb) = if overwrite { (sql::upsert(table), "upsert into") } else { (sql::insert(table), "replace in") };
     send_rows(transaction, table, &columns, &statement, &rows, verb).await
 }
 
