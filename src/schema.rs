@@ -7,6 +7,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+mod grants;
+mod mysql_type;
+
+pub use grants::Grants;
+pub use mysql_type::{LongSize, MySqlType, TargetKind};
+
 /// A schema-qualified table name, spelled as the catalogue spells it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TableName {
@@ -444,6 +450,8 @@ pub enum TargetType {
     Uuid,
     /// Any other type of PostgreSQL, by its name with its modifier: arrays, enums, `inet`, ranges. Values are its text.
     Native(String),
+    /// A type of a MySQL or MariaDB target; the others are PostgreSQL's.
+    MySql(MySqlType),
 }
 
 /// One column of a target table.

@@ -9,6 +9,7 @@
 
 mod support;
 
+mod club;
 mod kill;
 mod large;
 mod prefix;

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::mapping::{MappedTable, Mapping, Placed, Problem, UniqueFact, ZeroDatePolicy};
 use crate::plan::{Builder, ColumnOptions, Fact, MappingInput, Plan, PlanFinding, Policies, TableInput, ZeroDate};
-use crate::schema::SourceCatalog;
+use crate::schema::{SourceCatalog, TargetKind};
 use crate::sql::query::Diagnostic;
 
 /// What came of an attempt.
@@ -15,13 +15,13 @@ pub struct Attempt {
     pub problems: Vec<Problem>,
 }
 
-/// Binds every SELECT and plans every mapping.
+/// Binds every SELECT and plans every mapping; `kind_of` tells what kind of database a target is, by its name.
 #[must_use]
-pub fn attempt(mappings: &[Mapping], catalog: &SourceCatalog) -> Attempt {
+pub fn attempt(mappings: &[Mapping], catalog: &SourceCatalog, kind_of: impl Fn(&str) -> TargetKind) -> Attempt {
     let mut problems = Vec::new();
     let mut good = Vec::new();
     for mapping in mappings {
-        let (input, mut found) = input(mapping, catalog);
+        let (input, mut found) = input(mapping, catalog, kind_of(&mapping.target.value));
         // Planned alone first: a builder that has refused a mapping is not to be finished.
         if let Err(findings) = Builder::new(catalog).mapping(input.clone()) {
             found.extend(findings.iter().map(|finding| plan_problem(mapping, finding)));
@@ -44,7 +44,7 @@ pub fn attempt(mappings: &[Mapping], catalog: &SourceCatalog) -> Attempt {
 }
 
 /// What of a mapping can be bound, and what was wrong with the rest.
-fn input(mapping: &Mapping, catalog: &SourceCatalog) -> (MappingInput, Vec<Problem>) {
+fn input(mapping: &Mapping, catalog: &SourceCatalog, target: TargetKind) -> (MappingInput, Vec<Problem>) {
     let mut tables = Vec::new();
     let mut problems = Vec::new();
     for table in &mapping.tables {
@@ -65,7 +65,7 @@ fn input(mapping: &Mapping, catalog: &SourceCatalog) -> (MappingInput, Vec<Probl
             Err(problem) => problems.push(problem),
         }
     }
-    (MappingInput { name: mapping.name.value.clone(), policies: Policies { zero_date }, tables, facts }, problems)
+    (MappingInput { name: mapping.name.value.clone(), target, policies: Policies { zero_date }, tables, facts }, problems)
 }
 
 /// A declared fact, bound to the catalogue.

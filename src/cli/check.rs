@@ -35,7 +35,7 @@ pub async fn command(common: &Common, printer: &Printer) -> Result<Code, Failure
 /// Asks source and targets. What could be found stays in `findings` also when one of them cannot be asked.
 async fn ask(project: &Project, findings: &mut Findings) -> Result<()> {
     let catalog = project.catalog_live().await?;
-    let attempt = binding::attempt(&project.mappings, &catalog);
+    let attempt = binding::attempt(&project.mappings, &catalog, |name| project.config.target_kind(name));
     preflight::of_source(&mut findings.report, &project.source_name, &*project.source, &catalog).await?;
     preflight::of_facts(&mut findings.report, &project.source_name, &*project.source, &attempt.plan).await?;
     let mut told = BTreeSet::new();

@@ -20,7 +20,7 @@ use crate::schema::{SourceCatalog, TableName};
 use crate::source::Source;
 use crate::source::database::Database as SourceDatabase;
 use crate::state::meta::Identity;
-use crate::target::postgres::PostgresTarget;
+use crate::target::database::Database;
 
 /// The opened project.
 pub struct Project {
@@ -33,7 +33,7 @@ pub struct Project {
     /// That source.
     pub source: Arc<SourceDatabase>,
     /// Per mapping, its target. Mappings with one target share it.
-    pub targets: Vec<Arc<PostgresTarget>>,
+    pub targets: Vec<Arc<Database>>,
     /// What was wrong with files, if [`Project::survey`] went on in spite of it.
     pub problems: Vec<Problem>,
 }
@@ -96,7 +96,7 @@ impl Project {
     /// Problems with the SELECTs and the declarations, all at once; or the source cannot be asked.
     pub async fn plan_live(&self) -> Result<Planned, Failure> {
         let catalog = self.catalog_live().await?;
-        let attempt = binding::attempt(&self.mappings, &catalog);
+        let attempt = binding::attempt(&self.mappings, &catalog, |name| self.config.target_kind(name));
         if attempt.problems.is_empty() {
             return Ok(Planned { catalog, plan: attempt.plan });
         }
@@ -144,7 +144,7 @@ impl Project {
                 .into());
         }
         self.source.record(&identity.catalog);
-        let attempt = binding::attempt(&self.mappings, &identity.catalog);
+        let attempt = binding::attempt(&self.mappings, &identity.catalog, |name| self.config.target_kind(name));
         if !attempt.problems.is_empty() {
             // The SELECT that the state was made with could be bound to this catalogue, so it was edited.
             let changed =
@@ -157,7 +157,7 @@ impl Project {
 
     /// The target of a mapping, and its name.
     #[must_use]
-    pub fn target_of(&self, mapping: &str) -> Option<(&str, &Arc<PostgresTarget>)> {
+    pub fn target_of(&self, mapping: &str) -> Option<(&str, &Arc<Database>)> {
         let (mapping, target) = self.mappings.iter().zip(&self.targets).find(|(candidate, _)| candidate.name.value == mapping)?;
         Some((&mapping.target.value, target))
     }
@@ -273,11 +273,11 @@ fn other_sources(mappings: &[Mapping], source: &str) -> Vec<Problem> {
     others.map(problem).collect()
 }
 
-type Opened = (Vec<Mapping>, Vec<Arc<PostgresTarget>>);
+type Opened = (Vec<Mapping>, Vec<Arc<Database>>);
 
 /// Opens each target once; a mapping whose target is unknown was reported and is left out.
 fn open_targets(config: &config::Project, mappings: Vec<Mapping>) -> Result<Opened> {
-    let mut by_name: BTreeMap<String, Arc<PostgresTarget>> = BTreeMap::new();
+    let mut by_name: BTreeMap<String, Arc<Database>> = BTreeMap::new();
     let (mut kept, mut targets) = (Vec::new(), Vec::new());
     for mapping in mappings {
         let name = mapping.target.value.clone();
@@ -286,7 +286,7 @@ fn open_targets(config: &config::Project, mappings: Vec<Mapping>) -> Result<Open
         }
         let target = match by_name.get(&name) {
             Some(target) => Arc::clone(target),
-            None => Arc::new(PostgresTarget::new(config.target_options(&name)?)),
+            None => Arc::new(Database::new(config.target_options(&name)?)),
         };
         by_name.insert(name, Arc::clone(&target));
         targets.push(target);

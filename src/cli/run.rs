@@ -30,7 +30,7 @@ use crate::source::Source;
 use crate::source::database::Database as SourceDatabase;
 use crate::state::disk::DiskStore;
 use crate::state::meta::{self, Identity, Stage};
-use crate::target::postgres::PostgresTarget;
+use crate::target::database::Database;
 use crate::target::{Phase, Target};
 
 /// How long an engine may take to end in order: waiting for a database that is gone must not hold up the end.
@@ -38,7 +38,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(20);
 const MEASURE_EVERY: Duration = Duration::from_secs(5);
 
 /// An engine over the databases that this version knows.
-pub type DatabaseEngine = Engine<SourceDatabase, PostgresTarget>;
+pub type DatabaseEngine = Engine<SourceDatabase, Database>;
 
 /// An engine that is ready to run, with what must live as long as it.
 pub struct Ready {
@@ -201,7 +201,7 @@ async fn announce_adoption(project: &Project, planned: &Planned, printer: &Print
 }
 
 /// Per mapping of the plan, its target.
-fn targets_of(project: &Project, plan: &Plan) -> Result<Vec<Arc<PostgresTarget>>> {
+fn targets_of(project: &Project, plan: &Plan) -> Result<Vec<Arc<Database>>> {
     let target = |mapping: &MappingPlan| {
         let found = project.target_of(&mapping.name).map(|(_, target)| Arc::clone(target));
         found.ok_or_else(|| Error::bug(format!("mapping {} of the plan is not in the project", mapping.name)))

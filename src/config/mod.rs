@@ -23,6 +23,9 @@ use crate::schema::Flavor;
 use crate::source::database::SourceOptions;
 use crate::source::mysql::connect::{MySqlOptions, SessionOverrides};
 use crate::source::postgres::connect::{PostgresSourceOptions, SlotLimit};
+use crate::schema::TargetKind;
+use crate::target::database::TargetOptions;
+use crate::target::mysql::MySqlOptions as MySqlTargetOptions;
 use crate::target::postgres::{Address, PostgresOptions};
 
 pub use engine::DEFAULT_MEMORY_BYTES;
@@ -100,6 +103,8 @@ pub struct SourceEntry {
 /// A service database.
 #[derive(Debug, Clone)]
 pub struct TargetEntry {
+    /// What kind of database it is.
+    pub kind: TargetKind,
     /// Where it is.
     pub url: url::DatabaseUrl,
     /// Where its password is.
@@ -171,16 +176,33 @@ impl Project {
     ///
     /// # Errors
     /// `Mapping` if there is no such target or its password cannot be read.
-    pub fn target_options(&self, name: &str) -> Result<PostgresOptions> {
+    pub fn target_options(&self, name: &str) -> Result<TargetOptions> {
         let entry = self.targets.get(name).ok_or_else(|| unknown("target", name))?;
+        let password = entry.password.read("target", name)?.map(crate::transport::Secret::new);
+        if entry.kind != TargetKind::PostgreSql {
+            let url::Host::Tcp { host, port } = &entry.url.host else {
+                return Err(Error::bug("a target without a TCP address was accepted"));
+            };
+            let address = (host.clone(), *port);
+            let mut options = MySqlTargetOptions::new(name, entry.kind, address, &entry.url.user, &entry.url.database);
+            options.password = password;
+            options.tls = entry.target_tls();
+            return Ok(TargetOptions::MySql(options));
+        }
         let address = match &entry.url.host {
             url::Host::Tcp { host, port } => Address::Tcp { host: host.clone(), port: *port },
             url::Host::Socket { directory, port } => Address::Socket { directory: directory.clone(), port: *port },
         };
         let mut options = PostgresOptions::new(name, address, &entry.url.user, &entry.url.database);
-        options.password = entry.password.read("target", name)?.map(crate::target::postgres::Secret::new);
+        options.password = password;
         options.tls = entry.target_tls();
-        Ok(options)
+        Ok(TargetOptions::Postgres(options))
+    }
+
+    /// What kind of database a target is; PostgreSQL where there is no such target, which is reported elsewhere.
+    #[must_use]
+    pub fn target_kind(&self, name: &str) -> TargetKind {
+        self.targets.get(name).map_or(TargetKind::PostgreSql, |entry| entry.kind)
     }
 }
 
@@ -223,8 +245,8 @@ impl SourceEntry {
 }
 
 impl TargetEntry {
-    fn target_tls(&self) -> crate::target::postgres::Tls {
-        use crate::target::postgres::Tls;
+    fn target_tls(&self) -> crate::transport::Tls {
+        use crate::transport::Tls;
         match &self.tls {
             TlsChoice::Off => Tls::Off,
             TlsChoice::Default if self.url.is_local() => Tls::Off,

@@ -194,7 +194,8 @@ impl Reading<'_> {
         let url = self.url(&fields, DatabaseUrl::target);
         let password = self.password(&fields, what);
         let tls = self.tls(&fields, what);
-        Some(TargetEntry { url: url?, password: password?, tls: tls? })
+        let (kind, url) = url?;
+        Some(TargetEntry { kind, url, password: password?, tls: tls? })
     }
 
     fn url<T>(&mut self, fields: &Fields<'_>, parse: fn(&str) -> Result<T, Wrong>) -> Option<T> {

@@ -66,7 +66,7 @@ fn tls_is_the_default_off_loopback() {
     let project = parse(&text).unwrap();
     let SourceOptions::MySql(options) = project.source_options("erp").unwrap() else { panic!("not a MySQL source") };
     assert_eq!(options.tls, crate::transport::Tls::VerifyFull { ca: None });
-    assert_eq!(project.target_options("order-db").unwrap().tls, crate::target::postgres::Tls::Off);
+    assert_eq!(project.target_options("order-db").unwrap().tls(), &crate::transport::Tls::Off);
     assert!(project.source_options("crm").is_err());
 }
 
@@ -122,7 +122,7 @@ const CASES: &[(&str, &str, &str)] = &[
     ("a password from two places", "{ file: secrets/order }", "{ file: a, env: B }"),
     ("an unknown key", "server_id", "serverid"),
     ("a postgres source", "mysql://", "postgresql://"),
-    ("a mysql target", "postgresql://", "mysql://"),
+    ("a mysql target by socket", "postgresql://strangler_dst@127.0.0.1/orders", "mysql://strangler_dst@/orders?host=/run/mysqld"),
     ("no user", "strangler_src@", ""),
     ("max_load", "connections: 2", "max_load: \"Threads_running=25\""),
     ("too many connections", "connections: 2", "connections: 1000"),

@@ -1,10 +1,12 @@
-//! Database URLs: `mysql://user@host:port/database` and `postgresql://user@host:port/database`.
+//! Database URLs: `mysql://user@host:port/database`, `mariadb://..` and `postgresql://user@host:port/database`.
 //!
 //! A password in a URL is refused: project files are under version control. Parts may be percent-encoded. PostgreSQL's
 //! `?host=/folder` names a Unix socket. Anything else behind `?` is refused, never ignored.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+
+use crate::schema::TargetKind;
 
 /// Where a database is, and as whom to log in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,24 +99,33 @@ impl DatabaseUrl {
         }
     }
 
-    /// Parses the URL of a target.
+    /// Parses the URL of a target, whose scheme says what kind of database it is.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub fn target(text: &str) -> Result<Self, Wrong> {
+    pub fn target(text: &str) -> Result<(TargetKind, Self), Wrong> {
         Self::target_of(text).map_err(|wrong| Wrong { holds_password: may_hold_password(text), ..wrong })
     }
 
-    fn target_of(text: &str) -> Result<Self, Wrong> {
+    fn target_of(text: &str) -> Result<(TargetKind, Self), Wrong> {
         let (scheme, rest) = split_scheme(text)?;
         match scheme {
-            "postgres" | "postgresql" => parse(rest, 5432),
-            "mysql" | "mariadb" => Err(wrong(
-                "a MySQL or MariaDB target is not supported in this version",
-                "targets are PostgreSQL: postgresql://user@host:port/database",
+            "postgres" | "postgresql" => Ok((TargetKind::PostgreSql, parse(rest, 5432)?)),
+            "mysql" => Ok((TargetKind::MySql, by_tcp(parse(rest, 3306)?)?)),
+            "mariadb" => Ok((TargetKind::MariaDb, by_tcp(parse(rest, 3306)?)?)),
+            _ => Err(wrong(
+                format!("`{scheme}://` is not a target"),
+                "write postgresql://, mysql:// or mariadb:// and then user@host:port/database",
             )),
-            _ => Err(wrong(format!("`{scheme}://` is not a target"), "write postgresql://user@host:port/database")),
         }
+    }
+}
+
+/// A server whose driver takes no socket here.
+fn by_tcp(url: DatabaseUrl) -> Result<DatabaseUrl, Wrong> {
+    match url.host {
+        Host::Tcp { .. } => Ok(url),
+        Host::Socket { .. } => Err(wrong("this target is reached by TCP", "write mysql://user@127.0.0.1:3306/database")),
     }
 }
 
@@ -233,7 +244,12 @@ mod tests {
             DatabaseUrl::source("mariadb://a%40b@[::1]/%ED%95%9C").unwrap().1,
             DatabaseUrl { host: tcp("::1", 3306), user: "a@b".into(), database: "한".into() }
         );
-        let socket = DatabaseUrl::target("postgresql://u@/d?host=/run/postgresql").unwrap();
+        let (kind, socket) = DatabaseUrl::target("postgresql://u@/d?host=/run/postgresql").unwrap();
+        assert_eq!(kind, TargetKind::PostgreSql);
+        let (kind, url) = DatabaseUrl::target("mariadb://u@h/d").unwrap();
+        assert_eq!((kind, url.host), (TargetKind::MariaDb, tcp("h", 3306)));
+        assert_eq!(DatabaseUrl::target("mysql://u@h:1/d").unwrap().0, TargetKind::MySql);
+        let (_, url) = DatabaseUrl::source("mysql://u@h/d").unwrap();
         assert_eq!(socket.host, Host::Socket { directory: "/run/postgresql".into(), port: 5432 });
         assert!(socket.is_local() && !url.is_local());
     }
@@ -252,7 +268,7 @@ mod tests {
         for url in [
             "h/d",
             "oracle://u@h/d",
-            "mysql://u@h/d",
+            "mysql://u@/d?host=/run/mysqld",
             "postgresql://h/d",
             "postgresql://u@h",
             "postgresql://u@h:x/d",

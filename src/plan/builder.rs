@@ -13,13 +13,14 @@ use crate::plan::indexes::{IndexPool, Indexed};
 use crate::plan::input::{Fact, MappingInput, PlanFinding, TableInput};
 use crate::plan::layout::{place_branch, place_indexes, plan_tables};
 use crate::plan::normal;
-use crate::plan::output::{is_exact, parse_type, target_type};
+use crate::plan::output::is_exact;
 use crate::plan::print;
 use crate::plan::proof::{DeclaredKey, prove_branches_apart, prove_key};
 use crate::plan::scopes::Scopes;
+use crate::plan::typing::{self, Typed};
 use crate::plan::walks::plan_walks;
 use crate::plan::{BranchPlan, FactPlan, MappingId, MappingPlan, NodeId, NodePlan, Plan, Policies, ZeroDate};
-use crate::schema::{DataType, SourceCatalog, TargetColumn, TargetTable};
+use crate::schema::{DataType, Flavor, SourceCatalog, TargetColumn, TargetKind, TargetTable};
 use crate::sql::query::{AliasId, Branch};
 
 /// Builds a [`Plan`] mapping by mapping.
@@ -59,7 +60,7 @@ impl<'a> Builder<'a> {
         let mut findings = Vec::new();
         for table in input.tables {
             let name = table.name.clone();
-            match self.node(id, table, input.policies) {
+            match self.node(id, table, (input.target, input.policies)) {
                 Ok(node) => nodes.push(node),
                 Err(found) => findings.extend(found.into_iter().map(|finding| PlanFinding { table: name.clone(), ..finding })),
             }
@@ -80,8 +81,13 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    fn node(&mut self, mapping: MappingId, input: TableInput, policies: Policies) -> Result<NodePlan, Vec<PlanFinding>> {
-        let table = target_table(&input, policies)?;
+    fn node(
+        &mut self,
+        mapping: MappingId,
+        input: TableInput,
+        (kind, policies): (TargetKind, Policies),
+    ) -> Result<NodePlan, Vec<PlanFinding>> {
+        let table = target_table(&input, (kind, self.catalog.flavor), policies)?;
         let names: Vec<String> =
             table.key.iter().filter_map(|column| table.columns.get(*column)).map(|column| column.name.clone()).collect();
         let outputs: Vec<String> = table.columns.iter().map(|column| column.name.clone()).collect();
@@ -222,7 +228,11 @@ fn check_identities(scopes: &Scopes<'_>) -> Result<(), Vec<PlanFinding>> {
     if findings.is_empty() { Ok(()) } else { Err(findings) }
 }
 
-fn target_table(input: &TableInput, policies: Policies) -> Result<TargetTable, Vec<PlanFinding>> {
+fn target_table(
+    input: &TableInput,
+    (kind, flavor): (TargetKind, Flavor),
+    policies: Policies,
+) -> Result<TargetTable, Vec<PlanFinding>> {
     let mut findings = Vec::new();
     let position = |name: &str| input.query.columns.iter().position(|column| column.name == name);
     let unknown = |name: &str, place: &str| {
@@ -252,10 +262,13 @@ fn target_table(input: &TableInput, policies: Policies) -> Result<TargetTable, V
     }
     let mut columns = Vec::new();
     for (index, output) in input.query.columns.iter().enumerate() {
-        match target_column(input, output, key.contains(&index), policies) {
+        match target_column(input, Typed { index, output, in_key: key.contains(&index), kind, flavor }, policies) {
             Ok(column) => columns.push(column),
             Err(finding) => findings.push(finding),
         }
+    }
+    if findings.is_empty() {
+        findings.extend(typing::unusable_keys(&columns, &key, &indexes, kind));
     }
     if !findings.is_empty() {
         return Err(findings);
@@ -264,12 +277,8 @@ fn target_table(input: &TableInput, policies: Policies) -> Result<TargetTable, V
     Ok(TargetTable { schema, name, columns, key, indexes, description })
 }
 
-fn target_column(
-    input: &TableInput,
-    output: &crate::sql::query::OutputColumn,
-    in_key: bool,
-    policies: Policies,
-) -> Result<TargetColumn, PlanFinding> {
+fn target_column(input: &TableInput, typed: Typed<'_>, policies: Policies) -> Result<TargetColumn, PlanFinding> {
+    let Typed { output, in_key, .. } = typed;
     let options = input.columns.get(&output.name).cloned().unwrap_or_default();
     if let DataType::Unsupported { native } = &output.data_type {
         return Err(PlanFinding::at(
@@ -278,13 +287,7 @@ fn target_column(
             "leave the column out or cast it",
         ));
     }
-    let target = match &options.target_type {
-        None => target_type(&output.data_type),
-        Some(text) => {
-            let unknown = || PlanFinding::declared(format!("column {} has the unknown type {text}", output.name), "");
-            parse_type(text).ok_or_else(unknown)?
-        }
-    };
+    let target = typed.target_type(&input.query, options.target_type.as_deref())?;
     if !is_exact(&output.data_type, &target) {
         let written = options.target_type.unwrap_or_default();
         let message = format!("column {} cannot become {written}: the conversion would not be exact", output.name);

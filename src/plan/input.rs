@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::plan::Policies;
-use crate::schema::TableId;
+use crate::schema::{TableId, TargetKind};
 use crate::sql::query::{Expr, Query, Span};
 
 /// One mapping as the mapping file declares it, its queries bound.
@@ -14,6 +14,8 @@ use crate::sql::query::{Expr, Query, Span};
 pub struct MappingInput {
     /// Its name: its identity.
     pub name: String,
+    /// What kind of database its target is.
+    pub target: TargetKind,
     /// Output policies.
     pub policies: Policies,
     /// Its target tables, in the order of the file.

@@ -20,6 +20,7 @@ pub mod output;
 pub(crate) mod print;
 mod proof;
 mod scopes;
+mod typing;
 mod unproven;
 mod walks;
 

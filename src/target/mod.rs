@@ -13,6 +13,8 @@ use crate::schema::TargetTable;
 use crate::value::Row;
 use crate::write::{WriteBatch, WriteParts};
 
+pub mod database;
+pub mod mysql;
 pub mod postgres;
 
 /// Where a mapping stands.

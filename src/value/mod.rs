@@ -17,6 +17,7 @@ pub mod collation;
 mod collation_bytes;
 pub mod decimal;
 pub mod interval;
+pub mod json_number;
 pub mod key;
 pub mod non_finite;
 pub mod row;

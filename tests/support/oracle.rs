@@ -3,7 +3,7 @@
 //! Both sides must be at rest: the writer stopped, `run --until-caught-up` ended.
 
 use super::cell::{Cell, of_source, of_target, select_of_target};
-use super::project::Project;
+use super::project::{Project, ServiceDatabase};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use serde::Deserialize;
@@ -42,15 +42,15 @@ pub async fn check(project: &Project) -> usize {
 /// The number of rows of the source's answer, and every difference in words.
 pub async fn compare(project: &Project) -> (usize, Vec<String>) {
     let mut source = Conn::from_url(project.source_url()).await.unwrap();
-    let target = project.target_client().await;
+    let mut target = Target::of(project).await;
     let (mut count, mut differences) = (0, Vec::new());
     for text in project.mapping_texts() {
         let mapping: MappingFile = serde_saphyr::from_str(&text).unwrap();
         for (name, table) in &mapping.tables {
-            let types = column_types(&target, name).await;
+            let types = target.column_types(name).await;
             assert!(!types.is_empty(), "target table {name} does not exist");
             let wanted = source_rows(&mut source, name, table, &types).await;
-            let found = target_rows(&target, name, table, &types).await;
+            let found = target.rows(name, table, &types).await;
             count += wanted.len();
             differences.extend(difference(name, &types, &wanted, &found));
         }
@@ -86,13 +86,6 @@ fn short(cell: &Cell) -> String {
     }
 }
 
-async fn column_types(target: &tokio_postgres::Client, table: &str) -> Vec<(String, String)> {
-    let sql = "SELECT column_name::text, udt_name::text FROM information_schema.columns \
-               WHERE table_name = $1 AND table_schema = 'public' ORDER BY ordinal_position";
-    let rows = target.query(sql, &[&table]).await.unwrap();
-    rows.iter().map(|row| (row.get(0), row.get(1))).collect()
-}
-
 async fn source_rows(source: &mut Conn, name: &str, table: &MappedTable, types: &[(String, String)]) -> Rows {
     let rows: Vec<mysql_async::Row> = source.exec(&table.sql, ()).await.unwrap_or_else(|error| panic!("{name}: {error}"));
     let mut keyed = Rows::new();
@@ -112,15 +105,78 @@ async fn source_rows(source: &mut Conn, name: &str, table: &MappedTable, types: 
     keyed
 }
 
-async fn target_rows(target: &tokio_postgres::Client, name: &str, table: &MappedTable, types: &[(String, String)]) -> Rows {
-    let columns: Vec<String> = types.iter().map(|(column, kind)| select_of_target(column, kind)).collect();
-    let sql = format!("SELECT {} FROM public.\"{name}\"", columns.join(", "));
-    let mut keyed = Rows::new();
-    for row in target.query(&sql, &[]).await.unwrap() {
-        let cells = types.iter().enumerate().map(|(at, (_, kind))| of_target(row.get(at), kind)).collect();
-        insert(&mut keyed, table, types, cells);
+/// The service database, of either kind.
+enum Target {
+    Postgres(tokio_postgres::Client),
+    MySql(Box<Conn>),
+}
+
+impl Target {
+    async fn of(project: &Project) -> Self {
+        match project.target() {
+            ServiceDatabase::Postgres(_) => Self::Postgres(project.target_client().await),
+            ServiceDatabase::MySql(url) => Self::MySql(Box::new(Conn::from_url(url).await.unwrap())),
+        }
     }
-    keyed
+
+    /// Columns with the name that PostgreSQL has for their kind of type.
+    async fn column_types(&mut self, table: &str) -> Vec<(String, String)> {
+        match self {
+            Self::Postgres(client) => {
+                let sql = "SELECT column_name::text, udt_name::text FROM information_schema.columns \
+                           WHERE table_name = $1 AND table_schema = 'public' ORDER BY ordinal_position";
+                let rows = client.query(sql, &[&table]).await.unwrap();
+                rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+            }
+            Self::MySql(conn) => {
+                let sql = "SELECT COLUMN_NAME, DATA_TYPE FROM information_schema.COLUMNS \
+                           WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ? ORDER BY ORDINAL_POSITION";
+                let rows: Vec<(String, String)> = conn.exec(sql, (table,)).await.unwrap();
+                rows.into_iter().map(|(column, kind)| (column, kind_of_mysql(&kind).to_owned())).collect()
+            }
+        }
+    }
+
+    async fn rows(&mut self, name: &str, table: &MappedTable, types: &[(String, String)]) -> Rows {
+        let mut keyed = Rows::new();
+        match self {
+            Self::Postgres(client) => {
+                let columns: Vec<String> = types.iter().map(|(column, kind)| select_of_target(column, kind)).collect();
+                let sql = format!("SELECT {} FROM public.\"{name}\"", columns.join(", "));
+                for row in client.query(&sql, &[]).await.unwrap() {
+                    let cells = types.iter().enumerate().map(|(at, (_, kind))| of_target(row.get(at), kind)).collect();
+                    insert(&mut keyed, table, types, cells);
+                }
+            }
+            Self::MySql(conn) => {
+                let columns: Vec<String> = types.iter().map(|(column, _)| format!("`{column}`")).collect();
+                let sql = format!("SELECT {} FROM `{name}`", columns.join(", "));
+                let rows: Vec<mysql_async::Row> = conn.exec(sql, ()).await.unwrap();
+                for row in rows {
+                    let wire: Vec<_> = row.columns_ref().iter().map(mysql_async::Column::column_type).collect();
+                    let values = row.unwrap().into_iter().zip(wire).zip(types);
+                    let cells = values.map(|((value, wire), (_, kind))| of_source(&value, wire, kind)).collect();
+                    insert(&mut keyed, table, types, cells);
+                }
+            }
+        }
+        keyed
+    }
+}
+
+fn kind_of_mysql(data_type: &str) -> &'static str {
+    match data_type {
+        "tinyint" | "smallint" | "mediumint" | "int" | "bigint" | "bit" | "year" => "int8",
+        "decimal" => "numeric",
+        "float" => "float4",
+        "double" => "float8",
+        "char" | "varchar" | "tinytext" | "text" | "mediumtext" | "longtext" | "json" => "text",
+        "binary" | "varbinary" | "tinyblob" | "blob" | "mediumblob" | "longblob" => "bytea",
+        "date" => "date",
+        "datetime" => "timestamp",
+        "time" => "interval",
+        other => panic!("the oracle does not know {other}"),
+    }
 }
 
 /// Two rows of one key would be a broken promise on either side.

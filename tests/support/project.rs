@@ -2,7 +2,7 @@
 //! privileges, and the files in a temporary folder.
 
 use super::program::{Ended, Running, command, run};
-use super::servers::{Pair, fresh_name};
+use super::servers::{Kind, Pair, TargetServer, fresh_name};
 use super::socket;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
@@ -21,8 +21,16 @@ pub struct Project {
     /// Name of both databases and both users.
     pub name: String,
     source_url: String,
-    target: tokio_postgres::Config,
+    target: ServiceDatabase,
     variables: Vec<(String, String)>,
+}
+
+/// How a test reaches the service database, as the superuser.
+pub enum ServiceDatabase {
+    /// PostgreSQL.
+    Postgres(Box<tokio_postgres::Config>),
+    /// MariaDB or MySQL, by its url.
+    MySql(String),
 }
 
 impl Project {
@@ -36,12 +44,9 @@ impl Project {
             format!("GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO {name}@'127.0.0.1'"),
         ];
         pair.source.execute(&statements.each_ref().map(String::as_str)).await.unwrap();
-        let role = format!("CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'");
-        pair.target.execute("postgres", &role).await.unwrap();
-        pair.target.execute("postgres", &format!("CREATE DATABASE {name} OWNER {name}")).await.unwrap();
-        let mut target = tokio_postgres::Config::new();
-        target.host("127.0.0.1").port(pair.target.port()).user("postgres").password(pair.target.password()).dbname(&name);
-        let variables = ["ERP_PASSWORD", "ORDER_DB_PASSWORD"].map(|variable| (variable.to_owned(), PASSWORD.to_owned()));
+        let (target, target_url) = service(pair, &name).await;
+        let variables = ["ERP_PASSWORD", "ORDER_DB_PASSWORD", "CLUB_PASSWORD", "MEMBERS_PASSWORD"]
+            .map(|variable| (variable.to_owned(), PASSWORD.to_owned()));
         let project = Self {
             folder: tempfile::tempdir().unwrap(),
             source_url: pair.source.url_of(&name),
@@ -49,15 +54,15 @@ impl Project {
             variables: variables.to_vec(),
             name,
         };
-        project.write("strangler.yaml", &project.file(pair.source.port(), pair.target.port()));
+        project.write("strangler.yaml", &project.file(pair.source.port(), &target_url));
         project
     }
 
-    fn file(&self, source_port: u16, target_port: u16) -> String {
+    fn file(&self, source_port: u16, target_url: &str) -> String {
         let name = &self.name;
         format!(
             "sources:\n  erp:\n    url: mysql://{name}@127.0.0.1:{source_port}/{name}\n    password: {{ env: ERP_PASSWORD }}\n\
-             targets:\n  order-db:\n    url: postgresql://{name}@127.0.0.1:{target_port}/{name}\n    password: {{ env: ORDER_DB_PASSWORD }}\n\
+             targets:\n  order-db:\n    url: {target_url}\n    password: {{ env: ORDER_DB_PASSWORD }}\n\
              state: ./state\nmemory: 256MiB\nmappings: [mappings/*.yaml]\n"
         )
     }
@@ -119,9 +124,21 @@ impl Project {
         rows
     }
 
+    /// How to reach the service database.
+    pub fn target(&self) -> &ServiceDatabase {
+        &self.target
+    }
+
+    fn postgres(&self) -> &tokio_postgres::Config {
+        match &self.target {
+            ServiceDatabase::Postgres(config) => config,
+            ServiceDatabase::MySql(_) => panic!("this test is for PostgreSQL as the service database"),
+        }
+    }
+
     /// A connection to the service database, as the superuser.
     pub async fn target_client(&self) -> tokio_postgres::Client {
-        let (client, connection) = self.target.connect(tokio_postgres::NoTls).await.unwrap();
+        let (client, connection) = self.postgres().connect(tokio_postgres::NoTls).await.unwrap();
         tokio::spawn(connection);
         client
     }
@@ -129,7 +146,7 @@ impl Project {
     /// The same, waiting for a server that is restarting.
     pub async fn target_client_patient(&self) -> tokio_postgres::Client {
         for _ in 0..600 {
-            if let Ok((client, connection)) = self.target.connect(tokio_postgres::NoTls).await {
+            if let Ok((client, connection)) = self.postgres().connect(tokio_postgres::NoTls).await {
                 tokio::spawn(connection);
                 return client;
             }
@@ -140,6 +157,11 @@ impl Project {
 
     /// Runs SQL on the service database, as the superuser.
     pub async fn service(&self, sql: &str) {
+        if let ServiceDatabase::MySql(url) = &self.target {
+            let mut conn = Conn::from_url(url).await.unwrap();
+            conn.query_drop(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+            return conn.disconnect().await.unwrap();
+        }
         self.target_client().await.batch_execute(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
 
@@ -197,5 +219,28 @@ impl Project {
     pub async fn settle(&self) -> usize {
         self.strangler(&["run", "--until-caught-up"]).await.expect(0);
         super::oracle::check(self).await
+    }
+}
+
+/// Makes the service database and its account; how the test reaches it, and its url in the project file.
+async fn service(pair: &Pair, name: &str) -> (ServiceDatabase, String) {
+    match &pair.target {
+        TargetServer::Postgres(server) => {
+            server.execute("postgres", &format!("CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'")).await.unwrap();
+            server.execute("postgres", &format!("CREATE DATABASE {name} OWNER {name}")).await.unwrap();
+            let mut config = tokio_postgres::Config::new();
+            config.host("127.0.0.1").port(server.port()).user("postgres").password(server.password()).dbname(name);
+            (ServiceDatabase::Postgres(Box::new(config)), format!("postgresql://{name}@127.0.0.1:{}/{name}", server.port()))
+        }
+        TargetServer::MySql(kind, server) => {
+            let statements = [
+                format!("CREATE DATABASE {name}"),
+                format!("CREATE USER {name}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'"),
+                format!("GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, INDEX, TRIGGER ON {name}.* TO {name}@'127.0.0.1'"),
+            ];
+            server.execute(&statements.each_ref().map(String::as_str)).await.unwrap();
+            let scheme = if *kind == Kind::MariaDb { "mariadb" } else { "mysql" };
+            (ServiceDatabase::MySql(server.url_of(name)), format!("{scheme}://{name}@127.0.0.1:{}/{name}", server.port()))
+        }
     }
 }

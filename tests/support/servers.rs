@@ -12,8 +12,82 @@ use tokio::sync::Mutex;
 pub struct Pair {
     /// MariaDB or MySQL.
     pub source: MysqlWireServer,
+    /// Any kind.
+    pub target: TargetServer,
+}
+
+/// The server of a service database.
+pub enum TargetServer {
     /// PostgreSQL.
-    pub target: Postgres,
+    Postgres(Postgres),
+    /// MariaDB or MySQL.
+    MySql(Kind, MysqlWireServer),
+}
+
+/// Which server the service database is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// PostgreSQL.
+    Postgres,
+    /// MariaDB or MySQL.
+    MySql(Kind),
+}
+
+impl TargetServer {
+    async fn start(service: Service) -> Result<Self, ServerError> {
+        Ok(match service {
+            Service::Postgres => Self::Postgres(Postgres::start(ServerOptions::with_args(POSTGRES_ARGS)).await?),
+            Service::MySql(kind) => Self::MySql(kind, start(kind, &[]).await?),
+        })
+    }
+
+    /// Its port on the loopback.
+    pub fn port(&self) -> u16 {
+        match self {
+            Self::Postgres(server) => server.port(),
+            Self::MySql(_, server) => server.port(),
+        }
+    }
+
+    /// The server's folder.
+    pub fn folder(&self) -> &std::path::Path {
+        match self {
+            Self::Postgres(server) => server.folder(),
+            Self::MySql(_, server) => server.folder(),
+        }
+    }
+
+    /// Replaces the extra arguments for the next restart.
+    pub fn set_extra_args(&mut self, arguments: Vec<String>) {
+        match self {
+            Self::Postgres(server) => server.set_extra_args(arguments),
+            Self::MySql(_, server) => server.set_extra_args(arguments),
+        }
+    }
+
+    /// Ends it in order; it can be restarted.
+    pub async fn stop(&mut self) -> Result<(), ServerError> {
+        match self {
+            Self::Postgres(server) => server.stop().await,
+            Self::MySql(_, server) => server.stop().await,
+        }
+    }
+
+    /// Starts it again, on the same port.
+    pub async fn restart(&mut self) -> Result<(), ServerError> {
+        match self {
+            Self::Postgres(server) => server.restart().await,
+            Self::MySql(_, server) => server.restart().await,
+        }
+    }
+
+    /// Ends it at once.
+    pub fn kill(&mut self) -> Result<(), ServerError> {
+        match self {
+            Self::Postgres(server) => server.kill(),
+            Self::MySql(_, server) => server.kill(),
+        }
+    }
 }
 
 /// Which legacy server.
@@ -49,18 +123,25 @@ pub async fn shared(kind: Kind) -> Option<Arc<Pair>> {
     Some(pair)
 }
 
-/// Servers of one test, with more arguments for the legacy server. `None` as for [`shared`].
+/// Servers of one test, with more arguments for the legacy server; the service database is on PostgreSQL. `None` as for [`shared`].
 pub async fn own(kind: Kind, source_args: &[&str]) -> Option<Pair> {
-    let source = async {
-        let common = if kind == Kind::MariaDb { &MARIADB_ARGS } else { &MYSQL_ARGS };
-        let options = ServerOptions::with_args(common.iter().chain(source_args).copied());
-        match kind {
-            Kind::MariaDb => MariaDb::start(options).await,
-            Kind::MySql => MySql::start(options).await,
-        }
-    };
-    let (source, target) = tokio::join!(source, Postgres::start(ServerOptions::with_args(POSTGRES_ARGS)));
-    Some(Pair { source: installed(kind == Kind::MySql, source)?, target: installed(false, target)? })
+    own_to(kind, source_args, Service::Postgres).await
+}
+
+/// The same with any service database.
+pub async fn own_to(kind: Kind, source_args: &[&str], service: Service) -> Option<Pair> {
+    let (source, target) = tokio::join!(start(kind, source_args), TargetServer::start(service));
+    let target_may_be_absent = service == Service::MySql(Kind::MySql);
+    Some(Pair { source: installed(kind == Kind::MySql, source)?, target: installed(target_may_be_absent, target)? })
+}
+
+async fn start(kind: Kind, further: &[&str]) -> Result<MysqlWireServer, ServerError> {
+    let common = if kind == Kind::MariaDb { &MARIADB_ARGS } else { &MYSQL_ARGS };
+    let options = ServerOptions::with_args(common.iter().chain(further).copied());
+    match kind {
+        Kind::MariaDb => MariaDb::start(options).await,
+        Kind::MySql => MySql::start(options).await,
+    }
 }
 
 /// A missing server is a skip that nobody overlooks, or a failure; anything else that keeps it from starting is a failure.

@@ -7,7 +7,7 @@ pub mod schema;
 
 use crate::support::oracle::MappingFile;
 use crate::support::project::Project;
-use crate::support::servers::{Kind, Pair, own, shared};
+use crate::support::servers::{Kind, Pair, Service, own, own_to, shared};
 use crate::support::{rounds, seed};
 use driver::{Driver, Images};
 
@@ -102,6 +102,31 @@ async fn mysql_by_file_and_position() {
     let load =
         Load { before: rounds(200, 2_000), live: rounds(400, 8_000), images: Images::Full, large_rows: false, keyless: false };
     arrives_whole(&pair, "mysql_by_file", load).await;
+}
+
+/// Each kind of server as the service database of each, in short.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mariadb_to_mariadb() {
+    let Some(pair) = own_to(Kind::MariaDb, &[], Service::MySql(Kind::MariaDb)).await else { return };
+    let load =
+        Load { before: rounds(200, 2_000), live: rounds(500, 8_000), images: Images::Mixed, large_rows: true, keyless: true };
+    arrives_whole(&pair, "mariadb_to_mariadb", load).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mysql_to_mysql() {
+    let Some(pair) = own_to(Kind::MySql, &[], Service::MySql(Kind::MySql)).await else { return };
+    let load =
+        Load { before: rounds(200, 2_000), live: rounds(400, 8_000), images: Images::Mixed, large_rows: true, keyless: true };
+    arrives_whole(&pair, "mysql_to_mysql", load).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mariadb_to_mysql() {
+    let Some(pair) = own_to(Kind::MariaDb, &[], Service::MySql(Kind::MySql)).await else { return };
+    let load =
+        Load { before: rounds(200, 2_000), live: rounds(400, 8_000), images: Images::Full, large_rows: false, keyless: true };
+    arrives_whole(&pair, "mariadb_to_mysql", load).await;
 }
 
 /// The workload itself, without the program: every kind of step happens, on both servers, and the mapping's SELECTs are theirs.

@@ -84,7 +84,7 @@ tables:
 fn problems(text: &str) -> String {
     let file = Arc::new(SourceFile { path: "mappings/주문.yaml".into(), text: text.into() });
     let mapping = Mapping::parse(file).unwrap_or_else(|problems| panic!("{:?}", problems));
-    let attempt = attempt(&[mapping], &catalog());
+    let attempt = attempt(&[mapping], &catalog(), |_| crate::schema::TargetKind::PostgreSql);
     let mut problems = attempt.problems;
     problems.sort_by_key(|problem| problem.span.start);
     problems.iter().map(|problem| problem.picture(false)).collect::<Vec<_>>().join("\n\n")

@@ -34,7 +34,13 @@ pub(super) fn input(name: &str, key: &[&str], sql: &str, query: Query) -> TableI
 
 fn build(catalog: &SourceCatalog, tables: Vec<TableInput>) -> Plan {
     let mut builder = Builder::new(catalog);
-    let input = MappingInput { name: "shapes".into(), policies: Policies::default(), tables, facts: vec![] };
+    let input = MappingInput {
+        name: "shapes".into(),
+        target: crate::schema::TargetKind::PostgreSql,
+        policies: Policies::default(),
+        tables,
+        facts: vec![],
+    };
     builder.mapping(input).unwrap_or_else(|findings| panic!("{findings:#?}"));
     builder.finish()
 }
@@ -332,6 +338,7 @@ fn every_shape_can_be_planned() {
             Err(findings) => refused.push(format!("{name}: {findings:#?}")),
             Ok(query) => {
                 let input = MappingInput {
+                    target: crate::schema::TargetKind::PostgreSql,
                     name: "m".into(),
                     policies: Policies::default(),
                     tables: vec![input(name, key, sql, query)],

@@ -79,7 +79,15 @@ fn plan() -> Plan {
         query,
     };
     let mut builder = Builder::new(&catalog);
-    builder.mapping(MappingInput { name: "orders".into(), policies: Policies::default(), tables: vec![table], facts: vec![] }).unwrap();
+    builder
+        .mapping(MappingInput {
+            name: "orders".into(),
+            target: crate::schema::TargetKind::PostgreSql,
+            policies: Policies::default(),
+            tables: vec![table],
+            facts: vec![],
+        })
+        .unwrap();
     builder.finish()
 }
 

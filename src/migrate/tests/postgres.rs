@@ -215,7 +215,15 @@ fn planned(catalog: &SourceCatalog) -> Plan {
     let mut builder = Builder::new(&catalog);
     let tables = SELECTS.into_iter().map(table).collect();
     let policies = Policies::default();
-    builder.mapping(MappingInput { name: "shop".into(), policies, facts: Vec::new(), tables }).unwrap();
+    builder
+        .mapping(MappingInput {
+            name: "shop".into(),
+            target: crate::schema::TargetKind::PostgreSql,
+            policies,
+            facts: Vec::new(),
+            tables,
+        })
+        .unwrap();
     builder.finish()
 }
 

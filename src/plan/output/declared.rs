@@ -125,7 +125,7 @@ fn target_name(target_type: &TargetType) -> Option<String> {
         TargetType::Json => "json".into(),
         TargetType::Jsonb => "jsonb".into(),
         TargetType::Native(name) => name.clone(),
-        TargetType::TimestampTz(_) => return None,
+        TargetType::TimestampTz(_) | TargetType::MySql(_) => return None,
     })
 }
 
@@ -140,13 +140,16 @@ pub fn declared_name(data_type: &DataType) -> String {
     }
 }
 
-fn numbers(text: &str) -> Option<Vec<u32>> {
+pub(super) fn numbers(text: &str) -> Option<Vec<u32>> {
     text.split(',').map(|number| number.trim().parse().ok()).collect()
 }
 
 /// Whether every value of a source type either arrives unchanged in a target type or is refused by the conversion's check.
 #[must_use]
 pub fn is_exact(from: &DataType, to: &TargetType) -> bool {
+    if let TargetType::MySql(own) = to {
+        return super::mysql::is_exact(from, own);
+    }
     let to_integer = matches!(to, TargetType::SmallInt | TargetType::Integer | TargetType::BigInt);
     let to_text = matches!(to, TargetType::Text | TargetType::Varchar(_));
     match from {

@@ -5,6 +5,10 @@
 //! the only exceptions are the declared output policies.
 
 mod declared;
+mod json_form;
+pub(crate) mod mysql;
+#[cfg(test)]
+mod mysql_tests;
 #[cfg(test)]
 mod tests;
 
@@ -122,6 +126,10 @@ fn present(value: Value, column: &TargetColumn, policies: &Policies) -> Result<V
             Value::Interval(interval) => Ok(Value::Interval(interval)),
             other => Err(mismatch(&other, column)),
         },
+        TargetType::MySql(own) => {
+            let own = own.clone();
+            mysql::present(value, &own, column, policies)
+        }
         TargetType::Time(_) => match value {
             Value::Time(Time(us)) if (0..=86_400_000_000).contains(&us) => Ok(Value::Time(Time(us))),
             Value::Time(_) => Err(refuse(column, "a time below zero or past one day")),

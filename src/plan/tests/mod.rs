@@ -28,7 +28,13 @@ pub(super) fn table(catalog: &SourceCatalog, name: &str, key: &[&str], sql: &str
 /// The plan of one mapping, or its findings.
 pub(super) fn plan(catalog: &SourceCatalog, tables: Vec<TableInput>) -> Result<Plan, Vec<PlanFinding>> {
     let mut builder = Builder::new(catalog);
-    builder.mapping(MappingInput { name: "test".to_owned(), policies: Policies::default(), tables, facts: vec![] })?;
+    builder.mapping(MappingInput {
+        name: "test".to_owned(),
+        target: crate::schema::TargetKind::PostgreSql,
+        policies: Policies::default(),
+        tables,
+        facts: vec![],
+    })?;
     Ok(builder.finish())
 }
 

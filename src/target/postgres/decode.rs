@@ -101,6 +101,7 @@ fn value(target_type: &TargetType, bytes: &[u8]) -> Option<Value> {
         },
         TargetType::Uuid if bytes.len() == 16 => Value::Bytes(bytes.into()),
         TargetType::Uuid => return None,
+        TargetType::MySql(_) => return None,
         TargetType::Time(_) => Value::Time(Time(i64::from_be_bytes(bytes.try_into().ok()?))),
     })
 }

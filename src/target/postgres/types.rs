@@ -28,6 +28,8 @@ pub(super) fn declared_name(target_type: &TargetType) -> String {
         TargetType::TimestampTz(fraction) => format!("timestamp({fraction}) with time zone"),
         TargetType::Uuid => "uuid".into(),
         TargetType::Native(name) => name.clone(),
+        // Only for messages: the plan gives a target the types of its own kind.
+        TargetType::MySql(other) => other.name(),
     }
 }
 
@@ -69,6 +71,7 @@ pub(super) fn wire_name(target_type: &TargetType) -> &'static str {
         TargetType::TimestampTz(_) => "timestamptz",
         TargetType::Uuid => "uuid",
         TargetType::Native(_) => "text",
+        TargetType::MySql(_) => "unknown",
     }
 }
 
@@ -93,6 +96,7 @@ pub(super) fn wire_type(target_type: &TargetType) -> Type {
         TargetType::Jsonb => Type::JSONB,
         TargetType::TimestampTz(_) => Type::TIMESTAMPTZ,
         TargetType::Uuid => Type::UUID,
+        TargetType::MySql(_) => Type::UNKNOWN,
     }
 }
 

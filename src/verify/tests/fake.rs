@@ -87,7 +87,15 @@ pub fn plan() -> (Plan, SourceCatalog) {
         query: crate::sql::bind(sql, &catalog).unwrap(),
     };
     let mut builder = Builder::new(&catalog);
-    builder.mapping(MappingInput { name: "m".into(), policies: Policies::default(), tables: vec![input], facts: vec![] }).unwrap();
+    builder
+        .mapping(MappingInput {
+            name: "m".into(),
+            target: crate::schema::TargetKind::PostgreSql,
+            policies: Policies::default(),
+            tables: vec![input],
+            facts: vec![],
+        })
+        .unwrap();
     (builder.finish(), catalog)
 }
 

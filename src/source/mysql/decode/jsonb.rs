@@ -7,8 +7,9 @@
 use std::fmt::Write;
 
 use super::reader::{Reader, malformed};
-use super::{decimal, number, temporal};
+use super::{decimal, temporal};
 use crate::error::Result;
+use crate::value::json_number;
 
 /// The server's own bound is 100 levels.
 const DEPTH_MAX: usize = 101;
@@ -56,7 +57,7 @@ fn value(kind: u8, body: &[u8], depth: usize, out: &mut String) -> Result<()> {
         UINT32 => write_number(out, reader.u32()?),
         INT64 => write_number(out, reader.u64()?.cast_signed()),
         UINT64 => write_number(out, reader.u64()?),
-        DOUBLE => number::double(f64::from_bits(reader.u64()?), out),
+        DOUBLE => json_number::double(f64::from_bits(reader.u64()?), out),
         STRING => {
             let length = variable_length(&mut reader)?;
             quote(utf8(reader.bytes(length)?)?, out);

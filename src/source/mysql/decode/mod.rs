@@ -3,7 +3,7 @@
 //!
 //! In reading order: [`reader`] (a checked cursor), [`event`] (which event is this), [`gtid`], [`gtid_set`], [`table_map`] (what the
 //! event's table looks like, compared with the layout), [`rows`] (row images), [`value`] (one column of one row), and the formats
-//! [`decimal`], [`temporal`], [`jsonb`], [`number`], [`compressed`].
+//! [`decimal`], [`temporal`], [`jsonb`], [`compressed`].
 
 pub mod compressed;
 pub mod decimal;
@@ -12,7 +12,6 @@ pub mod gtid;
 pub mod gtid_set;
 pub mod jsonb;
 pub mod metadata;
-pub mod number;
 pub mod reader;
 pub mod rows;
 pub mod table_map;

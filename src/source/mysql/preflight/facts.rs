@@ -14,7 +14,7 @@ use super::super::failure;
 use super::super::names;
 use super::super::select::{all_rows, one_row};
 use super::super::tokens::tokenize;
-use super::grants::Grants;
+use crate::schema::Grants;
 use super::replica::Channel;
 
 /// A foreign key whose child is mapped and whose action changes child rows.

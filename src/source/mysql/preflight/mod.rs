@@ -5,7 +5,7 @@
 
 mod facts;
 mod foreign_keys;
-mod grants;
+
 mod log_settings;
 mod privileges;
 mod replica;

@@ -1,9 +1,9 @@
-//! The lines of SHOW GRANTS, understood.
+//! The lines of SHOW GRANTS of MySQL and MariaDB, understood.
 //!
 //! In: the lines, those of active roles included. Out: whether a privilege is held globally or on a table. Column grants do
 //! not count as the table's; a partial revoke takes back what a global grant gave.
 
-use crate::schema::TableName;
+use super::TableName;
 
 /// What the account holds.
 #[derive(Debug, Default)]
