@@ -28,7 +28,13 @@ fn planned(catalog: &SourceCatalog, condition: Option<&str>) -> (Result<Plan, Ve
     let mut builder = Builder::new(catalog);
     let tables = vec![input("cards", &["ord_no"], SQL, query.clone())];
     let facts = condition.map(fact).into_iter().collect();
-    let planned = builder.mapping(MappingInput { name: "m".into(), policies: Policies::default(), tables, facts });
+    let planned = builder.mapping(MappingInput {
+        name: "m".into(),
+        target: crate::schema::TargetKind::PostgreSql,
+        policies: Policies::default(),
+        tables,
+        facts,
+    });
     (planned.map(|()| builder.finish()), query)
 }
 
