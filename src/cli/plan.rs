@@ -120,7 +120,9 @@ fn target_text(target: &TargetPreview) -> String {
 
 /// Whether a statement makes what all mappings of a target share: the checkpoint table and its schema.
 fn is_shared(statement: &str) -> bool {
-    statement.contains("strangler.checkpoint") || statement.contains("strangler_checkpoint") || statement.ends_with("EXISTS strangler")
+    statement.contains("strangler.checkpoint")
+        || statement.contains("strangler_checkpoint")
+        || statement.ends_with("EXISTS strangler")
 }
 
 fn statements<'a>(statements: impl Iterator<Item = &'a String>) -> String {

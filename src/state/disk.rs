@@ -5,6 +5,7 @@
 //! batch before it. The database is locked by the process that opened it.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
@@ -19,7 +20,14 @@ pub struct DiskOptions {
     pub cache_bytes: u64,
     /// Size in bytes at which a tree's write buffer is flushed; there are six trees, each with up to five buffers.
     pub write_buffer_bytes: u64,
+    /// Size in bytes of all write buffers together from which on a large batch waits for the disk.
+    pub write_buffers_bytes_max: u64,
 }
+
+/// From this many mutations on a batch waits while the write buffers are full. Smaller ones are the outbox's bookkeeping and must not.
+const LARGE_BATCH: usize = 256;
+/// A batch waits no longer than this: if the disk failed, the store says so when it is written.
+const FLUSH_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Marks the prefixes of the second kind of space in a tree; ids are small.
 const SECOND: u32 = 1 << 31;
@@ -29,13 +37,18 @@ impl DiskOptions {
     /// entry costs several times its bytes, and a tree may have four full buffers that wait for the disk beside the one in use.
     #[must_use]
     pub fn within(memory_bytes: u64) -> Self {
-        Self { cache_bytes: (memory_bytes / 8).max(8 << 20), write_buffer_bytes: (memory_bytes / 96).clamp(2 << 20, 32 << 20) }
+        Self {
+            cache_bytes: (memory_bytes / 8).max(8 << 20),
+            write_buffer_bytes: (memory_bytes / 96).clamp(2 << 20, 32 << 20),
+            write_buffers_bytes_max: (memory_bytes / 6).max(16 << 20),
+        }
     }
 }
 
 /// The state store of a running engine.
 pub struct DiskStore {
     database: Database,
+    write_buffers_bytes_max: u64,
     base: Keyspace,
     index: Keyspace,
     emitted: Keyspace,
@@ -63,7 +76,25 @@ impl DiskStore {
         };
         let (base, index, emitted) = (tree("base")?, tree("index")?, tree("emitted")?);
         let (scratch, outbox, meta) = (tree("scratch")?, tree("outbox")?, tree("meta")?);
-        Ok(Self { database, base, index, emitted, scratch, outbox, meta })
+        Ok(Self {
+            database,
+            write_buffers_bytes_max: options.write_buffers_bytes_max,
+            base,
+            index,
+            emitted,
+            scratch,
+            outbox,
+            meta,
+        })
+    }
+
+    /// Waits while more is buffered than the store may hold. The store itself counts buffers, and flushes them on threads that also
+    /// compact: on a busy machine its buffers grow past any size of one of them.
+    fn wait_for_flushes(&self) {
+        let asked = Instant::now();
+        while self.database.write_buffer_size() > self.write_buffers_bytes_max && asked.elapsed() < FLUSH_PATIENCE {
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// The tree of a space and the space's prefix in it.
@@ -141,6 +172,9 @@ impl Arrangements for DiskStore {
 
 impl Store for DiskStore {
     fn commit(&self, mut mutations: Vec<Mutation>, durability: Durability) -> Result<()> {
+        if mutations.len() >= LARGE_BATCH {
+            self.wait_for_flushes();
+        }
         // fjall gives every item of a batch the same sequence number, so a key may occur only once; the sort keeps the order of equals.
         mutations.sort_by(|left, right| (left.space, &left.key).cmp(&(right.space, &right.key)));
         let mode = match durability {
@@ -198,6 +232,30 @@ mod tests {
     fn the_disk_store_keeps_the_contract() {
         let folder = tempfile::tempdir().unwrap();
         conformance::check(&DiskStore::open(folder.path(), DiskOptions::within(64 << 20)).unwrap());
+    }
+
+    #[test]
+    fn batches_wait_for_full_buffers_and_arrive() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = DiskOptions { cache_bytes: 8 << 20, write_buffer_bytes: 64 << 10, write_buffers_bytes_max: 256 << 10 };
+        let store = DiskStore::open(folder.path(), options).unwrap();
+        for batch in 0_u32..40 {
+            let put = |key: u32| Mutation {
+                space: Space::Meta,
+                key: (batch << 16 | key).to_be_bytes().to_vec(),
+                value: Some(vec![7; 50]),
+            };
+            store.commit((0..1_000).map(put).collect(), Durability::Buffered).unwrap();
+            assert!(store.database.write_buffer_size() < 1 << 20, "one batch past the bound and no more");
+        }
+        let mut count = 0;
+        store
+            .scan(Space::Meta, &[], None, &mut |_, _| {
+                count += 1;
+                Ok(true)
+            })
+            .unwrap();
+        assert_eq!(count, 40_000);
     }
 
     #[test]

@@ -14,8 +14,8 @@ use super::super::failure;
 use super::super::names;
 use super::super::select::{all_rows, one_row};
 use super::super::tokens::tokenize;
-use crate::schema::Grants;
 use super::replica::Channel;
+use crate::schema::Grants;
 
 /// A foreign key whose child is mapped and whose action changes child rows.
 pub struct ForeignKey {
