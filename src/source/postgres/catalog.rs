@@ -70,7 +70,9 @@ const RELATIONS: &str = "SELECT w.schema, w.name, c.oid, c.relkind, c.relpersist
        JOIN pg_class leaf ON leaf.oid = t.relid WHERE t.isleaf) ELSE c.reltuples END, 0)::bigint, \
      coalesce(am.amname, 'partitioned'), row_security_active(c.oid), \
      coalesce(has_any_column_privilege(c.oid, 'SELECT'), false), pg_has_role(c.relowner, 'USAGE'), \
-     (SELECT string_agg(t.relid || ':' || pg_relation_filenode(t.relid), ',' ORDER BY t.relid) FROM pg_partition_tree(c.oid) t WHERE t.isleaf), \
+     (SELECT string_agg(t.relid::oid || ':' || pg_relation_filenode(t.relid) || ':' || coalesce((SELECT (i.xmin <> made.xmin)::text \
+        FROM pg_inherits i JOIN pg_class leaf ON leaf.oid = i.inhrelid JOIN pg_type made ON made.oid = leaf.reltype WHERE i.inhrelid = t.relid), 'true'), \
+        ',' ORDER BY t.relid) FROM pg_partition_tree(c.oid) t WHERE t.isleaf), \
      coalesce(pg_relation_filenode(c.oid)::text, ''), \
      (SELECT coalesce(string_agg(leaf.relname, ',' ORDER BY leaf.relname), '') FROM pg_partition_tree(c.oid) t JOIN pg_class leaf ON leaf.oid = t.relid \
        WHERE c.relkind = 'p' AND t.isleaf AND leaf.relreplident NOT IN ('d', 'f')) \
@@ -223,13 +225,21 @@ fn table(
 
 /// What changes when stored values change without a trace in the log; see [`super::watch`].
 fn revision(relation: &TextRow, columns: &[ColumnRecord]) -> Result<String> {
-    let own = format!("{}:{}", cell(relation, 2), cell(relation, 13));
+    let own = format!("{}:{}:false", cell(relation, 2), cell(relation, 13));
     let files = if cell(relation, 3) == "p" { cell(relation, 12) } else { own.as_str() };
-    let files = files.split(',').filter_map(|file| file.split_once(':'));
-    let revision = Revision {
-        files: files.map(|(id, file)| (id.to_owned(), file.to_owned())).collect(),
+    let mut revision = Revision {
+        id: cell(relation, 2).to_owned(),
         columns: columns.iter().map(|column| (column.name.clone(), column.changed.clone())).collect(),
+        ..Revision::default()
     };
+    for file in files.split(',') {
+        let mut parts = file.split(':').map(str::to_owned);
+        let (Some(id), Some(file), Some(attached)) = (parts.next(), parts.next(), parts.next()) else { continue };
+        if attached == "true" {
+            revision.attached.insert(id.clone());
+        }
+        revision.files.insert(id, file);
+    }
     serde_json::to_string(&revision).map_err(|error| Error::bug("a table's revision cannot be written").because(error))
 }
 

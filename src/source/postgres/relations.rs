@@ -1,7 +1,8 @@
 //! What relation messages mean: asked of the catalogue where the message alone does not say.
 //!
 //! A message names its columns' types by number; their names come from the server, once per type. A relation that no mapping names may be
-//! a partition of one that a mapping does.
+//! a partition of one that a mapping does. A table is what was recorded only if it has its name and its object id: a table that took a
+//! mapped table's name has other rows, and one that was renamed is no longer what the mapping means.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,7 +11,9 @@ use super::connect::{Lease, Pool, cell};
 use super::decode::message::Relation;
 use super::names::literals;
 use super::transaction::{Assembler, Known, known};
+use super::watch::Revision;
 use crate::error::Result;
+use crate::schema::TableSchema;
 use crate::source::Layouts;
 
 /// Answers what relations are.
@@ -19,12 +22,21 @@ pub(super) struct Relations {
     lease: Option<Lease>,
     layouts: Layouts,
     types: HashMap<(u32, i32), String>,
+    /// Per recorded object id, partitions included, the index of its layout.
+    ids: HashMap<u32, usize>,
 }
 
 impl Relations {
-    /// Over the mapped tables; connects when it is first asked.
-    pub(super) fn new(pool: Arc<Pool>, layouts: Layouts) -> Self {
-        Self { pool, lease: None, layouts, types: HashMap::new() }
+    /// Over the mapped tables as they were recorded; connects when it is first asked.
+    pub(super) fn new(pool: Arc<Pool>, layouts: Layouts, recorded: &[TableSchema]) -> Self {
+        let mut ids = HashMap::new();
+        for (index, layout) in layouts.iter().enumerate() {
+            let Some(table) = recorded.iter().find(|table| table.name == layout.name) else { continue };
+            let revision = Revision::of(table);
+            let all = revision.files.into_keys().chain([revision.id]).filter_map(|id| id.parse().ok());
+            ids.extend(all.map(|id: u32| (id, index)));
+        }
+        Self { pool, lease: None, layouts, types: HashMap::new(), ids }
     }
 
     /// What a relation message stands for.
@@ -32,14 +44,27 @@ impl Relations {
     /// # Errors
     /// Errors of the server.
     pub(super) async fn known(&mut self, relation: &Relation) -> Result<Known> {
-        let named = self.layouts.iter().any(|layout| layout.name.schema == relation.schema && layout.name.name == relation.name);
-        let root = if named { None } else { self.root(relation.id).await? };
-        if !named && root.is_none() {
-            return Ok(Known::Unmapped);
+        let layouts = Arc::clone(&self.layouts);
+        let mapped =
+            |schema: &str, name: &str| layouts.iter().position(|layout| layout.name.schema == schema && layout.name.name == name);
+        let (by_id, by_name) = (self.ids.get(&relation.id).copied(), mapped(&relation.schema, &relation.name));
+        let root = if by_name.is_some() { None } else { self.root(relation.id).await? };
+        let by_root = root.as_ref().and_then(|(schema, name)| mapped(schema, name));
+        match (by_id, by_name.or(by_root)) {
+            (None, None) => return Ok(Known::Unmapped),
+            (Some(table), None) => return self.changed(table, "renames, moves or detaches a part of"),
+            (None, Some(table)) if by_name.is_some() => return self.changed(table, "puts another table in the place of"),
+            (Some(one), Some(other)) if one != other => return self.changed(one, "renames or moves a part of"),
+            (_, Some(_)) => {}
         }
         let types = self.types(relation).await?;
         let root = root.as_ref().map(|(schema, name)| (schema.as_str(), name.as_str()));
         Ok(known(relation, &types, &self.layouts, root))
+    }
+
+    fn changed(&self, table: usize, what: &str) -> Result<Known> {
+        let name = self.layouts.get(table).map(|layout| layout.name.to_string()).unwrap_or_default();
+        Ok(Known::Changed { table, difference: format!("{what} {name}") })
     }
 
     async fn rows(&mut self, attempt: &str, sql: &str) -> Result<Vec<super::connect::TextRow>> {

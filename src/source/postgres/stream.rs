@@ -91,7 +91,7 @@ impl WalStream {
     /// Starts the tasks beside the stream.
     pub(super) async fn open(parts: Parts) -> Result<Self> {
         let Parts { copy, mut assembler, pool, layouts, recorded, durable, found, streaming } = parts;
-        let mut relations = Relations::new(Arc::clone(&pool), Arc::clone(&layouts));
+        let mut relations = Relations::new(Arc::clone(&pool), Arc::clone(&layouts), &recorded);
         relations.partitions(&mut assembler).await?;
         let shared = Arc::new(Shared { received: AtomicU64::new(assembler.lsn().0), asked: Notify::new() });
         let (sender, news) = mpsc::channel(1);

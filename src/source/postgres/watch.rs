@@ -33,19 +33,37 @@ pub(super) enum News {
 /// The state of a table's files, as the catalogue reader writes it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Revision {
+    /// Object id of the table itself.
+    #[serde(default)]
+    pub(super) id: String,
     /// Per table or partition its file, by object id.
     pub(super) files: BTreeMap<String, String>,
+    /// The partitions that were tables before they were attached, by object id: their rows may be older than that.
+    #[serde(default)]
+    pub(super) attached: BTreeSet<String>,
     /// Per column the transaction that last wrote its catalogue row.
     pub(super) columns: BTreeMap<String, String>,
 }
 
+impl Revision {
+    /// The revision of a table that this source's catalogue reader made.
+    pub(super) fn of(table: &TableSchema) -> Self {
+        serde_json::from_str(&table.revision).unwrap_or_default()
+    }
+}
+
 /// How a table differs from what was recorded, in a way that the log does not tell.
 pub(super) fn difference(recorded: &TableSchema, found: &TableSchema, mapped: &BTreeSet<&str>) -> Option<String> {
-    let read = |table: &TableSchema| serde_json::from_str::<Revision>(&table.revision).unwrap_or_default();
-    let (before, now) = (read(recorded), read(found));
+    let (before, now) = (Revision::of(recorded), Revision::of(found));
     let name = &recorded.name;
+    if before.id != now.id {
+        return Some(format!("replaces {name} by another table"));
+    }
     if before.files.keys().any(|id| !now.files.contains_key(id)) {
-        return Some(format!("drops, detaches or replaces a part of {name}"));
+        return Some(format!("drops or detaches a partition of {name}"));
+    }
+    if now.attached.iter().any(|id| !before.files.contains_key(id)) {
+        return Some(format!("attaches a table with its rows to {name}"));
     }
     let moved = before.files.iter().any(|(id, file)| now.files.get(id) != Some(file));
     let rewritten = before.columns.iter().find(|(column, version)| {
@@ -153,8 +171,12 @@ mod tests {
             transactional: true,
             comment: String::new(),
             row_estimate: 0,
-            revision: serde_json::to_string(&Revision { files: map(files), columns: map(columns) }).unwrap(),
+            revision: serde_json::to_string(&revision(&map(files), &map(columns))).unwrap(),
         }
+    }
+
+    fn revision(files: &BTreeMap<String, String>, columns: &BTreeMap<String, String>) -> Revision {
+        Revision { files: files.clone(), columns: columns.clone(), ..Revision::default() }
     }
 
     #[test]

@@ -341,3 +341,48 @@ async fn f29_a_streamed_transaction_beyond_the_bound_is_left_to_the_server() {
     };
     assert_eq!(again.changes().await.len(), 1);
 }
+
+/// Tools that alter large tables put a copy in their place by two renames; the stream must not take the one for the other.
+#[tokio::test]
+async fn a_table_that_takes_a_mapped_tables_name_stops_at_its_first_row() {
+    for statement in [
+        "CREATE TABLE n (LIKE x INCLUDING ALL); ALTER TABLE x RENAME TO o; ALTER TABLE n RENAME TO x",
+        "ALTER TABLE x RENAME TO y",
+    ] {
+        let Some(bench) = Bench::new("CREATE TABLE x (id int PRIMARY KEY)").await else { return };
+        let mut open = bench.open(&["x"]).await;
+        bench.run("INSERT INTO x VALUES (1)").await;
+        open.changes().await;
+        let renamed = if statement.ends_with('y') { "y" } else { "x" };
+        bench.run(&format!("{statement}; ALTER PUBLICATION strangler_crm SET TABLE {renamed}")).await;
+        bench.run(&format!("INSERT INTO {renamed} VALUES (2)")).await;
+        let SourceEvent::SchemaChange(change) = open.event().await.unwrap() else { panic!("{statement}: no stop") };
+        assert!(change.description.ends_with("of public.x"), "{}", change.description);
+    }
+}
+
+#[tokio::test]
+async fn attached_rows_and_detached_ones_are_found_and_new_partitions_are_nothing() {
+    for (statement, description) in [
+        (
+            "CREATE TABLE m4 (id int NOT NULL, at int NOT NULL, v int, PRIMARY KEY (id, at)); INSERT INTO m4 VALUES (1, 35, 1)",
+            None,
+        ),
+        ("ALTER TABLE m ATTACH PARTITION m4 FOR VALUES FROM (30) TO (40)", Some("attaches a table with its rows to public.m")),
+        ("CREATE TABLE m5 PARTITION OF m FOR VALUES FROM (40) TO (50); INSERT INTO m VALUES (1, 45, 1)", None),
+        ("ALTER TABLE m DETACH PARTITION m1", Some("drops or detaches a partition of public.m")),
+    ] {
+        let before = "CREATE TABLE m4 (id int NOT NULL, at int NOT NULL, v int, PRIMARY KEY (id, at))";
+        let prepared = if statement.contains("ATTACH") { format!("{PARTITIONED}; {before}") } else { PARTITIONED.to_owned() };
+        let Some(bench) = Bench::new(&prepared).await else { return };
+        let open = bench.open(&["m"]).await;
+        bench.run(statement).await;
+        let lease = bench.source.pool.own().await.unwrap();
+        let news = crate::source::postgres::watch::compare(&lease, &open.catalog.tables, &open.layouts).await.unwrap();
+        let found = news.map(|news| match news {
+            crate::source::postgres::watch::News::Changed(_, description) => description,
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(found.as_deref(), description, "{statement}");
+    }
+}
