@@ -27,7 +27,11 @@ test: install ## All tests against real servers; TEST=name runs those whose name
 
 test-long: install ## The same tests with more rounds, larger data and the whole matrix of servers
 	@root=$$(scripts/fetch-mysql.sh); export STRANGLER_MYSQL_ROOT="$$root"; \
-	export CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" STRANGLER_REQUIRE_DB=1 STRANGLER_LONG=1; scripts/test.sh $(TEST)
+	export CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" STRANGLER_REQUIRE_DB=1 STRANGLER_LONG=1; scripts/test.sh $(TEST); \
+	for version in 17 18; do \
+	  echo "make test-long: PostgreSQL $$version" >&2; folder=$$(scripts/fetch-postgres.sh $$version); \
+	  STRANGLER_LONG=0 STRANGLER_PG_BIN="$$folder" scripts/test.sh target::postgres source::postgres scenarios::tls scenarios::state shop::; \
+	done
 
 lint: ## Formatting and clippy, warnings refused
 	@$(CARGO) fmt --check

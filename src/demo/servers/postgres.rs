@@ -202,6 +202,9 @@ fn sql_error(attempted: &'static str, cause: tokio_postgres::Error) -> ServerErr
 
 /// The folder that holds both `initdb` and `postgres`; Debian keeps one for each version, the newest wins.
 fn program_folder() -> Result<PathBuf, ServerError> {
+    if let Some(folder) = std::env::var_os("STRANGLER_PG_BIN") {
+        return Ok(folder.into());
+    }
     let mut versions: Vec<(u32, PathBuf)> = std::fs::read_dir("/usr/lib/postgresql")
         .into_iter()
         .flatten()
