@@ -34,7 +34,7 @@ debian_tree "$root" "$suite" "postgresql-$version" patchelf
 # The programs start one another, so the loader and the libraries of the tree are written into them. patchelf itself is of the tree too.
 loader=$root/tree/usr/lib64/ld-linux-x86-64.so.2
 libraries=$root/tree/usr/lib/x86_64-linux-gnu
-for program in initdb postgres pg_ctl psql; do
+for program in initdb postgres pg_ctl pg_isready psql; do
   "$loader" --library-path "$libraries" "$root/tree/usr/bin/patchelf" --set-interpreter "$loader" --force-rpath \
     --set-rpath "$libraries" "$programs/$program" || fail "$program cannot be made to run from $root"
 done

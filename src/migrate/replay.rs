@@ -89,16 +89,19 @@ impl<S: Source, T: Target> Engine<S, T> {
 
     /// Waits while the target is so far behind that the outbox is at its bound; `false` if a stop was asked for.
     async fn outbox_has_room(&self) -> bool {
-        let mut waited = false;
+        if !self.outbox_is_full() {
+            return !*self.stop.borrow();
+        }
+        let bytes = || self.outbox_bytes.load(std::sync::atomic::Ordering::Relaxed);
+        let (begun, at_first) = (std::time::Instant::now(), bytes());
         while self.outbox_is_full() && !*self.stop.borrow() {
-            waited = true;
-            self.board.waiting(Some("the target is behind: the outbox is at its bound".into()));
+            let drained = at_first.saturating_sub(bytes());
+            let excess = bytes().saturating_sub(self.options.outbox_bytes_max);
+            self.board.waiting(Some(forecast(excess, drained, begun.elapsed())));
             self.wake.notify_waiters();
             tokio::time::sleep(std::time::Duration::from_millis(200)).await;
         }
-        if waited {
-            self.board.waiting(None);
-        }
+        self.board.waiting(None);
         !*self.stop.borrow()
     }
 
@@ -166,6 +169,17 @@ impl<S: Source, T: Target> Engine<S, T> {
     }
 }
 
+/// Why the stream pauses, and when it goes on if the target goes on as it did since the pause began.
+fn forecast(excess_bytes: u64, drained_bytes: u64, since: std::time::Duration) -> String {
+    let reason = "the target is behind: the outbox is at its bound and the stream pauses";
+    let rate = drained_bytes as f64 / since.as_secs_f64().max(0.001);
+    if rate < 1.0 {
+        return format!("{reason}; the target takes nothing at the moment");
+    }
+    let left_s = (excess_bytes as f64 / rate).ceil().max(1.0);
+    format!("{reason}; at the target's present pace it goes on in about {left_s} s")
+}
+
 /// Waits until every mapping's checkpoint contains the goal; for ever without a goal.
 async fn reached(
     contained: &mut watch::Receiver<std::collections::BTreeMap<crate::plan::MappingId, (Position, i64)>>,
@@ -178,5 +192,19 @@ async fn reached(
     };
     if contained.wait_for(all).await.is_err() {
         std::future::pending().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::forecast;
+
+    #[test]
+    fn a_paused_stream_says_when_it_goes_on() {
+        assert!(forecast(10 << 20, 0, Duration::from_secs(3)).ends_with("takes nothing at the moment"));
+        assert!(forecast(10 << 20, 2 << 20, Duration::from_secs(2)).ends_with("in about 10 s"));
+        assert!(forecast(1, 2 << 20, Duration::ZERO).ends_with("in about 1 s"));
     }
 }
