@@ -1,4 +1,4 @@
-//! Aggregates: COUNT, SUM, AVG, MIN, MAX and GROUP_CONCAT, with the source's result types and exact values.
+//! Aggregates: COUNT, SUM, AVG, MIN, MAX, BIT_AND, BIT_OR, BIT_XOR, GROUP_CONCAT and JSON aggregates, with the source's result types and exact values.
 //!
 //! An [`Accumulator`] takes the rows of one group in any order; its result does not depend on that order. Where the source's
 //! own answer would depend on it (equal strings of different letters, a GROUP_CONCAT without a total order), there is no value.
@@ -8,11 +8,11 @@ use std::collections::BTreeMap;
 
 use crate::error::{Class, Error, Result};
 use crate::schema::DataType;
-use crate::sql::functions::coerce;
+use crate::sql::functions::{coerce, json_text, makes_json, member_value, quoted_json};
 use crate::sql::query::{Aggregate, AggregateFunction, Expr, OrderItem, Span};
 use crate::sql::types::{
-    BIGINT, NumericClass, Refusal, TypeContext, aggregate_text, alike, decimal_type, is_text, is_unsettled, numeric, settle,
-    to_text, type_name,
+    BIGINT, BIGINT_UNSIGNED, NumericClass, Refusal, TypeContext, aggregate_text, alike, decimal_type, is_text, is_unsettled,
+    numeric, settle, to_integer, to_text, type_name,
 };
 use crate::value::key::encode_key;
 use crate::value::{Decimal, Key, Value};
@@ -30,6 +30,9 @@ pub fn resolve(
     span: Span,
     context: &TypeContext<'_>,
 ) -> Result<Aggregate, Refusal> {
+    if matches!(name, "JSON_ARRAYAGG" | "JSON_OBJECTAGG") {
+        return json(name, distinct, arguments, order_by, span, context);
+    }
     if name == "GROUP_CONCAT" {
         return group_concat(distinct, arguments, order_by, separator, span, context);
     }
@@ -53,10 +56,19 @@ pub fn resolve(
             };
             (if name == "MIN" { AggregateFunction::Min } else { AggregateFunction::Max }, data_type, arguments)
         }
+        "BIT_AND" | "BIT_OR" | "BIT_XOR" if !distinct => {
+            let arguments = arguments.into_iter().map(|argument| bits(name, argument)).collect::<Result<Vec<_>, _>>()?;
+            let function = match name {
+                "BIT_AND" => AggregateFunction::BitAnd,
+                "BIT_OR" => AggregateFunction::BitOr,
+                _ => AggregateFunction::BitXor,
+            };
+            (function, BIGINT_UNSIGNED, arguments)
+        }
         _ => {
             return Err(Refusal::new(
                 format!("the aggregate {name} is not carried"),
-                "use COUNT, SUM, AVG, MIN, MAX or GROUP_CONCAT",
+                "use COUNT, SUM, AVG, MIN, MAX, BIT_AND, BIT_OR, BIT_XOR or GROUP_CONCAT",
             ));
         }
     };
@@ -66,6 +78,70 @@ pub fn resolve(
         Vec::new()
     };
     Ok(Aggregate { function, distinct, arguments, rules, order_by: Vec::new(), data_type, span })
+}
+
+/// The 64 bits of a number; binary strings have bits of their own.
+fn bits(name: &str, argument: Expr) -> Result<Expr, Refusal> {
+    match argument.data_type {
+        DataType::Bytes { .. } | DataType::Text { .. } => Err(Refusal::new(
+            format!("{name} of {}", type_name(&argument.data_type)),
+            "convert the argument with CAST(.. AS UNSIGNED)",
+        )),
+        _ => to_integer(argument),
+    }
+}
+
+/// JSON_ARRAYAGG needs an order, which MariaDB alone takes; JSON_OBJECTAGG orders by its keys on MySQL alone.
+fn json(
+    name: &str,
+    distinct: bool,
+    arguments: Vec<Expr>,
+    order_by: Vec<(Expr, bool)>,
+    span: Span,
+    context: &TypeContext<'_>,
+) -> Result<Aggregate, Refusal> {
+    let is_array = name == "JSON_ARRAYAGG";
+    if is_array != context.is_mariadb() {
+        return Err(Refusal::new(
+            format!("the order of {name} is that in which the source happens to read the rows"),
+            "write GROUP_CONCAT with ORDER BY, or map the rows to their own table",
+        ));
+    }
+    if distinct || arguments.len() != if is_array { 1 } else { 2 } {
+        return Err(Refusal::new(format!("this form of {name} is not carried"), ""));
+    }
+    let mut arguments = arguments;
+    let Some(value) = arguments.pop() else { return Err(Refusal::new(format!("{name} takes a value"), "")) };
+    let embedded = makes_json(&value);
+    let value = member_value(value, context)?;
+    let collation = context.catalog.session.collation_connection.clone();
+    let charset = crate::sql::types::charset_of(&collation).to_owned();
+    let (function, arguments, data_type) = match arguments.pop() {
+        None => {
+            let bytes_max = context.catalog.session.group_concat_max_len;
+            let data_type = DataType::Text { length: None, fixed: false, charset, collation };
+            (AggregateFunction::JsonArray { embedded, bytes_max }, vec![value], data_type)
+        }
+        Some(key) => {
+            let key = to_text(key, context)?;
+            if matches!(key.data_type, DataType::Bytes { .. }) {
+                return Err(Refusal::new("JSON_OBJECTAGG with a binary key", "use HEX"));
+            }
+            (AggregateFunction::JsonObject { embedded }, vec![key, value], DataType::Json)
+        }
+    };
+    let order_by = order_items(order_by, context)?;
+    Ok(Aggregate { function, distinct, arguments, rules: Vec::new(), order_by, data_type, span })
+}
+
+fn order_items(order_by: Vec<(Expr, bool)>, context: &TypeContext<'_>) -> Result<Vec<OrderItem>, Refusal> {
+    let mut items = Vec::with_capacity(order_by.len());
+    for (expr, descending) in order_by {
+        let (mut operands, rule) = alike(vec![comparable(expr, context)?], context)?;
+        let Some(expr) = operands.pop() else { continue };
+        items.push(OrderItem { expr, rule, descending });
+    }
+    Ok(items)
 }
 
 fn rules_of(arguments: &[Expr], context: &TypeContext<'_>) -> Result<Vec<crate::value::KeyKind>, Refusal> {
@@ -133,12 +209,7 @@ fn group_concat(
         return Err(Refusal::new("GROUP_CONCAT(DISTINCT ..) of several arguments", "CONCAT them into one"));
     }
     let rules = if distinct { rules_of(&arguments, context)? } else { rules };
-    let mut items = Vec::with_capacity(order_by.len());
-    for (expr, descending) in order_by {
-        let (mut operands, rule) = alike(vec![comparable(expr, context)?], context)?;
-        let Some(expr) = operands.pop() else { continue };
-        items.push(OrderItem { expr, rule, descending });
-    }
+    let items = order_items(order_by, context)?;
     let function = AggregateFunction::GroupConcat {
         separator: separator.unwrap_or_else(|| ",".to_owned()),
         bytes_max: context.catalog.session.group_concat_max_len,
@@ -157,13 +228,25 @@ pub struct Accumulator<'a> {
     is_ambiguous: bool,
     seen: BTreeMap<Key, Vec<Value>>,
     lines: Vec<(Vec<Value>, String)>,
+    bits: u64,
+    members: BTreeMap<(usize, String), String>,
 }
 
 impl<'a> Accumulator<'a> {
     /// An empty group.
     #[must_use]
     pub fn new(aggregate: &'a Aggregate) -> Self {
-        Self { aggregate, count: 0, sum: None, best: None, is_ambiguous: false, seen: BTreeMap::new(), lines: Vec::new() }
+        Self {
+            aggregate,
+            count: 0,
+            sum: None,
+            best: None,
+            is_ambiguous: false,
+            seen: BTreeMap::new(),
+            lines: Vec::new(),
+            bits: if aggregate.function == AggregateFunction::BitAnd { u64::MAX } else { 0 },
+            members: BTreeMap::new(),
+        }
     }
 
     /// Adds one row: the values of the aggregate's arguments and of its ORDER BY.
@@ -171,7 +254,9 @@ impl<'a> Accumulator<'a> {
     /// # Errors
     /// [`Class::Bug`] if the values are not of the argument types.
     pub fn add(&mut self, arguments: Vec<Value>, order: Vec<Value>) -> Result<()> {
-        if arguments.iter().any(Value::is_null) {
+        let takes_null =
+            matches!(self.aggregate.function, AggregateFunction::JsonArray { .. } | AggregateFunction::JsonObject { .. });
+        if !takes_null && arguments.iter().any(Value::is_null) {
             return Ok(());
         }
         if self.aggregate.distinct && !self.is_new(&arguments)? {
@@ -191,12 +276,44 @@ impl<'a> Accumulator<'a> {
             }
             AggregateFunction::Min => self.keep_best(arguments, Ordering::Less),
             AggregateFunction::Max => self.keep_best(arguments, Ordering::Greater),
+            AggregateFunction::BitAnd | AggregateFunction::BitOr | AggregateFunction::BitXor => self.add_bits(&arguments),
+            AggregateFunction::JsonArray { embedded, .. } => {
+                let Some(value) = arguments.first() else { return Ok(()) };
+                self.lines.push((order, json_text(value, *embedded)?));
+                Ok(())
+            }
+            AggregateFunction::JsonObject { embedded } => self.add_member(&arguments, *embedded),
             AggregateFunction::GroupConcat { .. } => {
                 let parts: Vec<&str> = arguments.iter().map(coerce::text).collect::<Result<_>>()?;
                 self.lines.push((order, parts.concat()));
                 Ok(())
             }
         }
+    }
+
+    fn add_bits(&mut self, arguments: &[Value]) -> Result<()> {
+        let Some(value) = arguments.first() else { return Ok(()) };
+        let wide = coerce::integer(value)?.rem_euclid(1 << 64);
+        let bits = u64::try_from(wide).map_err(|_| Error::bug("a bit aggregate met more than 64 bits"))?;
+        self.bits = match self.aggregate.function {
+            AggregateFunction::BitAnd => self.bits & bits,
+            AggregateFunction::BitOr => self.bits | bits,
+            _ => self.bits ^ bits,
+        };
+        Ok(())
+    }
+
+    /// Keys order by their length in bytes, then by their bytes; of equal keys the source keeps the one it reads last.
+    fn add_member(&mut self, arguments: &[Value], embedded: bool) -> Result<()> {
+        let [key, value] = arguments else { return Ok(()) };
+        if key.is_null() {
+            return Err(self.undetermined("a JSON object with a NULL key"));
+        }
+        let key = coerce::text(key)?.to_owned();
+        let text = json_text(value, embedded)?;
+        let before = self.members.insert((key.len(), key), text.clone());
+        self.is_ambiguous |= before.is_some_and(|before| before != text);
+        Ok(())
     }
 
     fn is_new(&mut self, arguments: &[Value]) -> Result<bool> {
@@ -251,26 +368,50 @@ impl<'a> Accumulator<'a> {
                 }
                 Ok(self.best.unwrap_or(Value::Null))
             }
-            AggregateFunction::GroupConcat { .. } => self.finish_concat(),
+            AggregateFunction::BitAnd | AggregateFunction::BitOr | AggregateFunction::BitXor => Ok(Value::UInt(self.bits)),
+            AggregateFunction::JsonObject { .. } => self.finish_object(),
+            AggregateFunction::JsonArray { bytes_max, .. } => {
+                let bytes_max = usize::try_from(*bytes_max).unwrap_or(usize::MAX);
+                let undetermined = self.undetermined("a JSON array longer than group_concat_max_len, which the source cuts");
+                match self.sorted_lines()? {
+                    None => Ok(Value::Null),
+                    Some(texts) => {
+                        let text = format!("[{}]", texts.join(","));
+                        if text.len() > bytes_max { Err(undetermined) } else { Ok(Value::text(text)) }
+                    }
+                }
+            }
+            AggregateFunction::GroupConcat { separator, bytes_max } => {
+                if self.is_ambiguous {
+                    return Err(self.undetermined("equal strings that are written differently"));
+                }
+                let (separator, bytes_max, aggregate) = (separator.clone(), *bytes_max, self.aggregate);
+                match self.sorted_lines()? {
+                    None => Ok(Value::Null),
+                    Some(texts) => cut(aggregate, texts.join(&separator), bytes_max).map(Value::text),
+                }
+            }
         }
     }
 
     fn undetermined(&self, what: &str) -> Error {
-        let span = &self.aggregate.span;
-        Error::new(
-            Class::Person,
-            format!("the aggregate at bytes {}..{} of the mapping's SELECT meets {what}", span.start, span.end),
-        )
-        .with_hint("the source's own answer depends on the order in which it reads the rows: make it a total order")
+        undetermined(self.aggregate, what)
     }
 
-    fn finish_concat(mut self) -> Result<Value> {
-        let AggregateFunction::GroupConcat { separator, bytes_max } = &self.aggregate.function else {
-            return Err(Error::bug("GROUP_CONCAT was finished as another aggregate"));
-        };
+    fn finish_object(self) -> Result<Value> {
         if self.is_ambiguous {
-            return Err(self.undetermined("equal strings that are written differently"));
+            return Err(self.undetermined("several values of one key of a JSON object"));
         }
+        if self.count == 0 {
+            return Ok(Value::Null);
+        }
+        let members: Vec<String> =
+            self.members.iter().map(|((_, key), value)| format!("{}: {value}", quoted_json(key))).collect();
+        Ok(Value::text(format!("{{{}}}", members.join(", "))))
+    }
+
+    /// The lines in the order of ORDER BY; `None` for none.
+    fn sorted_lines(mut self) -> Result<Option<Vec<String>>> {
         let mut failure = None;
         let mut has_tie = false;
         let items = &self.aggregate.order_by;
@@ -292,27 +433,30 @@ impl<'a> Accumulator<'a> {
         if has_tie {
             return Err(self.undetermined("rows whose order is not determined"));
         }
-        if lines.is_empty() {
-            return Ok(Value::Null);
-        }
         let texts: Vec<String> = lines.into_iter().map(|(_, text)| text).collect();
-        self.cut(texts.join(separator), *bytes_max).map(Value::text)
+        Ok(if texts.is_empty() { None } else { Some(texts) })
     }
+}
 
-    /// Cuts at `group_concat_max_len` bytes, at the end of a whole character, as the source does.
-    fn cut(&self, mut text: String, bytes_max: u64) -> Result<String> {
-        let limit = usize::try_from(bytes_max).unwrap_or(usize::MAX);
-        if text.len() <= limit {
-            return Ok(text);
-        }
-        let is_utf8 = matches!(&self.aggregate.data_type, DataType::Text { charset, .. } if charset.starts_with("utf8"));
-        if !is_utf8 {
-            return Err(self.undetermined("a result longer than group_concat_max_len in a charset other than utf8"));
-        }
-        let end = (0..=limit).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-        text.truncate(end);
-        Ok(text)
+fn undetermined(aggregate: &Aggregate, what: &str) -> Error {
+    let span = &aggregate.span;
+    Error::new(Class::Person, format!("the aggregate at bytes {}..{} of the mapping's SELECT meets {what}", span.start, span.end))
+        .with_hint("the source's own answer depends on the order in which it reads the rows: make it a total order")
+}
+
+/// Cuts at `group_concat_max_len` bytes, at the end of a whole character, as the source does.
+fn cut(aggregate: &Aggregate, mut text: String, bytes_max: u64) -> Result<String> {
+    let limit = usize::try_from(bytes_max).unwrap_or(usize::MAX);
+    if text.len() <= limit {
+        return Ok(text);
     }
+    let is_utf8 = matches!(&aggregate.data_type, DataType::Text { charset, .. } if charset.starts_with("utf8"));
+    if !is_utf8 {
+        return Err(undetermined(aggregate, "a result longer than group_concat_max_len in a charset other than utf8"));
+    }
+    let end = (0..=limit).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
+    text.truncate(end);
+    Ok(text)
 }
 
 /// How two rows order; NULL comes first.

@@ -3,8 +3,10 @@
 pub mod aggregate;
 mod bind;
 mod diagnostic;
+mod dialect;
 pub mod evaluate;
 pub mod functions;
+mod intervals;
 mod parse;
 pub mod query;
 pub(crate) mod rewrite;

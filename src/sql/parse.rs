@@ -5,12 +5,12 @@
 //! escapes) is refused here. Names and types are not looked at.
 
 use sqlparser::ast;
-use sqlparser::dialect::MySqlDialect;
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Whitespace, Word};
 
 use super::diagnostic::{Lines, from_parser};
+use super::dialect::LegacyDialect;
 use super::query::{Diagnostic, Span};
 
 /// How deep expressions and subqueries may nest.
@@ -74,16 +74,16 @@ pub(crate) struct PlacedToken {
 /// Findings with byte ranges in `sql`.
 pub(crate) fn parse(sql: &str, modes: Modes) -> Result<Parsed<'_>, Vec<Diagnostic>> {
     let lines = Lines::new(sql);
-    let raw = Tokenizer::new(&MySqlDialect {}, sql)
+    let raw = Tokenizer::new(&LegacyDialect, sql)
         .tokenize_with_location()
         .map_err(|error| vec![from_parser(&error.to_string(), &lines, |_| None)])?;
     let refused = refused_text(&raw, &lines, modes);
     if !refused.is_empty() {
         return Err(refused);
     }
-    let raw = adapt(raw, &lines, modes);
+    let raw = super::intervals::adapt(adapt(raw, &lines, modes));
     let tokens = Tokens::new(&raw, lines);
-    let mut parser = Parser::new(&MySqlDialect {}).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(raw);
+    let mut parser = Parser::new(&LegacyDialect).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(raw);
     let fail = |error: sqlparser::parser::ParserError| {
         let text = error.to_string();
         let text = text.strip_prefix("sql parser error: ").unwrap_or(&text);

@@ -289,6 +289,24 @@ pub enum AggregateFunction {
     Min,
     /// MAX.
     Max,
+    /// BIT_AND: all bits over no row.
+    BitAnd,
+    /// BIT_OR.
+    BitOr,
+    /// BIT_XOR.
+    BitXor,
+    /// JSON_ARRAYAGG in a fixed order, NULLs included (MariaDB).
+    JsonArray {
+        /// Whether the values are JSON themselves.
+        embedded: bool,
+        /// `group_concat_max_len` in bytes.
+        bytes_max: u64,
+    },
+    /// JSON_OBJECTAGG of keys and values, its keys in normal order (MySQL).
+    JsonObject {
+        /// Whether the values are JSON themselves.
+        embedded: bool,
+    },
     /// GROUP_CONCAT with its separator and the byte limit of the session.
     GroupConcat {
         /// SEPARATOR.

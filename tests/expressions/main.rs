@@ -4,6 +4,9 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test asserts")]
 
 mod aggregates;
+mod json;
+mod published;
+mod random;
 mod server;
 mod strings;
 mod table;
@@ -61,6 +64,7 @@ fn print(value: &Value, data_type: &DataType) -> String {
         Value::Decimal(number) => number.to_string(),
         Value::Double(number) => format!("double {:016x}", number.to_bits()),
         Value::Float(number) => format!("float {:08x}", number.to_bits()),
+        Value::Text(text) if *data_type == DataType::Json => (**text).to_owned(),
         Value::Text(text) => format!("'{text}'"),
         Value::Bytes(bytes) => bytes.iter().fold("x".to_owned(), |mut out, byte| {
             let _ = write!(out, "{byte:02X}");
@@ -112,7 +116,8 @@ fn run(server: &Server, sql_mode: &str) -> Tally {
     let rows = server.rows(&catalog);
     let mut tally = Tally { compared: 0, bound: 0, faults: Vec::new(), refused: Vec::new(), no_value: 0 };
     let text = include_str!("expressions.txt");
-    for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+    let examples = published::examples(server.name());
+    for line in text.lines().chain(examples).map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let (is_refusal, expression) = line.strip_prefix("refused: ").map_or((false, line), |expression| (true, expression));
         let (is_value_only, expression) =
             expression.strip_prefix("values: ").map_or((false, expression), |expression| (true, expression));
@@ -206,13 +211,14 @@ fn check(server: Option<Server>, name: &str) {
         for refused in &tally.refused {
             eprintln!("  refused: {refused}");
         }
-        let shown: Vec<_> = tally.faults.iter().take(150).cloned().collect();
+        let shown: Vec<_> = tally.faults.iter().take(400).cloned().collect();
         assert!(tally.faults.is_empty(), "{} differences from {name}:\n{}", tally.faults.len(), shown.join("\n"));
         assert!(tally.bound > 300 && tally.no_value * 20 < tally.compared, "too little was compared");
     }
     aggregates::aggregates_are_the_servers(&server);
     strings::every_character_has_the_servers_case(&server);
     strings::random_strings_read_alike(&server, 20_240_131);
+    json::random_documents_read_alike(&server, 20_261_122);
 }
 
 #[test]

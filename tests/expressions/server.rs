@@ -127,12 +127,12 @@ impl Server {
         if self.flavor == Flavor::MariaDb { "mariadb" } else { "mysql" }
     }
 
-    fn execute(&self, sql: &str) {
+    pub fn execute(&self, sql: &str) {
         let mut connection = self.connection.borrow_mut();
         self.runtime.block_on(connection.query_drop(sql)).unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
 
-    fn query(&self, sql: &str) -> Result<Vec<Vec<Option<Vec<u8>>>>, String> {
+    pub fn query(&self, sql: &str) -> Result<Vec<Vec<Option<Vec<u8>>>>, String> {
         let mut connection = self.connection.borrow_mut();
         let rows: Vec<mysql_async::Row> = self.runtime.block_on(connection.query(sql)).map_err(|error| error.to_string())?;
         let value = |value: mysql_async::Value| match value {
@@ -235,9 +235,12 @@ impl Server {
     pub fn fill_strings(&self, strings: &[String]) {
         self.execute("SET sql_mode = ''");
         self.execute("DROP TABLE IF EXISTS z");
-        self.execute("CREATE TABLE z (k INT NOT NULL PRIMARY KEY, t VARCHAR(40) COLLATE utf8mb4_general_ci NOT NULL)");
+        self.execute("CREATE TABLE z (k INT NOT NULL PRIMARY KEY, t VARCHAR(200) COLLATE utf8mb4_general_ci NOT NULL)");
         for (first, chunk) in (0..).step_by(500).zip(strings.chunks(500)) {
-            let values: Vec<String> = (first..).zip(chunk).map(|(k, text)| format!("({k}, '{text}')")).collect();
+            let values: Vec<String> = (first..)
+                .zip(chunk)
+                .map(|(k, text)| format!("({k}, '{}')", text.replace('\\', "\\\\").replace('\'', "''")))
+                .collect();
             self.execute(&format!("INSERT INTO z VALUES {}", values.join(",")));
         }
     }

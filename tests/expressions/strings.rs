@@ -131,5 +131,5 @@ pub fn every_character_has_the_servers_case(server: &Server) {
 }
 
 pub fn text_type() -> DataType {
-    DataType::Text { length: Some(40), fixed: false, charset: "utf8mb4".into(), collation: "utf8mb4_general_ci".into() }
+    DataType::Text { length: Some(200), fixed: false, charset: "utf8mb4".into(), collation: "utf8mb4_general_ci".into() }
 }

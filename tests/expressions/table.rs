@@ -131,6 +131,7 @@ pub fn same_type(ours: &DataType, theirs: &str) -> bool {
         DataType::Time { fraction } => theirs == format!("time({fraction})"),
         DataType::Enum { .. } => base == "enum",
         DataType::Set { .. } => base == "set",
+        DataType::Json => base == "json",
         _ => false,
     }
 }

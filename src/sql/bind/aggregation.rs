@@ -10,7 +10,20 @@ use crate::sql::query::{AggregateFunction, Expr, ExprKind, Span};
 
 /// Whether `name` (upper case) is an aggregate that is supported.
 pub(super) fn is_aggregate(name: &str) -> bool {
-    matches!(name, "COUNT" | "SUM" | "AVG" | "MIN" | "MAX" | "GROUP_CONCAT")
+    matches!(
+        name,
+        "COUNT"
+            | "SUM"
+            | "AVG"
+            | "MIN"
+            | "MAX"
+            | "GROUP_CONCAT"
+            | "BIT_AND"
+            | "BIT_OR"
+            | "BIT_XOR"
+            | "JSON_ARRAYAGG"
+            | "JSON_OBJECTAGG"
+    )
 }
 
 impl Binder<'_> {
@@ -32,8 +45,11 @@ impl Binder<'_> {
         let call = call?;
         self.check_owner(&call, &span)?;
         let aggregate = self.resolve_aggregate(call, span.clone())?;
-        // Only COUNT has a value for a group without values.
-        let nullable = aggregate.function != AggregateFunction::Count;
+        // COUNT and the bit aggregates have a value for a group without values.
+        let nullable = !matches!(
+            aggregate.function,
+            AggregateFunction::Count | AggregateFunction::BitAnd | AggregateFunction::BitOr | AggregateFunction::BitXor
+        );
         let data_type = aggregate.data_type.clone();
         let frame = self.frame()?;
         let index = frame.aggregates.len();
@@ -43,7 +59,7 @@ impl Binder<'_> {
 
     fn aggregate_call(&mut self, name: &str, arguments: Arguments<'_>, span: &Span) -> Bound<AggregateCall> {
         let Arguments { distinct, list, order_by, separator } = arguments;
-        if name != "GROUP_CONCAT" && (!order_by.is_empty() || separator.is_some()) {
+        if !matches!(name, "GROUP_CONCAT" | "JSON_ARRAYAGG") && (!order_by.is_empty() || separator.is_some()) {
             return Err(self.refuse(span.clone(), format!("ORDER BY and SEPARATOR do not belong into {name}"), "remove them"));
         }
         let star = list.iter().any(Option::is_none);

@@ -21,6 +21,11 @@ impl Binder<'_> {
         if *kind != CastKind::Cast || format.is_some() {
             return Err(self.refuse(span, "this form of CAST is not MySQL's", "write CAST(expression AS type)"));
         }
+        // sqlparser takes all that follows for the operand of BINARY, the server one operand.
+        let is_prefix = self.tokens.text(&span).get(..6).is_some_and(|word| word.eq_ignore_ascii_case("BINARY"));
+        if is_prefix && !super::precedence::is_operand(expr) {
+            return Err(self.refuse(span, "what BINARY applies to is not clear", "write CAST(expression AS BINARY)"));
+        }
         let inner = self.expr(expr)?;
         let Some(target) = cast_target(data_type) else {
             let message = format!("CAST to {data_type} is not supported");
@@ -123,7 +128,11 @@ impl Binder<'_> {
         let Some(field) = leading_field.as_ref().filter(|_| plain) else {
             return Err(self.refuse(span, "an INTERVAL has one unit", "write INTERVAL n DAY"));
         };
-        let unit = self.unit(&field.to_string(), &span);
+        // A composite unit is another word in the text than the parser was given.
+        let amount_end = self.span(value).end;
+        let word = self.tokens.after(amount_end).next().map(|token| self.tokens.text(&token.span).to_owned());
+        let unit = self
+            .unit(&word.filter(|word| Unit::parse(&word.to_uppercase()).is_some()).unwrap_or_else(|| field.to_string()), &span);
         let operands = [self.expr(date), self.expr(value)];
         let [date, amount] = operands;
         self.shifted(unit?, subtract, date?, amount?, span)
@@ -171,7 +180,7 @@ impl Binder<'_> {
             None => Err(self.refuse(
                 span.clone(),
                 format!("the unit {word} is not supported"),
-                "write YEAR, QUARTER, MONTH, WEEK, DAY, HOUR, MINUTE, SECOND or MICROSECOND",
+                "write YEAR, QUARTER, MONTH, WEEK, DAY, HOUR, MINUTE, SECOND, MICROSECOND or a pair such as DAY_HOUR",
             )),
         }
     }
@@ -190,7 +199,7 @@ fn cast_target(data_type: &ast::DataType) -> Option<CastTarget> {
         D::Date => CastTarget::Date,
         D::Datetime(fraction) => CastTarget::DateTime { fraction: digits(*fraction)? },
         D::Time(fraction, TimezoneInfo::None) => CastTarget::Time { fraction: digits(*fraction)? },
-        D::Double(ExactNumberInfo::None) => CastTarget::Double,
+        D::Double(ExactNumberInfo::None) | D::Real => CastTarget::Double,
         D::JSON => CastTarget::Other("JSON".to_owned()),
         _ => return None,
     })

@@ -50,6 +50,11 @@ impl Binder<'_> {
                 }
                 self.like(expr, pattern, escape_char.as_deref(), *negated, span)
             }
+            ast::Expr::RLike { negated, expr, pattern, regexp: _ } => {
+                let arguments = self.exprs([&**expr, &**pattern])?;
+                let matches = self.resolve("REGEXP", arguments, span.clone())?;
+                Ok(super::typing::negated(*negated, matches, span))
+            }
             ast::Expr::Case { case_token: _, end_token: _, operand, conditions, else_result } => {
                 self.case(operand.as_deref(), conditions, else_result.as_deref(), span)
             }
@@ -182,6 +187,15 @@ impl Binder<'_> {
             }
             BinaryOperator::StringConcat => {
                 Err(self.refuse(span, "|| means OR under this sql_mode", "write OR, or CONCAT(a, b) for text"))
+            }
+            BinaryOperator::Xor => self.exclusive_or(left, right, span),
+            BinaryOperator::Arrow | BinaryOperator::LongArrow if !self.context.is_mariadb() => {
+                if !matches!(left, ast::Expr::Identifier(_) | ast::Expr::CompoundIdentifier(_)) {
+                    return Err(self.refuse(span, format!("{op} stands behind a column"), "write JSON_EXTRACT(..)"));
+                }
+                let arguments = self.exprs([left, right])?;
+                let name = if *op == BinaryOperator::Arrow { "JSON_EXTRACT" } else { "->>" };
+                self.resolve(name, arguments, span)
             }
             BinaryOperator::Plus | BinaryOperator::Minus => self.sum(left, *op == BinaryOperator::Minus, right, span),
             _ => {

@@ -46,6 +46,20 @@ impl Binder<'_> {
         Ok(join(operands, span))
     }
 
+    /// XOR: NULL if either side is, else whether their truths differ.
+    pub(super) fn exclusive_or(&mut self, left: &ast::Expr, right: &ast::Expr, span: Span) -> Bound<Expr> {
+        let operands = [left, right].into_iter().map(|operand| {
+            let bound = self.expr(operand)?;
+            self.truth(bound)
+        });
+        let operands: [Expr; 2] = match collected(operands.collect())?.try_into() {
+            Ok(operands) => operands,
+            Err(_) => return Err(self.broken("an XOR without two sides")),
+        };
+        let [left, right] = operands;
+        self.compare(CompareOperator::NotEqual, left, right, span)
+    }
+
     /// A comparison of two values, or of two rows of values.
     pub(super) fn comparison(
         &mut self,

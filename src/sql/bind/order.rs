@@ -12,14 +12,16 @@ impl Binder<'_> {
     /// Checks LIMIT and every GROUP_CONCAT of a SELECT.
     pub(super) fn check_orders(&mut self, select: &Select) -> Bound<()> {
         for aggregate in &select.aggregates {
-            if !matches!(aggregate.function, AggregateFunction::GroupConcat { .. }) {
-                continue;
-            }
+            let name = match aggregate.function {
+                AggregateFunction::GroupConcat { .. } => "GROUP_CONCAT",
+                AggregateFunction::JsonArray { .. } => "JSON_ARRAYAGG",
+                _ => continue,
+            };
             let keys: Vec<&Expr> = select.group_by.iter().flatten().collect();
             if aggregate.distinct {
                 self.check_distinct(&aggregate.arguments, &aggregate.rules, &aggregate.span)?;
             }
-            self.check_order(select, &keys, &aggregate.order_by, &aggregate.arguments, &aggregate.span, "GROUP_CONCAT")?;
+            self.check_order(select, &keys, &aggregate.order_by, &aggregate.arguments, &aggregate.span, name)?;
         }
         for numbering in &select.numberings {
             self.check_numbering(select, numbering)?;

@@ -43,8 +43,14 @@ fn strength(expr: &Expr) -> Strength {
     }
 }
 
+/// Whether an expression is one operand, which no operator next to it can pull apart.
+pub(super) fn is_operand(expr: &Expr) -> bool {
+    strength(expr) == Strength::Operand
+}
+
 fn binary_strength(operator: &BinaryOperator) -> Strength {
     match operator {
+        BinaryOperator::Arrow | BinaryOperator::LongArrow => Strength::Operand,
         BinaryOperator::Or => Strength::Or,
         BinaryOperator::And => Strength::And,
         BinaryOperator::Eq

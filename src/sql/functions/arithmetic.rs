@@ -22,6 +22,7 @@ pub(super) fn resolve(name: &str, arguments: Vec<Expr>, span: Span, context: &Ty
         let [operand] = take(name, arguments)?;
         return negate(operand, span, context);
     }
+    let arguments: Vec<Expr> = arguments.into_iter().map(digits_of_date).collect();
     let [left, right] = take(name, arguments)?;
     let class = class_of(&left, name)?.max(class_of(&right, name)?);
     match (name, class) {
@@ -48,6 +49,11 @@ pub(super) fn resolve(name: &str, arguments: Vec<Expr>, span: Span, context: &Ty
         ("*", NumericClass::Double) => doubles(Function::Multiply, left, right, span, context),
         _ => decimals(name, left, right, span),
     }
+}
+
+/// A date or time takes part in arithmetic as the number of its digits.
+fn digits_of_date(expr: Expr) -> Expr {
+    if is_temporal(&expr.data_type) { super::date_to_number(expr) } else { expr }
 }
 
 fn class_of(expr: &Expr, name: &str) -> Result<NumericClass, Refusal> {
@@ -89,7 +95,7 @@ fn doubles(function: Function, left: Expr, right: Expr, span: Span, context: &Ty
 }
 
 /// MariaDB shows no negative zero where MySQL does: adding zero makes it a plain one and changes nothing else.
-fn without_negative_zero(expr: Expr, context: &TypeContext<'_>) -> Expr {
+pub(super) fn without_negative_zero(expr: Expr, context: &TypeContext<'_>) -> Expr {
     if !context.is_mariadb() {
         return expr;
     }

@@ -2,77 +2,17 @@
 
 use crate::error::Result;
 use crate::schema::DataType;
-use crate::sql::functions::{Function, coerce, mismatch, no_value};
+use crate::sql::functions::{Function, Unit, coerce, mismatch, no_value};
 use crate::sql::query::Expr;
 use crate::value::{Date, DateTime, Value};
 
 const SECOND_US: i128 = 1_000_000;
 const DAY_US: i128 = 86_400 * SECOND_US;
 
-/// A simple unit of an interval.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each variant is the SQL unit of its name")]
-pub enum Unit {
-    Microsecond,
-    Second,
-    Minute,
-    Hour,
-    Day,
-    Week,
-    Month,
-    Quarter,
-    Year,
-}
-
-impl Unit {
-    /// The unit by its SQL name, upper case.
-    #[must_use]
-    pub fn parse(name: &str) -> Option<Self> {
-        Some(match name.strip_prefix("SQL_TSI_").unwrap_or(name) {
-            "MICROSECOND" => Self::Microsecond,
-            "SECOND" => Self::Second,
-            "MINUTE" => Self::Minute,
-            "HOUR" => Self::Hour,
-            "DAY" => Self::Day,
-            "WEEK" => Self::Week,
-            "MONTH" => Self::Month,
-            "QUARTER" => Self::Quarter,
-            "YEAR" => Self::Year,
-            _ => return None,
-        })
-    }
-
-    /// Whether adding it to a date keeps a date.
-    #[must_use]
-    pub fn is_date_unit(self) -> bool {
-        self.months().is_some() || matches!(self, Self::Day | Self::Week)
-    }
-
-    fn months(self) -> Option<i128> {
-        match self {
-            Self::Month => Some(1),
-            Self::Quarter => Some(3),
-            Self::Year => Some(12),
-            _ => None,
-        }
-    }
-
-    fn us(self) -> i128 {
-        match self {
-            Self::Microsecond => 1,
-            Self::Second => SECOND_US,
-            Self::Minute => 60 * SECOND_US,
-            Self::Hour => 3600 * SECOND_US,
-            Self::Week => 7 * DAY_US,
-            _ => DAY_US,
-        }
-    }
-}
-
 pub(super) fn call(function: &Function, expr: &Expr, values: &[Value]) -> Result<Value> {
     match (function, values) {
         (Function::AddInterval { unit, subtract }, [base, amount]) => {
-            let amount = coerce::integer(amount)?;
+            let Some(amount) = amount_of(amount, *unit)? else { return Ok(Value::Null) };
             add(expr, coerce::moment(base)?, if *subtract { -amount } else { amount }, *unit)
         }
         (Function::DateDifference, [left, right]) => {
@@ -96,6 +36,17 @@ pub(super) fn call(function: &Function, expr: &Expr, values: &[Value]) -> Result
     }
 }
 
+/// The amount of an interval in months or microseconds.
+fn amount_of(value: &Value, unit: Unit) -> Result<Option<i128>> {
+    let factor = unit.months().unwrap_or_else(|| unit.us());
+    Ok(match value {
+        Value::Text(text) if unit.is_composite() => unit.amount(text),
+        // A decimal is seconds with a fraction.
+        Value::Decimal(seconds) => Some(seconds.truncate(6).round(6).small().unwrap_or(i128::MAX / 4)),
+        other => Some(coerce::integer(other)?.saturating_mul(factor)),
+    })
+}
+
 /// Adds an interval: NULL for partly zero dates and past the last day; the year 0 is counted differently by the servers.
 fn add(expr: &Expr, base: DateTime, amount: i128, unit: Unit) -> Result<Value> {
     if base.date.day_number().is_none() {
@@ -103,12 +54,12 @@ fn add(expr: &Expr, base: DateTime, amount: i128, unit: Unit) -> Result<Value> {
     }
     let year_zero = || no_value(expr, "a date in or before the year 0 is computed");
     let result = match unit.months() {
-        Some(months) => {
-            let months = i64::try_from(amount.saturating_mul(months)).unwrap_or(i64::MAX);
+        Some(_) => {
+            let months = i64::try_from(amount).unwrap_or(if amount < 0 { i64::MIN } else { i64::MAX });
             base.date.add_months(months).map(|date| DateTime { date, ..base })
         }
         None => {
-            let us = i64::try_from(amount.saturating_mul(unit.us())).ok();
+            let us = i64::try_from(amount).ok();
             us.and_then(|us| base.add_us(us))
         }
     };

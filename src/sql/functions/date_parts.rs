@@ -1,7 +1,7 @@
 //! Parts of dates and times: YEAR, WEEK, DAYNAME and their like, for whole, partly zero and zero dates.
 
 use crate::error::Result;
-use crate::sql::functions::{coerce, mismatch};
+use crate::sql::functions::{Unit, coerce, mismatch};
 use crate::value::{Date, Value};
 
 /// A part of a date or time.
@@ -25,13 +25,15 @@ pub enum Part {
     Second,
     Microsecond,
     TimeToSeconds,
+    Packed(Unit),
 }
 
 impl Part {
     /// Whether the part is one of the time of day.
     #[must_use]
     pub fn is_clock(self) -> bool {
-        matches!(self, Self::Hour | Self::Minute | Self::Second | Self::Microsecond | Self::TimeToSeconds)
+        matches!(self, Self::Hour | Self::Minute | Self::Second | Self::Microsecond | Self::TimeToSeconds | Self::Packed(_))
+            && self != Self::Packed(Unit::YearMonth)
     }
 }
 
@@ -45,6 +47,9 @@ pub(super) fn call(part: Part, values: &[Value]) -> Result<Value> {
         return clock(part, value);
     }
     let date = coerce::date(value)?;
+    if part == Part::Packed(Unit::YearMonth) {
+        return Ok(Value::Int(i64::from(date.year) * 100 + i64::from(date.month)));
+    }
     let (year, month, day) = (i64::from(date.year), i64::from(date.month), i64::from(date.day));
     let is_whole = date.month != 0 && date.day != 0;
     let number = match part {
@@ -74,7 +79,41 @@ pub(super) fn call(part: Part, values: &[Value]) -> Result<Value> {
     Ok(Value::Int(number))
 }
 
+/// EXTRACT of a composite unit: its fields side by side as digits. Negative times give negative numbers, unlike HOUR and MINUTE.
+fn packed(unit: Unit, value: &Value) -> Result<Value> {
+    let (us, day) = match value {
+        Value::Time(time) => (time.0, 0),
+        other => {
+            let moment = coerce::moment(other)?;
+            (moment.time_us, i64::from(moment.date.day))
+        }
+    };
+    let (sign, us) = (us.signum().min(0) * 2 + 1, us.abs());
+    let (hour, minute, second, rest) = (us / 3_600_000_000, us / 60_000_000 % 60, us / 1_000_000 % 60, us % 1_000_000);
+    let number = match unit {
+        Unit::Hour => hour,
+        Unit::Minute => minute,
+        Unit::Second => second,
+        Unit::Microsecond => rest,
+        Unit::DayHour => day * 100 + hour,
+        Unit::DayMinute => day * 10_000 + hour * 100 + minute,
+        Unit::DaySecond => day * 1_000_000 + hour * 10_000 + minute * 100 + second,
+        Unit::DayMicrosecond => (day * 1_000_000 + hour * 10_000 + minute * 100 + second) * 1_000_000 + rest,
+        Unit::HourMinute => hour * 100 + minute,
+        Unit::HourSecond => hour * 10_000 + minute * 100 + second,
+        Unit::HourMicrosecond => (hour * 10_000 + minute * 100 + second) * 1_000_000 + rest,
+        Unit::MinuteSecond => minute * 100 + second,
+        Unit::MinuteMicrosecond => (minute * 100 + second) * 1_000_000 + rest,
+        Unit::SecondMicrosecond => second * 1_000_000 + rest,
+        _ => return Err(mismatch("EXTRACT")),
+    };
+    Ok(Value::Int(sign * number))
+}
+
 fn clock(part: Part, value: &Value) -> Result<Value> {
+    if let Part::Packed(unit) = part {
+        return packed(unit, value);
+    }
     let us = match value {
         Value::Time(time) => time.0,
         other => coerce::moment(other)?.time_us,

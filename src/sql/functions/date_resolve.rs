@@ -1,11 +1,12 @@
 //! Result types of the date functions.
 
 use crate::schema::DataType;
-use crate::sql::functions::{Function, Part, Unit, arity, date_format, str_to_date, take};
+use crate::sql::functions::text_resolve::made_up;
+use crate::sql::functions::{Function, Part, Unit, arity, clock, date_format, str_to_date, take};
 use crate::sql::query::{Expr, ExprKind, Span};
 use crate::sql::types::{
-    BIGINT, BOOLEAN, Refusal, TypeContext, charset_of, constant, node, rules, temporal_fraction, to_date, to_datetime,
-    to_integer, to_text, to_time, type_name,
+    BIGINT, BOOLEAN, Refusal, TypeContext, constant, node, rules, temporal_fraction, to_date, to_datetime, to_integer, to_text,
+    to_time, type_name,
 };
 use crate::value::Value;
 
@@ -26,10 +27,15 @@ pub(super) fn resolve(name: &str, arguments: Vec<Expr>, span: Span, context: &Ty
             let fraction = temporal_fraction(&value.data_type);
             to_time(value, fraction, span, context)
         }
+        "TIMESTAMP" if arguments.len() == 2 => clock::timestamp(arguments, span, context),
         "TIMESTAMP" => {
             let [value] = take(name, arguments)?;
             let fraction = if matches!(value.data_type, DataType::Text { .. }) { 6 } else { temporal_fraction(&value.data_type) };
             to_datetime(value, fraction, span, context)
+        }
+        "ADD_MONTHS" if context.is_mariadb() => {
+            let [date, months] = take(name, arguments)?;
+            date_add(date, months, Unit::Month, false, span, context)
         }
         "DATE_FORMAT" => format(arguments, span, context),
         "STR_TO_DATE" => {
@@ -46,16 +52,7 @@ pub(super) fn resolve(name: &str, arguments: Vec<Expr>, span: Span, context: &Ty
             let arguments = vec![moment(left, context)?, moment(right, context)?];
             Ok(nullable_call(Function::DateDifference, arguments, BOOLEAN, span))
         }
-        "LAST_DAY" => {
-            let [value] = take(name, arguments)?;
-            let rules = rules(context)?;
-            if rules.mariadb && rules.no_zero_in_date {
-                // NULL for a partly zero date, as a conversion under the same rules makes it.
-                let date = to_date(value, span.clone(), context)?;
-                return Ok(nullable_call(Function::LastDay, vec![date], DataType::Date, span));
-            }
-            Ok(nullable_call(Function::LastDay, vec![moment(value, context)?], DataType::Date, span))
-        }
+        "LAST_DAY" => last_day(take(name, arguments)?, span, context),
         "MAKEDATE" => {
             let [year, day] = take(name, arguments)?;
             Ok(nullable_call(Function::MakeDate, vec![to_integer(year)?, to_integer(day)?], DataType::Date, span))
@@ -77,6 +74,16 @@ pub(super) fn resolve(name: &str, arguments: Vec<Expr>, span: Span, context: &Ty
             "leave it to the service, or store its result in the source",
         )),
     }
+}
+
+fn last_day([value]: [Expr; 1], span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
+    let rules = rules(context)?;
+    if rules.mariadb && rules.no_zero_in_date {
+        // NULL for a partly zero date, as a conversion under the same rules makes it.
+        let date = to_date(value, span.clone(), context)?;
+        return Ok(nullable_call(Function::LastDay, vec![date], DataType::Date, span));
+    }
+    Ok(nullable_call(Function::LastDay, vec![moment(value, context)?], DataType::Date, span))
 }
 
 fn part(name: &str) -> Option<Part> {
@@ -130,16 +137,11 @@ fn part_call(part: Part, value: Expr, span: Span, context: &TypeContext<'_>) -> 
         _ => moment(value, context)?,
     };
     let data_type = match part {
-        Part::DayName | Part::MonthName => made_up_text(9, context),
-        Part::TimeToSeconds => BIGINT,
+        Part::DayName | Part::MonthName => made_up(9, context),
+        Part::TimeToSeconds | Part::Packed(_) => BIGINT,
         _ => BOOLEAN,
     };
     Ok(nullable_call(Function::DatePart(part), vec![value], data_type, span))
-}
-
-fn made_up_text(length: u32, context: &TypeContext<'_>) -> DataType {
-    let collation = context.catalog.session.collation_connection.clone();
-    DataType::Text { length: Some(length), fixed: false, charset: charset_of(&collation).to_owned(), collation }
 }
 
 fn nullable_call(function: Function, arguments: Vec<Expr>, data_type: DataType, span: Span) -> Expr {
@@ -147,7 +149,7 @@ fn nullable_call(function: Function, arguments: Vec<Expr>, data_type: DataType, 
 }
 
 /// An argument as a date or date and time; strings are read as CAST reads them.
-fn moment(value: Expr, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
+pub(super) fn moment(value: Expr, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
     match &value.data_type {
         DataType::Date | DataType::DateTime { .. } | DataType::Timestamp { .. } => Ok(value),
         DataType::Null => {
@@ -177,7 +179,7 @@ fn format(arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Result
     let Some(Value::Text(text)) = constant(&format) else {
         return Err(Refusal::new("the format of DATE_FORMAT is not a constant", "write it as a string"));
     };
-    let data_type = made_up_text(date_format::length_max(text), context);
+    let data_type = made_up(date_format::length_max(text), context);
     let arguments = vec![moment(value, context)?, format];
     Ok(nullable_call(Function::DateFormat(rules(context)?), arguments, data_type, span))
 }
@@ -194,14 +196,17 @@ pub fn date_add(
     span: Span,
     context: &TypeContext<'_>,
 ) -> Result<Expr, Refusal> {
-    let base = if base.data_type == DataType::Null { to_date(base, span.clone(), context)? } else { base };
-    if unit == Unit::Second && !matches!(amount.data_type, DataType::Integer { .. } | DataType::Null) {
-        return Err(Refusal::new("an interval of seconds that is not an integer", "convert it with CAST(.. AS SIGNED)"));
+    if base.data_type == DataType::Null {
+        return Err(Refusal::new(
+            "an interval is added to NULL, whose type servers choose differently",
+            "write CAST(NULL AS DATE)",
+        ));
     }
+    let (amount, own_fraction) = interval_amount(amount, unit, context)?;
     let data_type = match &base.data_type {
         DataType::Date if unit.is_date_unit() => DataType::Date,
         DataType::Date | DataType::DateTime { .. } | DataType::Timestamp { .. } => {
-            let fraction = if unit == Unit::Microsecond { 6 } else { temporal_fraction(&base.data_type) };
+            let fraction = if unit.has_fraction() { 6 } else { temporal_fraction(&base.data_type).max(own_fraction) };
             DataType::DateTime { fraction }
         }
         other => {
@@ -211,8 +216,32 @@ pub fn date_add(
             ));
         }
     };
-    let arguments = vec![base, to_integer(amount)?];
+    let arguments = vec![base, amount];
     Ok(nullable_call(Function::AddInterval { unit, subtract }, arguments, data_type, span))
+}
+
+/// The amount of an interval: text for composite units, decimal seconds, else an integer; and the digits of its fraction.
+fn interval_amount(amount: Expr, unit: Unit, context: &TypeContext<'_>) -> Result<(Expr, u8), Refusal> {
+    if unit.is_composite() {
+        return Ok((to_text(amount, context)?, 0));
+    }
+    match &amount.data_type {
+        DataType::Decimal { scale, .. } if unit == Unit::Second => {
+            let fraction = u8::try_from((*scale).min(6)).unwrap_or(6);
+            if *scale > 6 {
+                return Err(Refusal::new(
+                    "an interval of seconds with more than six digits after the point",
+                    "cast it to DECIMAL(p,6)",
+                ));
+            }
+            Ok((crate::sql::types::settle(amount), fraction))
+        }
+        DataType::Integer { .. } | DataType::Null => Ok((to_integer(amount)?, 0)),
+        _ if unit == Unit::Second => {
+            Err(Refusal::new("an interval of seconds that is not a number", "convert it with CAST(.. AS SIGNED)"))
+        }
+        _ => Ok((to_integer(amount)?, 0)),
+    }
 }
 
 /// `TIMESTAMPDIFF(unit, from, to)`.
@@ -220,6 +249,9 @@ pub fn date_add(
 /// # Errors
 /// For operands that are no dates.
 pub fn timestamp_diff(unit: Unit, from: Expr, to: Expr, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
+    if unit.is_composite() {
+        return Err(Refusal::new("TIMESTAMPDIFF counts in one simple unit", "write YEAR, MONTH, DAY, HOUR or another unit"));
+    }
     let arguments = vec![moment(from, context)?, moment(to, context)?];
     Ok(nullable_call(Function::TimestampDifference { unit }, arguments, BIGINT, span))
 }
@@ -227,18 +259,34 @@ pub fn timestamp_diff(unit: Unit, from: Expr, to: Expr, span: Span, context: &Ty
 /// `EXTRACT(unit FROM value)`.
 ///
 /// # Errors
-/// For WEEK, whose mode is a setting, and operands that are no dates.
+/// For WEEK, hours of a TIME on MariaDB, and operands that are no dates.
 pub fn extract(unit: Unit, value: Expr, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
     let part = match unit {
         Unit::Year => Part::Year,
         Unit::Quarter => Part::Quarter,
         Unit::Month => Part::Month,
-        Unit::Week => Part::Week { mode: 0 },
+        Unit::Week => {
+            return Err(Refusal::new("EXTRACT(WEEK ..) of a zero date is no number on either server", "write WEEK(..)"));
+        }
         Unit::Day => Part::Day,
         Unit::Hour => Part::Hour,
         Unit::Minute => Part::Minute,
         Unit::Second => Part::Second,
         Unit::Microsecond => Part::Microsecond,
+        composite => Part::Packed(composite),
+    };
+    if context.is_mariadb()
+        && matches!(value.data_type, DataType::Time { .. })
+        && !matches!(unit, Unit::Minute | Unit::Second | Unit::Microsecond)
+    {
+        return Err(Refusal::new(
+            "EXTRACT of a TIME, whose days MariaDB splits off",
+            "write HOUR(..), MINUTE(..) or TIME_FORMAT",
+        ));
+    }
+    let part = match value.data_type {
+        DataType::Time { .. } if part.is_clock() => Part::Packed(unit),
+        _ => part,
     };
     part_call(part, value, span, context)
 }

@@ -1,8 +1,8 @@
-//! ABS, SIGN, ROUND, TRUNCATE, CEIL and FLOOR of integers and decimals. Floating point is refused: its digits are not the source's.
+//! ABS, SIGN, ROUND, TRUNCATE, CEIL and FLOOR of integers and decimals; of floating point and strings in [`doubles`].
 
 use crate::error::Result;
 use crate::schema::DataType;
-use crate::sql::functions::{Function, arity, coerce, mismatch, no_value};
+use crate::sql::functions::{DoubleFunction, Function, arity, coerce, doubles, mismatch, no_value};
 use crate::sql::query::{Expr, ExprKind, Span};
 use crate::sql::types::NumericClass;
 use crate::sql::types::{BIGINT, BOOLEAN, Numeric, Refusal, TypeContext, constant, decimal_type, node, numeric};
@@ -15,15 +15,12 @@ pub(super) fn resolve(name: &str, mut arguments: Vec<Expr>, span: Span, context:
     };
     arity(name, &arguments, 1..=most)?;
     let places = if arguments.len() == 2 { places(name, arguments.pop())? } else { 0 };
-    let Some(operand) = arguments.pop() else { return Err(Refusal::new(format!("{name} takes an argument"), "")) };
+    let Some(operand) = arguments.pop() else {
+        return Err(Refusal::new(format!("{name} takes an argument"), ""));
+    };
     let own = match numeric(&operand) {
         Some(own) if own.class != NumericClass::Double => own,
-        _ => {
-            return Err(Refusal::new(
-                format!("{name} of {} is not carried exactly", super::super::types::type_name(&operand.data_type)),
-                "convert the argument with CAST(.. AS DECIMAL(p,s))",
-            ));
-        }
+        _ => return doubles::typed(of_doubles(name, places), operand, span, context),
     };
     let function = match name {
         "ABS" => Function::Absolute,
@@ -40,6 +37,17 @@ pub(super) fn resolve(name: &str, mut arguments: Vec<Expr>, span: Span, context:
         arguments.push(node(ExprKind::Literal(Value::Int(places)), BIGINT, false, span.clone()));
     }
     Ok(node(ExprKind::Call { function, arguments }, data_type, nullable, span))
+}
+
+fn of_doubles(name: &str, places: i64) -> DoubleFunction {
+    match name {
+        "ABS" => DoubleFunction::Absolute,
+        "SIGN" => DoubleFunction::Sign,
+        "ROUND" => DoubleFunction::Round { places },
+        "TRUNCATE" => DoubleFunction::Truncate { places },
+        "FLOOR" => DoubleFunction::Floor,
+        _ => DoubleFunction::Ceiling,
+    }
 }
 
 fn places(name: &str, argument: Option<Expr>) -> Result<i64, Refusal> {

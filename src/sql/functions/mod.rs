@@ -4,30 +4,54 @@
 //! computes a call from values. Session settings that change a result are kept in the [`Function`], so that a stored plan means
 //! what it meant when it was made. Unknown names and unreproduced forms are refused.
 
+mod addresses;
 mod arithmetic;
 mod bits;
 pub mod case_map;
 #[rustfmt::skip] // one line holds several runs
 mod case_tables;
 mod choice;
+mod clock;
 pub mod coerce;
 mod date_arithmetic;
 mod date_format;
 mod date_parts;
 mod date_resolve;
 mod decimals;
+mod doubles;
+mod encodings;
+mod json;
+mod numerals;
+mod packed_dates;
+mod pattern;
+pub mod published;
+mod regexp;
 mod search;
+mod spelling;
 mod str_to_date;
 pub mod temporal_text;
 mod text;
 mod text_resolve;
+mod units;
 
-pub use date_arithmetic::Unit;
 pub use date_parts::Part;
 pub use date_resolve::{date_add, extract, timestamp_diff};
 pub use search::like_matches;
 
+pub use clock::Clock;
+pub use doubles::DoubleFunction;
+pub use encodings::Encoding;
+pub use json::{JsonCall, JsonFunction};
+pub use numerals::Numeral;
+pub use packed_dates::Packing;
+pub use regexp::RegexpCall;
+pub use spelling::Spelling;
+pub use units::Unit;
+
 pub(crate) use arithmetic::quotient;
+pub(crate) use clock::text_to_time;
+pub(crate) use json::{json_text, makes_json, member_value, quoted_json};
+pub(crate) use packed_dates::{integral_digits as date_digits, to_number as date_to_number};
 
 use crate::error::{Class, Error, Result};
 use crate::sql::query::{Expr, Span};
@@ -130,6 +154,17 @@ pub enum Function {
     FromDays,
     UnixTimestamp { offset_s: i32 },
     FromUnixTime { offset_s: i32 },
+    Clock(Clock),
+    Packing(Packing),
+    // floating point, notations, spellings
+    Double(DoubleFunction),
+    Numeral(Numeral),
+    Encoding(Encoding),
+    Spelling(Spelling),
+    Json(JsonCall),
+    Regexp(RegexpCall),
+    CastBytes { length: u32, by_characters: bool },
+    BytesToText,
 }
 
 impl Function {
@@ -146,7 +181,11 @@ impl Function {
         match self {
             Self::Collate => Some(strength::COLLATE),
             Self::CastText { .. } => Some(strength::CAST),
-            Self::Hex | Self::DateFormat(_) | Self::DatePart(_) => Some(strength::MADE_UP),
+            Self::Hex | Self::DateFormat(_) | Self::DatePart(_) | Self::Numeral(_) | Self::Encoding(_) | Self::Clock(_) => {
+                Some(strength::MADE_UP)
+            }
+            Self::BytesToText => Some(strength::CAST),
+            Self::Json(call) if call.is_coercible() => Some((strength::MADE_UP.0, Repertoire::Full)),
             _ => None,
         }
     }
@@ -160,6 +199,9 @@ impl Function {
 /// # Errors
 /// For unknown names, wrong numbers of arguments and forms that are not carried exactly.
 pub fn resolve(name: &str, arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
+    if json::NAMES.contains(&name) {
+        return json::resolve(name, arguments, span, context);
+    }
     for argument in &arguments {
         crate::sql::types::refuse_open_quotient(argument, context)?;
         if matches!(argument.data_type, crate::schema::DataType::Json | crate::schema::DataType::Unsupported { .. }) {
@@ -176,6 +218,12 @@ pub fn resolve(name: &str, arguments: Vec<Expr>, span: Span, context: &TypeConte
         "IF" | "IFNULL" | "NVL" | "NVL2" | "NULLIF" | "COALESCE" | "ISNULL" | "GREATEST" | "LEAST" | "FIELD" | "ELT" => {
             choice::resolve(name, arguments, span, context)
         }
+        _ if regexp::NAMES.contains(&name) => regexp::resolve(name, arguments, span, context),
+        _ if numerals::NAMES.contains(&name) => numerals::resolve(name, arguments, span, context),
+        _ if encodings::NAMES.contains(&name) => encodings::resolve(name, arguments, span, context),
+        _ if spelling::NAMES.contains(&name) => spelling::resolve(name, arguments, span, context),
+        _ if clock::NAMES.contains(&name) => clock::resolve(name, arguments, span, context),
+        _ if doubles::NAMES.contains(&name) => doubles::resolve(name, arguments, span, context),
         _ => match text_resolve::resolve(name, arguments, span.clone(), context)? {
             Ok(expr) => Ok(expr),
             Err(arguments) => date_resolve::resolve(name, arguments, span, context),
@@ -213,6 +261,9 @@ pub fn call(function: &Function, expr: &Expr, values: &[Value]) -> Result<Value>
     match function {
         F::Coalesce | F::NullIf { .. } | F::Field { .. } | F::Element => return choice::call(function, values),
         F::ConcatSeparated => return text::concat_separated(values),
+        F::Json(json) => return json::call(json, expr, values),
+        F::Spelling(kind) => return spelling::call(*kind, expr, values),
+        F::Numeral(Numeral::IntervalIndex) => return numerals::call(Numeral::IntervalIndex, expr, values),
         _ => {}
     }
     if values.iter().any(Value::is_null) {
@@ -230,6 +281,12 @@ pub fn call(function: &Function, expr: &Expr, values: &[Value]) -> Result<Value>
             temporal_text::call(function, expr, values)
         }
         F::DatePart(part) => date_parts::call(*part, values),
+        F::Clock(kind) => clock::call(*kind, expr, values),
+        F::Packing(packing) => packed_dates::call(*packing, expr, values),
+        F::Double(function) => doubles::call(*function, expr, values),
+        F::Numeral(kind) => numerals::call(*kind, expr, values),
+        F::Encoding(kind) => encodings::call(*kind, expr, values),
+        F::Regexp(regexp) => regexp::call(regexp, expr, values),
         F::DateFormat(rules) => date_format::call(*rules, expr, values),
         F::StrToDate(rules) => str_to_date::call(*rules, expr, values),
         F::AddInterval { .. }

@@ -6,7 +6,7 @@ use crate::sql::query::Expr;
 use crate::value::Value;
 
 /// The longest result that is built, in bytes; the source gives NULL past its `max_allowed_packet`, whose size is not known here.
-const RESULT_BYTES_MAX: usize = 16 * 1024 * 1024;
+pub(super) const RESULT_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// How many bytes a character takes in a charset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub(super) fn call(function: &Function, expr: &Expr, values: &[Value]) -> Result
         Function::Hex => return hex(first),
         Function::Unhex => return Ok(unhex(coerce::text(first)?)),
         Function::Length { charset } => return length(*charset, first),
+        Function::CastBytes { length, by_characters } => return cast_bytes(expr, *length, *by_characters, first),
+        Function::BytesToText => return bytes_to_text(expr, first),
         _ => {}
     }
     let text = coerce::text(first)?;
@@ -98,6 +100,34 @@ fn several(function: &Function, expr: &Expr, text: &str, rest: &[Value]) -> Resu
         Function::Insert => insert(text, rest)?,
         _ => return Err(mismatch("a string function")),
     })
+}
+
+/// CAST(.. AS BINARY(length)): cut, or filled up with zero bytes.
+fn cast_bytes(expr: &Expr, length: u32, by_characters: bool, value: &Value) -> Result<Value> {
+    let bytes: &[u8] = match value {
+        Value::Text(text) => text.as_bytes(),
+        Value::Bytes(bytes) => bytes,
+        _ => return Err(mismatch("a binary string")),
+    };
+    if by_characters && !bytes.is_ascii() {
+        return Err(no_value(expr, "a string with other letters than ASCII is cast to BINARY(n)"));
+    }
+    let length = usize::try_from(length).unwrap_or(usize::MAX);
+    if length > RESULT_BYTES_MAX {
+        return Err(no_value(expr, "a string of more than 16 MiB is made"));
+    }
+    let mut kept = bytes.get(..length).unwrap_or(bytes).to_vec();
+    kept.resize(length, 0);
+    Ok(Value::Bytes(kept.into()))
+}
+
+/// Bytes as UTF-8; what the source makes of broken ones is not carried.
+fn bytes_to_text(expr: &Expr, value: &Value) -> Result<Value> {
+    let Value::Bytes(bytes) = value else { return Err(mismatch("a binary string")) };
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(Value::text(text)),
+        Err(_) => Err(no_value(expr, "bytes that are no UTF-8 are read as a string")),
+    }
 }
 
 fn count(characters: usize) -> Value {

@@ -86,7 +86,7 @@ fn texts(arguments: Vec<Expr>, context: &TypeContext<'_>) -> Result<Vec<Expr>, R
 }
 
 /// An argument as a character string; binary strings are refused, for their characters are bytes.
-fn character_text(argument: Expr, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
+pub(super) fn character_text(argument: Expr, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
     let text = to_text(argument, context)?;
     if matches!(text.data_type, DataType::Bytes { .. }) {
         return Err(Refusal::new("a binary string is used in a string function", "map the column as it is, or use HEX"));
@@ -94,7 +94,7 @@ fn character_text(argument: Expr, context: &TypeContext<'_>) -> Result<Expr, Ref
     Ok(text)
 }
 
-fn text_node(
+pub(super) fn text_node(
     function: Function,
     arguments: Vec<Expr>,
     length: Option<u32>,
@@ -132,6 +132,13 @@ fn number(function: Function, arguments: Vec<Expr>, span: Span) -> Result<Expr, 
     Ok(node(ExprKind::Call { function, arguments }, BOOLEAN, nullable, span))
 }
 
+/// A string of ASCII that a function makes up, in the connection's collation.
+pub(super) fn made_up(length: u32, context: &TypeContext<'_>) -> DataType {
+    let collation = context.catalog.session.collation_connection.clone();
+    let charset = crate::sql::types::charset_of(&collation).to_owned();
+    DataType::Text { length: Some(length), fixed: false, charset, collation }
+}
+
 fn total_length<'a>(parts: impl Iterator<Item = &'a Expr>) -> Option<u32> {
     parts.map(text_length).try_fold(0, |total: u32, one| Some(total.saturating_add(one?)))
 }
@@ -158,7 +165,7 @@ fn concat_separated(arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>)
     Ok(call)
 }
 
-fn constant_integer(expr: &Expr) -> Option<i64> {
+pub(super) fn constant_integer(expr: &Expr) -> Option<i64> {
     match constant(expr) {
         Some(Value::Int(number)) => Some(*number),
         _ => None,
@@ -242,7 +249,7 @@ fn byte_length(name: &str, arguments: Vec<Expr>, span: Span, context: &TypeConte
 }
 
 /// A string whose bytes the source sees as we hold them: UTF-8.
-fn utf8_text(name: &str, argument: Expr, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
+pub(super) fn utf8_text(name: &str, argument: Expr, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
     let text = to_text(argument, context)?;
     let charset = crate::sql::types::traits(&text, context).charset;
     if matches!(charset.as_str(), "utf8mb4" | "utf8mb3" | "utf8" | "ascii" | "binary") {

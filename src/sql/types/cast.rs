@@ -1,10 +1,11 @@
 //! CAST and CONVERT.
 
 use crate::schema::DataType;
-use crate::sql::functions::{Function, TemporalRules};
+use crate::sql::functions::{Function, Packing, TemporalRules, date_to_number, text_to_time};
 use crate::sql::query::{Expr, ExprKind, Span};
 use crate::sql::types::{
-    BIGINT, BIGINT_UNSIGNED, Refusal, TypeContext, charset_of, decimal_type, node, text_length, to_bytes, to_text, type_name,
+    BIGINT, BIGINT_UNSIGNED, Refusal, TypeContext, charset_of, decimal_type, is_temporal, node, text_length, to_bytes, to_text,
+    type_name,
 };
 
 /// What a CAST asks for.
@@ -73,6 +74,10 @@ pub fn cast(expr: Expr, target: &CastTarget, span: Span, context: &TypeContext<'
         CastTarget::Date => to_date(expr, span, context),
         CastTarget::DateTime { fraction } => to_datetime(expr, *fraction, span, context),
         CastTarget::Time { fraction } => to_time(expr, *fraction, span, context),
+        CastTarget::Other(name) if name == "JSON" && !context.is_mariadb() => {
+            let whole = super::literal_string("$", span.clone(), context);
+            crate::sql::functions::resolve("JSON_EXTRACT", vec![expr, whole], span, context)
+        }
         CastTarget::Other(name) => Err(Refusal::new(
             format!("CAST to {name} is not carried exactly"),
             "cast to a number, CHAR, BINARY, DATE, DATETIME or TIME",
@@ -96,6 +101,8 @@ fn cast_unsigned(expr: Expr, span: Span, context: &TypeContext<'_>) -> Result<Ex
 }
 
 fn cast_number(expr: Expr, to: DataType, span: Span) -> Result<Expr, Refusal> {
+    let is_exact = matches!(to, DataType::Decimal { .. }) || super::temporal_fraction(&expr.data_type) == 0;
+    let expr = if is_temporal(&expr.data_type) && is_exact { date_to_number(expr) } else { expr };
     let to_double = to == DataType::Double;
     match &expr.data_type {
         DataType::Integer { .. }
@@ -125,6 +132,9 @@ fn cast_char(
 ) -> Result<Expr, Refusal> {
     let connection = context.catalog.session.collation_connection.clone();
     let charset = charset.unwrap_or_else(|| charset_of(&connection)).to_ascii_lowercase();
+    if matches!(expr.data_type, DataType::Bytes { .. }) {
+        return bytes_to_char(expr, length, &charset, span, context);
+    }
     let ascii_source = super::traits(&expr, context).repertoire == super::Repertoire::Ascii;
     let source_charset = super::traits(&expr, context).charset;
     if charset != "utf8mb4"
@@ -136,9 +146,6 @@ fn cast_char(
             format!("a conversion from {source_charset} to {charset} may lose characters"),
             "convert to utf8mb4, or connect with a utf8mb4 collation (session: collation_connection)",
         ));
-    }
-    if matches!(expr.data_type, DataType::Bytes { .. }) {
-        return Err(Refusal::new("a binary string is cast to CHAR", "leave it binary"));
     }
     let collation = if charset == charset_of(&connection) {
         connection
@@ -154,12 +161,25 @@ fn cast_char(
     Ok(node(call, data_type, nullable, span))
 }
 
-fn cast_binary(expr: Expr, length: Option<u32>, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
-    if length.is_some() {
-        return Err(Refusal::new("CAST to BINARY(n) pads with zero bytes", "cast to BINARY without a length"));
+/// The bytes of a binary string are taken for those of the charset.
+fn bytes_to_char(expr: Expr, length: Option<u32>, charset: &str, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
+    let collation = context.catalog.session.collation_connection.clone();
+    if length.is_some() || charset != "utf8mb4" || charset_of(&collation) != charset {
+        return Err(Refusal::new("a binary string is cast to CHAR", "write CONVERT(.. USING utf8mb4)"));
     }
+    let data_type = DataType::Text { length: text_length(&expr), fixed: false, charset: charset.to_owned(), collation };
+    Ok(node(ExprKind::Call { function: Function::BytesToText, arguments: vec![expr] }, data_type, true, span))
+}
+
+fn cast_binary(expr: Expr, length: Option<u32>, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
     let nullable = expr.nullable;
+    // MariaDB cuts a string at characters before it fills up bytes.
+    let by_characters = context.is_mariadb() && !matches!(expr.data_type, DataType::Bytes { .. });
     let mut bytes = to_bytes(to_text(expr, context)?)?;
+    if let Some(length) = length {
+        let call = ExprKind::Call { function: Function::CastBytes { length, by_characters }, arguments: vec![bytes] };
+        bytes = node(call, DataType::Bytes { length: Some(length), fixed: false }, nullable, span.clone());
+    }
     bytes.span = span;
     bytes.nullable = nullable;
     Ok(bytes)
@@ -175,6 +195,7 @@ pub fn to_date(expr: Expr, span: Span, context: &TypeContext<'_>) -> Result<Expr
         DataType::Date | DataType::DateTime { .. } | DataType::Timestamp { .. } => Function::ToDate(rules(context)?),
         DataType::Null => return Ok(node(ExprKind::Cast(Box::new(expr)), DataType::Date, true, span)),
         DataType::Text { .. } => Function::TextToDate(rules(context)?),
+        DataType::Integer { .. } => Function::Packing(Packing::FromNumber(rules(context)?)),
         other => return Err(not_a_date(other)),
     };
     Ok(node(ExprKind::Call { function, arguments: vec![expr] }, DataType::Date, true, span))
@@ -190,6 +211,7 @@ pub fn to_datetime(expr: Expr, fraction: u8, span: Span, context: &TypeContext<'
         DataType::Date | DataType::DateTime { .. } | DataType::Timestamp { .. } => Function::ToDateTime { fraction, rules },
         DataType::Null => return Ok(node(ExprKind::Cast(Box::new(expr)), DataType::DateTime { fraction }, true, span)),
         DataType::Text { .. } => Function::TextToDateTime { fraction, rules },
+        DataType::Integer { .. } => Function::Packing(Packing::FromNumber(rules)),
         other => return Err(not_a_date(other)),
     };
     Ok(node(ExprKind::Call { function, arguments: vec![expr] }, DataType::DateTime { fraction }, true, span))
@@ -198,11 +220,12 @@ pub fn to_datetime(expr: Expr, fraction: u8, span: Span, context: &TypeContext<'
 /// An operand as a TIME(fraction).
 ///
 /// # Errors
-/// For strings and numbers, whose forms are not all reproduced.
+/// For numbers, whose digits are not all reproduced.
 pub fn to_time(expr: Expr, fraction: u8, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
     match &expr.data_type {
         DataType::Time { .. } | DataType::DateTime { .. } | DataType::Timestamp { .. } => {}
         DataType::Null => return Ok(node(ExprKind::Cast(Box::new(expr)), DataType::Time { fraction }, true, span)),
+        DataType::Text { .. } => return Ok(text_to_time(expr, fraction, span, context)),
         other => return Err(not_a_date(other)),
     }
     let function = Function::ToTime { fraction, rules: rules(context)? };

@@ -166,7 +166,14 @@ fn negate(negated: bool, expr: Expr) -> Expr {
 /// # Errors
 /// If the source's weights were not read.
 pub fn collation(name: &str, context: &TypeContext<'_>) -> Result<Collation, Refusal> {
-    context.catalog.collations.get(name).cloned().ok_or_else(|| {
+    let known = context.catalog.collations.get(name).cloned();
+    // Results of JSON functions have these, whatever the columns have.
+    let by_code_point = match name {
+        "utf8mb4_bin" => Some(Collation::binary(name, "utf8mb4", true)),
+        "utf8mb4_0900_bin" => Some(Collation::binary(name, "utf8mb4", false)),
+        _ => None,
+    };
+    known.or(by_code_point).ok_or_else(|| {
         Refusal::new(
             format!("strings are compared by the collation {name}, whose order is not known here"),
             "name a collation that is, e.g. with COLLATE utf8mb4_bin",

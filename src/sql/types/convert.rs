@@ -54,6 +54,9 @@ pub fn to_integer(expr: Expr) -> Result<Expr, Refusal> {
             let nullable = expr.nullable;
             Ok(cast_node(expr, BIGINT, nullable))
         }
+        other if super::is_temporal(other) && super::temporal_fraction(other) == 0 => {
+            Ok(crate::sql::functions::date_to_number(expr))
+        }
         other => Err(cannot(other, "an integer")),
     }
 }
@@ -63,6 +66,7 @@ pub fn to_integer(expr: Expr) -> Result<Expr, Refusal> {
 /// # Errors
 /// For types that the source would not treat as an exact number here.
 pub fn to_decimal(expr: Expr) -> Result<Expr, Refusal> {
+    let expr = if super::is_temporal(&expr.data_type) { crate::sql::functions::date_to_number(expr) } else { expr };
     let Some(traits) = numeric(&expr) else { return Err(cannot(&expr.data_type, "a decimal")) };
     match &expr.data_type {
         DataType::Decimal { .. } => Ok(expr),

@@ -50,6 +50,7 @@ pub fn numeric(expr: &Expr) -> Option<Numeric> {
             let precision = match constant(expr) {
                 Some(Value::Int(value)) => digits(value.unsigned_abs()),
                 Some(Value::UInt(value)) => digits(*value),
+                None if packed_digits(expr).is_some() => packed_digits(expr).unwrap_or(19),
                 _ => integer_digits(*bits, *unsigned),
             };
             of(precision, 0, *unsigned, NumericClass::Integer)
@@ -64,6 +65,12 @@ pub fn numeric(expr: &Expr) -> Option<Numeric> {
         DataType::Null => of(1, 0, false, NumericClass::Integer),
         _ => None,
     }
+}
+
+/// The digits of a date that is computed with as a number.
+fn packed_digits(expr: &Expr) -> Option<u16> {
+    let ExprKind::Call { function: Function::Packing(_), arguments } = &expr.kind else { return None };
+    arguments.first().map(|date| crate::sql::functions::date_digits(&date.data_type))
 }
 
 fn digits(value: u64) -> u16 {
