@@ -117,3 +117,30 @@ fn index_bytes(column: &TargetColumn) -> Option<u32> {
         _ => Some(0),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn column(name: &str, own: MySqlType) -> TargetColumn {
+        TargetColumn { name: name.into(), target_type: TargetType::MySql(own), nullable: false, description: String::new() }
+    }
+
+    #[test]
+    fn keys_that_the_server_refuses_are_refused_before_the_load() {
+        let exact = || "utf8mb4_0900_bin".to_owned();
+        let columns = [
+            column("code", MySqlType::Varchar { length: 768, collation: exact() }),
+            column("part", MySqlType::Integer { bits: 64, unsigned: false }),
+            column("flag", MySqlType::Char { length: 2, collation: exact() }),
+            column("memo", MySqlType::Text { size: crate::schema::LongSize::Long, collation: exact() }),
+        ];
+        let found = |key: &[usize], indexes: &[Vec<usize>]| -> Vec<String> {
+            unusable_keys(&columns, key, indexes, TargetKind::MySql).into_iter().map(|finding| finding.message).collect()
+        };
+        assert!(found(&[0], &[vec![1], vec![2]]).is_empty());
+        assert_eq!(found(&[0, 1], &[]), ["key may have 3080 bytes, MySQL indexes 3072"]);
+        assert_eq!(found(&[2], &[]), ["key column flag is char, by which not every value is found again"]);
+        assert_eq!(found(&[1], &[vec![3]]), ["indexes names column memo, which is too long to be indexed whole"]);
+    }
+}

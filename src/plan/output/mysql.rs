@@ -19,7 +19,7 @@ const POSTGRES_CHARSET: &str = "UTF8";
 /// Characters of a uuid as text.
 const UUID_LENGTH: u32 = 36;
 /// Suffixes of collations that both families have for utf8mb4.
-const COMMON_COLLATIONS: [&str; 27] = [
+const COMMON_COLLATIONS: [&str; 26] = [
     "bin",
     "general_ci",
     "unicode_ci",
@@ -46,7 +46,6 @@ const COMMON_COLLATIONS: [&str; 27] = [
     "german2_ci",
     "croatian_ci",
     "vietnamese_ci",
-    "unicode_520_ci",
 ];
 
 /// Where a type is asked for.

@@ -103,7 +103,8 @@ pub(super) async fn apply_parts(
     transaction.commit().await
 }
 
-/// Inserts rows into a table and moves the checkpoint, in one transaction.
+/// Inserts rows into a table and moves the checkpoint, in one transaction. LOAD DATA LOCAL would take a half to two thirds of the time, but the
+/// server has to allow it (`local_infile`, off by default on MySQL), and it turns strict errors into warnings.
 pub(super) async fn load(
     connection: &mut Connection<Writes>,
     accepted: Accepted<'_>,
