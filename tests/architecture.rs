@@ -53,6 +53,7 @@ const INSIDE_A_LAYER: &[(&str, &str, &str)] = &[
     ("change", "value", "a change carries rows"),
     ("change", "error", "a broken event"),
     ("write", "plan::NodeId", "a write names its target table"),
+    ("write", "error", "a stored write that cannot be read"),
     ("write", "value", "a write carries rows"),
     ("write", "position", "a write names what it contains"),
     ("review", "migrate::touched", "the hash by which keys are compared"),
@@ -82,8 +83,11 @@ const EXCUSED: &[&str] = &[
     "src/source/mysql/decode/wire.rs fn read",
     "src/source/mysql/driver_value.rs fn convert",
     "src/source/mysql/transaction.rs fn dispatch",
-    "src/sql/bind/expression.rs fn expr_in",
+    "src/sql/bind/expression.rs fn shared_form",
     "src/sql/bind/place.rs fn span_of",
+    "src/sql/bind/postgres/data_type.rs fn named",
+    "src/sql/bind/postgres/mod.rs fn postgres_form",
+    "src/sql/postgres/convert.rs fn between",
 ];
 
 fn layer(module: &str) -> Option<u32> {

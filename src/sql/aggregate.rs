@@ -230,6 +230,7 @@ pub struct Accumulator<'a> {
     lines: Vec<(Vec<Value>, String)>,
     bits: u64,
     members: BTreeMap<(usize, String), String>,
+    collected: crate::sql::postgres::aggregate::Rows,
 }
 
 impl<'a> Accumulator<'a> {
@@ -246,6 +247,7 @@ impl<'a> Accumulator<'a> {
             lines: Vec::new(),
             bits: if aggregate.function == AggregateFunction::BitAnd { u64::MAX } else { 0 },
             members: BTreeMap::new(),
+            collected: crate::sql::postgres::aggregate::Rows::default(),
         }
     }
 
@@ -254,6 +256,10 @@ impl<'a> Accumulator<'a> {
     /// # Errors
     /// [`Class::Bug`] if the values are not of the argument types.
     pub fn add(&mut self, arguments: Vec<Value>, order: Vec<Value>) -> Result<()> {
+        if let AggregateFunction::Postgres(function) = &self.aggregate.function {
+            self.collected.add(function, arguments, order);
+            return Ok(());
+        }
         let takes_null =
             matches!(self.aggregate.function, AggregateFunction::JsonArray { .. } | AggregateFunction::JsonObject { .. });
         if !takes_null && arguments.iter().any(Value::is_null) {
@@ -264,7 +270,7 @@ impl<'a> Accumulator<'a> {
         }
         self.count += 1;
         match &self.aggregate.function {
-            AggregateFunction::Count => Ok(()),
+            AggregateFunction::Count | AggregateFunction::Postgres(_) => Ok(()),
             AggregateFunction::Sum | AggregateFunction::Avg => {
                 let Some(value) = arguments.first() else { return Ok(()) };
                 let value = coerce::decimal(value)?;
@@ -368,6 +374,7 @@ impl<'a> Accumulator<'a> {
                 }
                 Ok(self.best.unwrap_or(Value::Null))
             }
+            AggregateFunction::Postgres(function) => self.collected.finish(function, self.aggregate),
             AggregateFunction::BitAnd | AggregateFunction::BitOr | AggregateFunction::BitXor => Ok(Value::UInt(self.bits)),
             AggregateFunction::JsonObject { .. } => self.finish_object(),
             AggregateFunction::JsonArray { bytes_max, .. } => {

@@ -71,7 +71,7 @@ pub fn evaluate(expr: &Expr, scope: &dyn Scope) -> Result<Value> {
             otherwise.as_deref().map_or(Ok(Value::Null), |result| evaluate(result, scope))
         }
         ExprKind::ScalarSubquery(select) => scope.scalar_subquery(select),
-        _ => Ok(truth_value(truth(expr, scope)?)),
+        _ => Ok(truth_value(truth(expr, scope)?, &expr.data_type)),
     }
 }
 
@@ -83,8 +83,12 @@ pub fn is_true(expr: &Expr, scope: &dyn Scope) -> Result<bool> {
     Ok(truth(expr, scope)? == Some(true))
 }
 
-fn truth_value(truth: Option<bool>) -> Value {
-    truth.map_or(Value::Null, |truth| Value::Int(i64::from(truth)))
+fn truth_value(truth: Option<bool>, data_type: &DataType) -> Value {
+    match (truth, data_type) {
+        (None, _) => Value::Null,
+        (Some(truth), DataType::Boolean) => Value::Bool(truth),
+        (Some(truth), _) => Value::Int(i64::from(truth)),
+    }
 }
 
 /// The truth of an expression; `None` is NULL.

@@ -8,6 +8,7 @@ pub mod evaluate;
 pub mod functions;
 mod intervals;
 mod parse;
+pub mod postgres;
 pub mod query;
 pub(crate) mod rewrite;
 mod tables;
@@ -24,15 +25,8 @@ use query::{Diagnostic, Query};
 /// If the text is not one SELECT in the dialect of `flavor`.
 pub fn referenced_tables(sql: &str, flavor: Flavor) -> Result<Vec<(Option<String>, String)>, Vec<Diagnostic>> {
     // One grammar serves both MySQL and MariaDB: where the two servers differ, typing asks the catalogue.
-    if flavor == Flavor::PostgreSql {
-        return Err(vec![Diagnostic {
-            span: 0..sql.len(),
-            message: "mappings in the dialect of PostgreSQL cannot be read yet".into(),
-            label: String::new(),
-            help: String::new(),
-        }]);
-    }
-    let parsed = parse::parse(sql, Modes::default())?;
+    let modes = if flavor == Flavor::PostgreSql { Modes::postgres() } else { Modes::default() };
+    let parsed = parse::parse(sql, modes)?;
     Ok(tables::of(&parsed.query))
 }
 
@@ -41,7 +35,8 @@ pub fn referenced_tables(sql: &str, flavor: Flavor) -> Result<Vec<(Option<String
 /// # Errors
 /// Every finding that could be made at once, with byte ranges in `sql`, in the order of the text.
 pub fn bind(sql: &str, catalog: &SourceCatalog) -> Result<Query, Vec<Diagnostic>> {
-    let modes = Modes::of(&catalog.session.sql_mode);
+    let is_postgres = catalog.flavor == Flavor::PostgreSql;
+    let modes = if is_postgres { Modes::postgres() } else { Modes::of(&catalog.session.sql_mode) };
     let parsed = parse::parse(sql, modes)?;
     bind::bind(&parsed, modes, catalog)
 }

@@ -5,6 +5,7 @@
 //! escapes) is refused here. Names and types are not looked at.
 
 use sqlparser::ast;
+use sqlparser::dialect::{Dialect, PostgreSqlDialect};
 use sqlparser::keywords::Keyword;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer, Whitespace, Word};
@@ -28,6 +29,8 @@ pub(crate) struct Modes {
     pub(crate) no_backslash_escapes: bool,
     /// `NOT a = b` is `(NOT a) = b`.
     pub(crate) high_not_precedence: bool,
+    /// The text is PostgreSQL's, under `standard_conforming_strings`.
+    pub(crate) postgres: bool,
 }
 
 impl Modes {
@@ -40,7 +43,17 @@ impl Modes {
             pipes_as_concat: ansi || has("PIPES_AS_CONCAT"),
             no_backslash_escapes: has("NO_BACKSLASH_ESCAPES"),
             high_not_precedence: has("HIGH_NOT_PRECEDENCE"),
+            postgres: false,
         }
+    }
+
+    /// How PostgreSQL reads a text.
+    pub(crate) fn postgres() -> Self {
+        Self { ansi_quotes: true, pipes_as_concat: true, no_backslash_escapes: true, high_not_precedence: false, postgres: true }
+    }
+
+    fn dialect(self) -> &'static dyn Dialect {
+        if self.postgres { &PostgreSqlDialect {} } else { &LegacyDialect }
     }
 }
 
@@ -74,16 +87,17 @@ pub(crate) struct PlacedToken {
 /// Findings with byte ranges in `sql`.
 pub(crate) fn parse(sql: &str, modes: Modes) -> Result<Parsed<'_>, Vec<Diagnostic>> {
     let lines = Lines::new(sql);
-    let raw = Tokenizer::new(&LegacyDialect, sql)
+    let raw = Tokenizer::new(modes.dialect(), sql)
         .tokenize_with_location()
         .map_err(|error| vec![from_parser(&error.to_string(), &lines, |_| None)])?;
     let refused = refused_text(&raw, &lines, modes);
     if !refused.is_empty() {
         return Err(refused);
     }
-    let raw = super::intervals::adapt(adapt(raw, &lines, modes));
+    let raw = adapt(raw, &lines, modes);
+    let raw = if modes.postgres { raw } else { super::intervals::adapt(raw) };
     let tokens = Tokens::new(&raw, lines);
-    let mut parser = Parser::new(&LegacyDialect).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(raw);
+    let mut parser = Parser::new(modes.dialect()).with_recursion_limit(NESTING_MAX).with_tokens_with_locations(raw);
     let fail = |error: sqlparser::parser::ParserError| {
         let text = error.to_string();
         let text = text.strip_prefix("sql parser error: ").unwrap_or(&text);
@@ -115,6 +129,10 @@ fn one_query(statements: Vec<ast::Statement>, tokens: &Tokens<'_>) -> Result<Box
 /// Text that the server reads in another way than sqlparser does.
 fn refused_text(raw: &[TokenWithSpan], lines: &Lines<'_>, modes: Modes) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
+    // PostgreSQL has neither comments that are executed nor escapes between plain quotes.
+    if modes.postgres {
+        return findings;
+    }
     let mut end = 0;
     let mut contiguous = true;
     for token in raw {
@@ -154,6 +172,9 @@ fn executed_comment(span: Span) -> Diagnostic {
 /// Rewrites the tokens that sqlparser's MySQL dialect reads differently from the server: names in double quotes under
 /// ANSI_QUOTES, the infix operator MOD, and `&&`, which binds as AND does.
 fn adapt(raw: Vec<TokenWithSpan>, lines: &Lines<'_>, modes: Modes) -> Vec<TokenWithSpan> {
+    if modes.postgres {
+        return raw.into_iter().map(folded).collect();
+    }
     let solid = |token: &&TokenWithSpan| !matches!(token.token, Token::Whitespace(_));
     let infix: Vec<bool> = raw
         .iter()
@@ -183,6 +204,17 @@ fn adapt(raw: Vec<TokenWithSpan>, lines: &Lines<'_>, modes: Modes) -> Vec<TokenW
             _ => token,
         })
         .collect()
+}
+
+/// A name outside quotes in lower case, as PostgreSQL looks it up.
+fn folded(token: TokenWithSpan) -> TokenWithSpan {
+    match token.token {
+        Token::Word(word) if word.quote_style.is_none() => {
+            let value = word.value.to_ascii_lowercase();
+            TokenWithSpan::new(Token::Word(Word { value, ..word }), token.span)
+        }
+        _ => token,
+    }
 }
 
 fn is_infix_mod(token: &Token, previous: Option<&Token>, next: Option<&Token>) -> bool {

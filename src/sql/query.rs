@@ -277,7 +277,7 @@ pub struct Aggregate {
 }
 
 /// Aggregate functions.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum AggregateFunction {
     /// COUNT.
     Count,
@@ -314,6 +314,8 @@ pub enum AggregateFunction {
         /// `group_concat_max_len` in bytes.
         bytes_max: u64,
     },
+    /// An aggregate of PostgreSQL that is computed from its collected rows.
+    Postgres(crate::sql::postgres::aggregate::Collected),
 }
 
 /// One ORDER BY element.

@@ -86,6 +86,13 @@ pub fn date_of(days: i64) -> Option<Date> {
     Some(Date { year: i32::try_from(year).ok()?, month: u8::try_from(month).ok()?, day: u8::try_from(day).ok()? })
 }
 
+/// How many days a month of a year has; years before the first are negative. `None` for no month.
+#[must_use]
+pub fn month_days(year: i32, month: u8) -> Option<u8> {
+    let year = i64::from(if year < 0 { year + 1 } else { year });
+    month_length(year, i64::from(month)).and_then(|days| u8::try_from(days).ok())
+}
+
 fn month_length(year: i64, month: i64) -> Option<i64> {
     match month {
         1 | 3 | 5 | 7 | 8 | 10 | 12 => Some(31),

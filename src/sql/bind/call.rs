@@ -19,6 +19,9 @@ pub(super) struct Arguments<'f> {
 
 impl Binder<'_> {
     pub(super) fn function(&mut self, function: &Function, span: Span) -> Bound<Expr> {
+        if self.is_postgres() {
+            return self.postgres_function(function, span);
+        }
         let Function { name, uses_odbc_syntax, parameters, args, within_group, filter, null_treatment, over } = function;
         let [ast::ObjectNamePart::Identifier(ident)] = name.0.as_slice() else {
             return Err(self.refuse(
@@ -48,7 +51,7 @@ impl Binder<'_> {
         self.scalar_function(&upper, arguments, span)
     }
 
-    fn arguments<'f>(&mut self, name: &str, arguments: &'f FunctionArguments, span: &Span) -> Bound<Arguments<'f>> {
+    pub(super) fn arguments<'f>(&mut self, name: &str, arguments: &'f FunctionArguments, span: &Span) -> Bound<Arguments<'f>> {
         let FunctionArguments::List(FunctionArgumentList { duplicate_treatment, args, clauses }) = arguments else {
             return Err(self.refuse(
                 span.clone(),

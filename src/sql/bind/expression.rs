@@ -21,8 +21,9 @@ impl Binder<'_> {
         collected(bound)
     }
 
+    /// The forms that MySQL has, some of which every dialect has.
     // size: one arm per syntax form
-    pub(super) fn expr_in(&mut self, expr: &ast::Expr, position: Position) -> Bound<Expr> {
+    pub(super) fn shared_form(&mut self, expr: &ast::Expr, position: Position) -> Bound<Expr> {
         self.check_grouping(expr)?;
         let span = self.span(expr);
         match expr {
@@ -303,7 +304,7 @@ impl Binder<'_> {
         results.extend(otherwise.map(|otherwise| self.expr(otherwise)));
         let (tests, results) = (collected(tests)?, collected(results)?);
         let nullable = otherwise.is_none() || results.iter().any(|result| result.nullable);
-        let (mut results, data_type) = self.unify(results, &span)?;
+        let (mut results, data_type) = self.unify_case(results, otherwise.is_some(), &span)?;
         let otherwise = if otherwise.is_some() { results.pop().map(Box::new) } else { None };
         let branches = tests.into_iter().zip(results).collect();
         Ok(Expr { kind: ExprKind::Case { branches, otherwise }, data_type, nullable, span })

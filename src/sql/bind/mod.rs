@@ -17,6 +17,7 @@ mod logic;
 mod numbering;
 mod order;
 mod place;
+mod postgres;
 mod precedence;
 mod query_body;
 mod refusal;

@@ -12,9 +12,10 @@ impl Binder<'_> {
     /// Checks LIMIT and every GROUP_CONCAT of a SELECT.
     pub(super) fn check_orders(&mut self, select: &Select) -> Bound<()> {
         for aggregate in &select.aggregates {
-            let name = match aggregate.function {
+            let name = match &aggregate.function {
                 AggregateFunction::GroupConcat { .. } => "GROUP_CONCAT",
                 AggregateFunction::JsonArray { .. } => "JSON_ARRAYAGG",
+                AggregateFunction::Postgres(collected) if collected.is_ordered() => "this list",
                 _ => continue,
             };
             let keys: Vec<&Expr> = select.group_by.iter().flatten().collect();
@@ -154,7 +155,8 @@ fn equal_means_same_bytes(expr: &Expr, rule: &KeyKind) -> bool {
         // A _bin collation that pads still calls 'a' and 'a ' equal; CHAR columns have no trailing blanks.
         (KeyKind::Text(collation), data_type) => {
             let stripped = matches!(data_type, DataType::Text { fixed: true, .. } | DataType::Enum { .. });
-            collation.name().ends_with("_bin") && (!collation.pads() || stripped)
+            let by_bytes = collation.name().ends_with("_bin") || collation.postgres_behaviour().is_some();
+            by_bytes && (!collation.pads() || stripped)
         }
         (KeyKind::Decimal | KeyKind::Double | KeyKind::Interval, _) => false,
     }

@@ -38,6 +38,9 @@ fn span_of(tokens: &Tokens<'_>, expr: &ast::Expr) -> Span {
         ast::Expr::Function(function) => tokens.name_and_arguments(&tokens.range(function.name.span())),
         ast::Expr::Cast { expr: inner, .. } => {
             let inner = of(inner);
+            if let Some(end) = behind_colons(tokens, &inner) {
+                return inner.start..end;
+            }
             match word_before(tokens, &inner) {
                 Some(word) => word.start..inner.end,
                 None => tokens.call_around(&inner),
@@ -100,6 +103,15 @@ fn span_of(tokens: &Tokens<'_>, expr: &ast::Expr) -> Span {
 fn plain(tokens: &Tokens<'_>, expr: &ast::Expr) -> Span {
     let span = expr.span();
     if Tokens::knows(span) { tokens.range(span) } else { tokens.whole() }
+}
+
+/// Where the type behind `::` ends; `None` for the other forms of a cast.
+fn behind_colons(tokens: &Tokens<'_>, inner: &Span) -> Option<usize> {
+    let colons = tokens.after(inner.end).next().filter(|token| token.token == Token::DoubleColon)?;
+    let name = tokens.after(colons.span.end).next()?;
+    let length =
+        tokens.after(name.span.end).next().filter(|token| token.token == Token::LParen && token.span.start == name.span.end);
+    Some(length.map_or(name.span.end, |open| tokens.balanced(open.span.clone()).end))
 }
 
 fn word_before(tokens: &Tokens<'_>, span: &Span) -> Option<Span> {

@@ -72,7 +72,8 @@ impl Binder<'_> {
     /// Refuses operands of `parent` that the server might group in another way.
     pub(super) fn check_grouping(&mut self, parent: &Expr) -> Bound<()> {
         let own = strength(parent);
-        if own == Strength::Operand {
+        // sqlparser's order of precedence for PostgreSQL is the server's.
+        if own == Strength::Operand || self.is_postgres() {
             return Ok(());
         }
         for (index, operand) in operands(parent).into_iter().enumerate() {

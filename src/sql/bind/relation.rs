@@ -276,8 +276,10 @@ impl Binder<'_> {
             let nullable = outputs.iter().any(|output| output.nullable);
             let span = outputs.first().map_or(0..0, |output| output.span.clone());
             let (converted, data_type) = if selects.len() == 1 {
-                let data_type = outputs.first().map_or(DataType::Null, |output| output.data_type.clone());
-                (outputs.into_iter().map(types::settle).collect(), data_type)
+                let settled = outputs.into_iter().map(|output| self.settled(types::settle(output))).collect();
+                let settled = super::typing::collected(settled)?;
+                let data_type = settled.first().map_or(DataType::Null, |output| output.data_type.clone());
+                (settled, data_type)
             } else {
                 self.unify_columns(outputs, &span)?
             };

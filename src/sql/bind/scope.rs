@@ -135,6 +135,11 @@ impl Binder<'_> {
         if self.catalog.session.lower_case_table_names == 0 { left == right } else { left.to_lowercase() == right.to_lowercase() }
     }
 
+    /// Whether a column is the one that a written name means: PostgreSQL's names are exact once they are folded.
+    fn same_column(&self, column: &str, written: &str) -> bool {
+        if self.is_postgres() { column == written } else { same_column(column, written) }
+    }
+
     /// Resolves a column in the frames around it.
     pub(super) fn column(&mut self, name: ColumnName<'_>, span: &Span) -> Bound<Expr> {
         let mut candidates = Vec::new();
@@ -170,12 +175,12 @@ impl Binder<'_> {
             .filter(|visible| self.means(visible, name))
             .flat_map(|visible| {
                 let named =
-                    visible.columns.iter().enumerate().filter(|(_, column)| same_column(&column.name, &name.column.value));
+                    visible.columns.iter().enumerate().filter(|(_, column)| self.same_column(&column.name, &name.column.value));
                 named.map(|(index, _)| (visible.alias, index))
             })
             .collect();
         if name.table.is_none()
-            && let Some(merged) = frame.merged.iter().rev().find(|merged| same_column(&merged.name, &name.column.value))
+            && let Some(merged) = frame.merged.iter().rev().find(|merged| self.same_column(&merged.name, &name.column.value))
         {
             found.retain(|(alias, _)| !merged.members.contains(alias) || *alias == merged.column.0);
         }

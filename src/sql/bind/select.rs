@@ -206,6 +206,7 @@ impl Binder<'_> {
             }
         };
         let bound = self.expr(expr)?;
+        let bound = if matches!(purpose, Purpose::Table | Purpose::LaterBranch) { bound } else { self.settled(bound)? };
         let name = match (alias, bare_name(expr)) {
             (Some(alias), _) => Some((alias.value.clone(), self.ident_span(alias))),
             (None, Some(column)) => Some((column.value.clone(), self.ident_span(column))),

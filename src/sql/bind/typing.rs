@@ -4,6 +4,8 @@ use super::{Binder, Bound, Reported};
 use crate::schema::DataType;
 use crate::sql::aggregate;
 use crate::sql::functions;
+use crate::sql::postgres::compare as postgres_compare;
+use crate::sql::postgres::typing as postgres;
 use crate::sql::query::{Aggregate, CompareOperator, Diagnostic, Expr, ExprKind, Span};
 use crate::sql::types::{self, BOOLEAN, CastTarget, Refusal};
 use crate::value::KeyKind;
@@ -32,6 +34,10 @@ impl Binder<'_> {
 
     /// A comparison.
     pub(super) fn compare(&mut self, operator: CompareOperator, left: Expr, right: Expr, span: Span) -> Bound<Expr> {
+        if self.is_postgres() {
+            let compared = postgres_compare::compare(operator, left, right, span.clone(), self.catalog);
+            return self.typed(compared, &span);
+        }
         let compared = types::compare(operator, left, right, span.clone(), &self.context);
         self.typed(compared, &span)
     }
@@ -39,19 +45,38 @@ impl Binder<'_> {
     /// An operand that stands where a condition is meant.
     pub(super) fn truth(&mut self, expr: Expr) -> Bound<Expr> {
         let span = expr.span.clone();
-        let truth = types::truth(expr, &self.context);
+        let truth =
+            if self.is_postgres() { postgres_compare::truth(expr, self.catalog) } else { types::truth(expr, &self.context) };
         self.typed(truth, &span)
     }
 
     /// One type for several results.
     pub(super) fn unify(&mut self, results: Vec<Expr>, span: &Span) -> Bound<(Vec<Expr>, DataType)> {
-        let unified = types::unify(results, &self.context);
+        let unified =
+            if self.is_postgres() { postgres::unify(results, self.catalog) } else { types::unify(results, &self.context) };
         self.typed(unified, span)
+    }
+
+    /// One type for the results of a CASE; PostgreSQL asks ELSE, which stands last, first.
+    pub(super) fn unify_case(&mut self, mut results: Vec<Expr>, has_else: bool, span: &Span) -> Bound<(Vec<Expr>, DataType)> {
+        let turns = self.is_postgres() && has_else;
+        if turns {
+            results.rotate_right(1);
+        }
+        let (mut results, data_type) = self.unify(results, span)?;
+        if turns {
+            results.rotate_left(1);
+        }
+        Ok((results, data_type))
     }
 
     /// One type for the outputs that UNION ALL puts under each other.
     pub(super) fn unify_columns(&mut self, results: Vec<Expr>, span: &Span) -> Bound<(Vec<Expr>, DataType)> {
-        let unified = types::unify_columns(results, &self.context);
+        let unified = if self.is_postgres() {
+            postgres::unify(results, self.catalog)
+        } else {
+            types::unify_columns(results, &self.context)
+        };
         self.typed(unified, span)
     }
 
@@ -71,6 +96,17 @@ impl Binder<'_> {
     /// How the values of an ORDER BY expression compare, with the conversion this needs: as the value compares with itself.
     pub(super) fn order_rule(&mut self, expr: Expr) -> Bound<(Expr, KeyKind)> {
         let span = expr.span.clone();
+        if self.is_postgres() {
+            if expr.nullable {
+                return Err(self.refuse(
+                    span,
+                    "NULLs come last in this order, which is not carried here",
+                    "order by an expression that is never NULL, for example COALESCE(x, ..)",
+                ));
+            }
+            let ordered = postgres_compare::own_rule(expr, true, self.catalog);
+            return self.typed(ordered, &span);
+        }
         if matches!(expr.data_type, DataType::Enum { .. } | DataType::Set { .. }) {
             return Err(self.refuse(span, "ENUM and SET are ordered by position, not by name", "order by another column"));
         }

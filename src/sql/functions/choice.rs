@@ -153,3 +153,16 @@ fn best(rule: &KeyKind, values: &[Value], wanted: Ordering) -> Result<Value> {
     }
     Ok(best.clone())
 }
+
+/// The greatest or least of the values that are not NULL, as PostgreSQL chooses it.
+pub(super) fn extreme_present(rule: &KeyKind, greatest: bool, values: &[Value]) -> Result<Value> {
+    let mut best = &Value::Null;
+    for value in values {
+        match rule.compare(value, best)? {
+            None if !value.is_null() => best = value,
+            Some(order) if order == if greatest { Ordering::Greater } else { Ordering::Less } => best = value,
+            _ => {}
+        }
+    }
+    Ok(best.clone())
+}

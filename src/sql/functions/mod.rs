@@ -165,6 +165,9 @@ pub enum Function {
     Regexp(RegexpCall),
     CastBytes { length: u32, by_characters: bool },
     BytesToText,
+    // PostgreSQL
+    Postgres(Box<crate::sql::postgres::routine::Call>),
+    PostgresExtreme { rule: KeyKind, greatest: bool },
 }
 
 impl Function {
@@ -264,6 +267,8 @@ pub fn call(function: &Function, expr: &Expr, values: &[Value]) -> Result<Value>
         F::Json(json) => return json::call(json, expr, values),
         F::Spelling(kind) => return spelling::call(*kind, expr, values),
         F::Numeral(Numeral::IntervalIndex) => return numerals::call(Numeral::IntervalIndex, expr, values),
+        F::Postgres(call) => return call.evaluate(expr, values),
+        F::PostgresExtreme { rule, greatest } => return choice::extreme_present(rule, *greatest, values),
         _ => {}
     }
     if values.iter().any(Value::is_null) {

@@ -1,0 +1,41 @@
+//! The dialect of PostgreSQL: types, implicit casts, operators, functions and aggregates, with the values of the server.
+//!
+//! The binder asks this module wherever a mapping's source is PostgreSQL. Types are resolved by the server's own rules (literals are `unknown`
+//! until something asks for a type), every conversion is written out as a call, and every operator and function is a row of a table with its
+//! signature: what the server has and we do not carry is a row too, so that it is refused by name.
+
+pub mod aggregate;
+mod array;
+pub mod compare;
+mod convert;
+mod digest;
+mod input;
+mod json;
+mod json_routines;
+pub mod kind;
+mod like;
+mod numbers;
+mod output;
+mod parts;
+mod pattern;
+mod refusal;
+pub mod routine;
+mod texts;
+mod times;
+pub mod typing;
+mod zone;
+
+pub use refusal::refused_function;
+
+use routine::Routine;
+
+/// Every operator and function with a fixed number of arguments.
+pub fn routines() -> impl Iterator<Item = &'static Routine> {
+    let tables = numbers::TABLES.into_iter().chain([texts::ROWS, times::ROWS, json_routines::ROWS, array::ROWS, like::ROWS]);
+    tables.flatten()
+}
+
+/// Every function that takes any number of arguments behind those of its row.
+pub fn variadic_routines() -> impl Iterator<Item = &'static Routine> {
+    [texts::VARIADIC, json_routines::VARIADIC].into_iter().flatten()
+}
