@@ -28,6 +28,7 @@ impl Plan {
             }
         }
         self.explain_indexes(&mut text);
+        self.explain_facts(&mut text);
         text
     }
 
@@ -42,6 +43,15 @@ impl Plan {
                 let note = if index.over_identity { "part of the key, no space of its own" } else { "index" };
                 let _ = writeln!(text, "    ({parts}) {note}");
             }
+        }
+    }
+
+    fn explain_facts(&self, text: &mut String) {
+        if !self.facts.is_empty() {
+            text.push_str("\nfacts, watched at run time\n");
+        }
+        for fact in &self.facts {
+            let _ = writeln!(text, "  {fact}");
         }
     }
 

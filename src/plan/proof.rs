@@ -41,6 +41,11 @@ pub(crate) fn prove_key(scopes: &Scopes<'_>, key: &DeclaredKey<'_>) -> Result<()
             "add PARTITION BY with the columns of a key",
         ));
     }
+    let kept = select.numberings.iter().filter(|numbering| numbering.keeps_first);
+    let known = known_by_key(scopes, key);
+    if kept.into_iter().any(|numbering| numbering.partition_by.iter().all(|part| is_shown(&known, key, scopes, part))) {
+        return Ok(());
+    }
     match &select.group_by {
         Some(groups) if groups.is_empty() => Err(PlanFinding::at(
             &select.span,
@@ -48,13 +53,8 @@ pub(crate) fn prove_key(scopes: &Scopes<'_>, key: &DeclaredKey<'_>) -> Result<()
             "add GROUP BY with the key columns",
         )),
         Some(groups) => prove_group_key(scopes, key, groups),
-        None => {
-            let known = known_by_key(scopes, key);
-            let kept = select.numberings.iter().filter(|numbering| numbering.keeps_first);
-            let chosen =
-                kept.into_iter().any(|numbering| numbering.partition_by.iter().all(|part| is_shown(&known, key, scopes, part)));
-            if chosen || known.open().is_empty() { Ok(()) } else { Err(unproven::key(scopes, key, &known)) }
-        }
+        None if known.open().is_empty() => Ok(()),
+        None => Err(unproven::key(scopes, key, &known)),
     }
 }
 

@@ -5,6 +5,7 @@ mod columns;
 mod disk_full;
 mod failover;
 mod files;
+mod language;
 mod oracle;
 mod preflight;
 mod rows;

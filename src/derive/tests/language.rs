@@ -142,8 +142,8 @@ pub(super) const SHAPES: &[(&str, &[&str], &str)] = &[
     (
         "union_in_a_derived_table_under_joins",
         &["kind", "no"],
-        "SELECT u.kind, u.no, o.memo FROM (SELECT 'D' AS kind, d.ord_no * 100 + d.seq AS id, d.ord_no AS no, d.item_no AS of FROM d WHERE d.seq = 1
-           UNION ALL SELECT 'P', p.pay_no, p.pay_no, p.ord_no FROM p) u JOIN o ON o.ord_no = u.of",
+        "SELECT u.kind, u.no, o.memo FROM (SELECT 'D' AS kind, d.ord_no * 100 + d.seq AS id, d.ord_no AS no, d.item_no AS ref FROM d WHERE d.seq = 1
+           UNION ALL SELECT 'P', p.pay_no, p.pay_no, p.ord_no FROM p) u JOIN o ON o.ord_no = u.ref",
     ),
     (
         "grouped_over_a_union",

@@ -2,6 +2,7 @@
 //!
 //! The oracle ([`oracle`]) shares nothing with the engine but expression evaluation: it joins whole tables in written order.
 
+mod chosen;
 mod contradictions;
 mod facts;
 mod language;

@@ -32,7 +32,7 @@ pub(super) fn input(name: &str, key: &[&str], sql: &str, query: Query) -> TableI
     }
 }
 
-fn build(catalog: &SourceCatalog, tables: Vec<TableInput>) -> Plan {
+pub(super) fn build(catalog: &SourceCatalog, tables: Vec<TableInput>) -> Plan {
     let mut builder = Builder::new(catalog);
     let input = MappingInput {
         name: "shapes".into(),

@@ -141,7 +141,7 @@ pub(super) const SHAPES: &[(&str, &[&str], &str)] = &[
     (
         "subquery_over_a_derived_table",
         &["cust_no"],
-        "SELECT c.cust_no, s.memo, (SELECT COUNT(*) FROM d WHERE d.ord_no = s.ord_no) AS lines
+        "SELECT c.cust_no, s.memo, (SELECT COUNT(*) FROM d WHERE d.ord_no = s.ord_no) AS line_count
          FROM c LEFT JOIN (SELECT o.ord_no, o.memo FROM o JOIN p ON p.pay_no = o.ord_no WHERE o.del = 'N') s ON s.ord_no = c.grd",
     ),
 ];
