@@ -62,16 +62,16 @@ fn input(mapping: &Mapping, catalog: &SourceCatalog, target: TargetKind) -> (Map
     for fact in &mapping.facts {
         match unique_fact(mapping, fact, catalog) {
             Ok(fact) => facts.push(fact),
-            Err(problem) => problems.push(problem),
+            Err(problem) => problems.push(*problem),
         }
     }
     (MappingInput { name: mapping.name.value.clone(), target, policies: Policies { zero_date }, tables, facts }, problems)
 }
 
 /// A declared fact, bound to the catalogue.
-fn unique_fact(mapping: &Mapping, placed: &Placed<UniqueFact>, catalog: &SourceCatalog) -> Result<Fact, Problem> {
+fn unique_fact(mapping: &Mapping, placed: &Placed<UniqueFact>, catalog: &SourceCatalog) -> Result<Fact, Box<Problem>> {
     let fact = &placed.value;
-    let problem = |message: String, help: &str| mapping.problem(placed.span.clone(), message).with_help(help);
+    let problem = |message: String, help: &str| Box::new(mapping.problem(placed.span.clone(), message).with_help(help));
     let (schema, name) = match fact.table.split_once('.') {
         Some((schema, name)) => (Some(schema), name),
         None => (None, fact.table.as_str()),

@@ -98,7 +98,7 @@ fn merge(select: &mut Select) {
                 from.extend(inner.from);
                 replaced.extend(inner.outputs.into_iter().enumerate().map(|(column, output)| ((alias, column), output)));
             }
-            Err(item) => from.push(item),
+            Err(item) => from.push(*item),
         }
     }
     select.from = from;
@@ -115,15 +115,15 @@ fn merge(select: &mut Select) {
 }
 
 /// The SELECT of a derived table that can be merged, with its ON.
-fn mergeable(item: FromItem) -> Result<(Select, Option<Expr>), FromItem> {
+fn mergeable(item: FromItem) -> Result<(Select, Option<Expr>), Box<FromItem>> {
     let FromItem { alias, relation, join, on } = item;
     match relation {
         Relation::Derived(mut arms) if join == JoinKind::Inner && arms.len() == 1 => match arms.pop() {
             // A subquery must not be repeated: each occurrence would be read in its own way.
             Some(only) if is_plain_select(&only) && !only.outputs.iter().any(has_subquery) => Ok((only, on)),
-            only => Err(FromItem { alias, relation: Relation::Derived(only.into_iter().collect()), join, on }),
+            only => Err(Box::new(FromItem { alias, relation: Relation::Derived(only.into_iter().collect()), join, on })),
         },
-        relation => Err(FromItem { alias, relation, join, on }),
+        relation => Err(Box::new(FromItem { alias, relation, join, on })),
     }
 }
 

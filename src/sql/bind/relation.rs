@@ -263,7 +263,7 @@ impl Binder<'_> {
         let Some(width) = selects.first().map(|first| first.outputs.len()) else {
             return Err(self.broken("a statement without a branch"));
         };
-        for select in selects.iter().skip(1).filter(|select| select.outputs.len() != width) {
+        if let Some(select) = selects.iter().skip(1).find(|select| select.outputs.len() != width) {
             let found = select.outputs.len();
             return Err(self.report(
                 Diagnostic::new(select.span.clone(), format!("this SELECT has {found} columns, the first has {width}"))
