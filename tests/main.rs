@@ -10,6 +10,7 @@
 mod support;
 
 mod club;
+mod from_postgres;
 mod kill;
 mod large;
 mod prefix;

@@ -1,0 +1,134 @@
+//! Random transactions on a small customer system: out-of-line texts, changed keys, partitions, a table without a key, savepoints,
+//! truncations, large transactions that are rolled back.
+
+use fastrand::Rng;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use strangler::demo::servers::Postgres;
+use tokio_postgres::Client;
+
+/// The tables with their rows.
+pub const TABLES: &str = "
+  CREATE SCHEMA app;
+  SET search_path = app;
+  CREATE TABLE cust (id int PRIMARY KEY, name text, grade varchar(4));
+  CREATE TABLE ord (id int PRIMARY KEY, cust int, memo text, amount numeric(12,2), at timestamptz, secret text);
+  ALTER TABLE ord ALTER memo SET STORAGE EXTERNAL;
+  CREATE TABLE line (ord int, seq int, qty int NOT NULL, item text, PRIMARY KEY (ord, seq)) PARTITION BY HASH (ord);
+  CREATE TABLE line0 PARTITION OF line FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+  CREATE TABLE line1 PARTITION OF line FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+  CREATE TABLE log (ord int, txt text, n int); ALTER TABLE log REPLICA IDENTITY FULL;
+  CREATE TABLE unmapped (id serial PRIMARY KEY, v text);
+  INSERT INTO cust SELECT g, 'name ' || g, 'A' FROM generate_series(1, 100) g;
+  INSERT INTO ord SELECT g, g % 110, CASE WHEN g % 5 = 0 THEN repeat(md5(g::text), 100) ELSE 'memo' END, g * 1.25,
+    '2024-01-01'::timestamptz + g * interval '1 hour', 'hidden' FROM generate_series(1, 2000) g;
+  INSERT INTO line SELECT g, s, g % 13, 'I' || g % 20 FROM generate_series(1, 2000) g, generate_series(1, 2) s;
+  INSERT INTO log SELECT g % 300, 'same', g % 3 FROM generate_series(1, 2000) g; ANALYZE";
+
+/// The mapping file.
+pub const MAPPING: &str = "\
+version: 1
+mapping: crm
+source: crm
+target: order-db
+tables:
+  orders:
+    key: [id]
+    sql: |
+      SELECT o.id AS id, c.name AS name, o.memo AS memo, o.amount AS amount, o.at AS at
+        FROM app.ord o LEFT JOIN app.cust c ON c.id = o.cust
+  lines:
+    key: [ord, seq]
+    sql: |
+      SELECT l.ord AS ord, l.seq AS seq, l.qty AS qty, l.item AS item, o.memo AS memo
+        FROM app.line l JOIN app.ord o ON o.id = l.ord
+  customers:
+    key: [id]
+    sql: SELECT c.id AS id, c.name AS name, c.grade AS grade FROM app.cust c
+  logged:
+    key: [ord]
+    sql: SELECT g.ord AS ord, count(*) AS entries FROM app.log g WHERE g.ord IS NOT NULL GROUP BY g.ord
+";
+
+/// A session that writes until it is stopped.
+pub struct Writer {
+    stop: Arc<AtomicBool>,
+    task: tokio::task::JoinHandle<u32>,
+}
+
+impl Writer {
+    pub async fn start(server: &Postgres, seed: u64) -> Self {
+        let client = server.connect("legacy").await.unwrap();
+        client.batch_execute("SET search_path = app").await.unwrap();
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let mut rng = Rng::with_seed(seed);
+        let task = tokio::spawn(async move {
+            let mut steps = 0;
+            while !stopped.load(Ordering::Relaxed) {
+                step(&client, &mut rng).await;
+                tokio::time::sleep(Duration::from_millis(rng.u64(0..6))).await;
+                steps += 1;
+            }
+            steps
+        });
+        Self { stop, task }
+    }
+
+    /// How many transactions it tried.
+    pub async fn stop(self) -> u32 {
+        self.stop.store(true, Ordering::Relaxed);
+        self.task.await.unwrap()
+    }
+}
+
+/// One random transaction; collisions are forgotten, as an old application does.
+async fn step(client: &Client, rng: &mut Rng) {
+    let mut statements = vec!["BEGIN".to_owned()];
+    for number in 0..rng.u32(1..5) {
+        if number == 2 {
+            statements.extend(["SAVEPOINT s".into(), statement(rng), "ROLLBACK TO s".into()]);
+        }
+        statements.push(statement(rng));
+    }
+    if rng.u32(0..60) == 0 {
+        statements.push("UPDATE line SET qty = qty + 1".into()); // sent before its end
+    }
+    statements.push(if rng.u32(0..8) == 0 { "ROLLBACK".into() } else { "COMMIT".into() });
+    if client.batch_execute(&statements.join(";")).await.is_err() {
+        client.batch_execute("ROLLBACK").await.unwrap();
+    }
+}
+
+fn statement(rng: &mut Rng) -> String {
+    let order = if rng.bool() { rng.u32(1..30) } else { rng.u32(1..2_100) };
+    let (customer, n) = (rng.u32(1..120), rng.i32(-50..900));
+    let big = format!("repeat(md5('{}'), 90)", rng.u32(..));
+    match rng.u32(0..18) {
+        0 => format!(
+            "INSERT INTO ord VALUES ({order}, {customer}, {big}, {n}.5, '2025-02-03 04:05:06.789+09') ON CONFLICT DO NOTHING"
+        ),
+        1 => format!("DELETE FROM ord WHERE id = {order}"),
+        // Its out-of-line text stays as it is.
+        2 | 3 => format!("UPDATE ord SET cust = {customer}, amount = amount + 1 WHERE id = {order}"),
+        4 => format!("UPDATE ord SET memo = {big} WHERE id = {order}"),
+        5 => format!("UPDATE ord SET id = {}, memo = 'moved' WHERE id = {order}", rng.u32(1..2_100)),
+        6 => format!("UPDATE ord SET memo = NULL WHERE id BETWEEN {order} AND {}", order + 15),
+        7 => format!(
+            "INSERT INTO line VALUES ({order}, {}, {n}, 'I1') ON CONFLICT (ord, seq) DO UPDATE SET qty = {n}",
+            rng.u32(1..5)
+        ),
+        8 => format!("UPDATE line SET ord = {}, seq = 9 WHERE ord = {order} AND seq = 1", rng.u32(1..2_100)),
+        9 => format!("DELETE FROM line WHERE ord BETWEEN {order} AND {}", order + 3),
+        10 => format!("UPDATE line SET qty = qty + 1 WHERE ord BETWEEN {order} AND {}", order + 40),
+        11 => format!("INSERT INTO log VALUES ({order}, 'same', {})", rng.u32(0..3)),
+        12 => format!("DELETE FROM log WHERE ctid IN (SELECT ctid FROM log WHERE ord = {order} LIMIT 1)"),
+        13 => format!("UPDATE log SET n = n + 1 WHERE ord = {order}"),
+        14 => format!("UPDATE cust SET name = 'renamed {n}', grade = NULL WHERE id = {customer}"),
+        15 => format!("DELETE FROM cust WHERE id = {customer}; INSERT INTO cust VALUES ({customer}, '한글 {n}', 'B')"),
+        16 => format!("UPDATE ord SET secret = md5('{n}') WHERE id = {order}"),
+        _ if rng.u32(0..60) == 0 => "TRUNCATE log".to_owned(),
+        _ => format!("INSERT INTO unmapped (v) VALUES ('{n}')"),
+    }
+}
