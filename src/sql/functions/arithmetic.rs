@@ -237,6 +237,10 @@ fn decimal_call(function: &Function, expr: &Expr, left: &Value, right: &Value) -
     let result = match function {
         Function::Add => left.add(&right),
         Function::Subtract => left.sub(&right),
+        // Past 65 digits the source cuts the factors.
+        Function::Multiply if left.digits() + right.digits() > 65 => {
+            return Err(no_value(expr, "a product of more than 65 digits"));
+        }
         Function::Multiply => left.mul(&right),
         Function::Divide { increment } => match quotient(&left, &right, u32::from(*increment)) {
             Some(result) => result,

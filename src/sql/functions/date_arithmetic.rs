@@ -22,6 +22,9 @@ pub(super) fn call(function: &Function, expr: &Expr, values: &[Value]) -> Result
         (Function::TimestampDifference { unit }, [from, to]) => difference(*unit, coerce::moment(from)?, coerce::moment(to)?),
         (Function::LastDay, [value]) => {
             let date = coerce::date(value)?;
+            if date.month != 0 && date.day == 0 {
+                return Err(no_value(expr, "LAST_DAY of a date without a day"));
+            }
             let last = Date::days_in_month(date.year, date.month);
             Ok(last.map_or(Value::Null, |day| Value::Date(Date { day, ..date })))
         }

@@ -136,6 +136,9 @@ fn part_call(part: Part, value: Expr, span: Span, context: &TypeContext<'_>) -> 
         }
         _ => moment(value, context)?,
     };
+    if part == Part::TimeToSeconds && context.is_mariadb() && temporal_fraction(&value.data_type) > 0 {
+        return Err(Refusal::new("TIME_TO_SEC of a time with a fraction, which MariaDB keeps", "cast it to TIME first"));
+    }
     let data_type = match part {
         Part::DayName | Part::MonthName => made_up(9, context),
         Part::TimeToSeconds | Part::Packed(_) => BIGINT,
