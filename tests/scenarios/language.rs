@@ -8,7 +8,7 @@ use crate::support::servers::{Kind, Pair, shared};
 
 #[allow(dead_code, reason = "the statements that only one server understands")]
 #[path = "../../src/derive/tests/language.rs"]
-mod language;
+mod statements;
 #[path = "../../src/derive/tests/shapes.rs"]
 mod shapes;
 
@@ -26,8 +26,11 @@ const TABLES: &[&str] = &[
     "CREATE TABLE g (ctg_no VARCHAR(20) PRIMARY KEY, nm VARCHAR(20)) CHARSET utf8mb4 COLLATE utf8mb4_general_ci",
 ];
 
-/// Columns of each table with the values they may take, as SQL.
-const VALUES: &[(&str, &[(&str, &[&str])])] = &[
+/// A column and the values it may take, as SQL.
+type ColumnValues = (&'static str, &'static [&'static str]);
+
+/// Columns of each table with their values.
+const VALUES: &[(&str, &[ColumnValues])] = &[
     (
         "o",
         &[
@@ -121,14 +124,14 @@ async fn every_shape(pair: &Pair, collation: &str, shapes: &[Shape]) {
 #[tokio::test]
 async fn every_query_shape_equals_mariadb() {
     let Some(pair) = shared(Kind::MariaDb).await else { return };
-    every_shape(&pair, "utf8mb4_general_ci", &shapes::SHAPES.iter().chain(language::SHAPES).copied().collect::<Vec<_>>()).await;
+    every_shape(&pair, "utf8mb4_general_ci", &shapes::SHAPES.iter().chain(statements::SHAPES).copied().collect::<Vec<_>>()).await;
 }
 
 #[tokio::test]
 async fn every_query_shape_equals_mysql() {
     let Some(pair) = shared(Kind::MySql).await else { return };
     // A cast has the collation of the connection, and MySQL refuses to unite it with another.
-    let shapes = shapes::SHAPES.iter().chain(language::SHAPES).chain(language::LATERAL).filter(|(name, ..)| *name != "union_all");
+    let shapes = shapes::SHAPES.iter().chain(statements::SHAPES).chain(statements::LATERAL).filter(|(name, ..)| *name != "union_all");
     every_shape(&pair, "utf8mb4_0900_ai_ci", &shapes.copied().collect::<Vec<_>>()).await;
 }
 
