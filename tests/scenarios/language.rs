@@ -6,11 +6,11 @@ use super::on_mariadb;
 use crate::support::project::Project;
 use crate::support::servers::{Kind, Pair, shared};
 
+#[path = "../../src/derive/tests/shapes.rs"]
+mod shapes;
 #[allow(dead_code, reason = "the statements that only one server understands")]
 #[path = "../../src/derive/tests/language.rs"]
 mod statements;
-#[path = "../../src/derive/tests/shapes.rs"]
-mod shapes;
 
 const TABLES: &[&str] = &[
     "CREATE TABLE o (ord_no INT PRIMARY KEY, cust_no INT, st VARCHAR(20), del VARCHAR(20) NOT NULL, ctg VARCHAR(20), mbr VARCHAR(20), \
@@ -131,7 +131,8 @@ async fn every_query_shape_equals_mariadb() {
 async fn every_query_shape_equals_mysql() {
     let Some(pair) = shared(Kind::MySql).await else { return };
     // A cast has the collation of the connection, and MySQL refuses to unite it with another.
-    let shapes = shapes::SHAPES.iter().chain(statements::SHAPES).chain(statements::LATERAL).filter(|(name, ..)| *name != "union_all");
+    let shapes =
+        shapes::SHAPES.iter().chain(statements::SHAPES).chain(statements::LATERAL).filter(|(name, ..)| *name != "union_all");
     every_shape(&pair, "utf8mb4_0900_ai_ci", &shapes.copied().collect::<Vec<_>>()).await;
 }
 

@@ -54,7 +54,8 @@ pub fn md5(bytes: &[u8]) -> [u8; 16] {
 
 /// The first 32 bits of the fraction of the root of each of the first primes.
 fn root_fractions(count: usize, cube: bool) -> Vec<u32> {
-    let is_prime = |number: &u64| (2..*number).take_while(|factor| factor * factor <= *number).all(|factor| !number.is_multiple_of(factor));
+    let is_prime =
+        |number: &u64| (2..*number).take_while(|factor| factor * factor <= *number).all(|factor| !number.is_multiple_of(factor));
     let fraction = |prime: u64| {
         // The largest whole number whose power is not above prime * 2^64 (or 2^96): its low 32 bits are the fraction.
         let (mut low, mut high) = (0_u128, 1_u128 << 40);

@@ -253,11 +253,7 @@ fn by_literals(candidates: Vec<&'static Routine>, arguments: &[Kind]) -> Vec<&'s
         };
         let same: Vec<&'static Routine> = left.iter().copied().filter(|routine| category(routine) == Some(wanted)).collect();
         let preferred = |routine: &&'static Routine| routine.arguments.get(index).is_some_and(|kind| kind.is_preferred());
-        left = if same.iter().any(preferred) {
-            same.into_iter().filter(|routine| preferred(routine)).collect()
-        } else {
-            same
-        };
+        left = if same.iter().any(preferred) { same.into_iter().filter(|routine| preferred(routine)).collect() } else { same };
     }
     left
 }
