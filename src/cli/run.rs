@@ -23,6 +23,7 @@ use crate::migrate::options::StartMode;
 use crate::migrate::run::Parts;
 use crate::migrate::{Board, Ended, Engine, EngineOptions};
 use crate::plan::{MappingPlan, Plan};
+use crate::position::Position;
 use crate::review::diff::Differ;
 use crate::review::preview;
 use crate::schema::SourceCatalog;
@@ -85,13 +86,24 @@ pub async fn prepare(project: &Project, arguments: &RunArguments, printer: &Prin
         ..project.config.engine_options(&project.source_name)
     };
     let mut waiting = Waiting::new(project, printer, options.retry_for);
-    let (store, planned, identity) = match resumable(project, mode, &lock)? {
-        Some((store, identity)) => {
+    let (store, planned, identity) = match found(project, mode, &lock)? {
+        Found::Begun(store, identity) => {
             let planned = project.plan_of_identity(&identity)?;
             waiting.until(async || preflight(project, &planned, printer).await).await?;
+            (store, planned, *identity)
+        }
+        Found::Empty(store) => {
+            let (planned, start) = waiting.until(async || begin(project, mode, printer).await).await?;
+            let identity = opening::begin(&store, &project.source_name, planned.catalog.clone(), &planned.plan, start)?;
             (store, planned, identity)
         }
-        None => waiting.until(async || begin(project, mode, &lock, printer).await).await?,
+        Found::Nothing => {
+            let (planned, start) = waiting.until(async || begin(project, mode, printer).await).await?;
+            opening::remove_store(&project.config, &lock)?;
+            let store = opening::open_store(&project.config, &lock)?;
+            let identity = opening::begin(&store, &project.source_name, planned.catalog.clone(), &planned.plan, start)?;
+            (store, planned, identity)
+        }
     };
     drop(waiting);
     let (stop, stopped) = watch::channel(false);
@@ -109,23 +121,30 @@ pub async fn prepare(project: &Project, arguments: &RunArguments, printer: &Prin
     Ok(Ready { engine, identity, stop, _lock: lock })
 }
 
-/// The state to go on with, if the run is to go on and there is one.
-fn resumable(project: &Project, mode: StartMode, lock: &StateLock) -> Result<Option<(DiskStore, Identity)>> {
-    if mode != StartMode::Continue || !opening::has_store(&project.config) {
-        return Ok(None);
-    }
-    let store = opening::open_store(&project.config, lock)?;
-    // Without an identity, an earlier run ended before it had begun.
-    Ok(meta::identity(&store)?.map(|identity| (store, identity)))
+/// What the state folder holds.
+enum Found {
+    /// The state to go on with.
+    Begun(DiskStore, Box<Identity>),
+    /// A store that an earlier run made and left before it began; it holds nothing, so it is used as it is. Closed, it could not
+    /// be made anew at once: its threads may still be ending.
+    Empty(DiskStore),
+    /// Nothing, or nothing to go on with.
+    Nothing,
 }
 
-/// Makes a new state, once nothing stands in the way.
-async fn begin(
-    project: &Project,
-    mode: StartMode,
-    lock: &StateLock,
-    printer: &Printer,
-) -> Result<(DiskStore, Planned, Identity), Failure> {
+fn found(project: &Project, mode: StartMode, lock: &StateLock) -> Result<Found> {
+    if mode != StartMode::Continue || !opening::has_store(&project.config) {
+        return Ok(Found::Nothing);
+    }
+    let store = opening::open_store(&project.config, lock)?;
+    Ok(match meta::identity(&store)? {
+        Some(identity) => Found::Begun(store, Box::new(identity)),
+        None => Found::Empty(store),
+    })
+}
+
+/// What a new state starts from, once nothing stands in the way.
+async fn begin(project: &Project, mode: StartMode, printer: &Printer) -> Result<(Planned, Position), Failure> {
     let planned = project.plan_live().await?;
     preflight(project, &planned, printer).await?;
     if mode == StartMode::Adopt {
@@ -137,10 +156,7 @@ async fn begin(
     if mode == StartMode::Continue {
         refuse_foreign_targets(project, &planned.plan).await?;
     }
-    opening::remove_store(&project.config, lock)?;
-    let store = opening::open_store(&project.config, lock)?;
-    let identity = opening::begin(&store, &project.source_name, planned.catalog.clone(), &planned.plan, start)?;
-    Ok((store, planned, identity))
+    Ok((planned, start))
 }
 
 /// A definition that changed between the catalogue's reading and the start of the stream would be in neither.

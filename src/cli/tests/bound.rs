@@ -102,7 +102,7 @@ fn findings_stand_under_the_right_characters() {
         ("unknown alias behind hangul", "c.도시 AS", "x.도시 AS"),
         ("unknown table", "tb_cust c", "tb_custt c"),
         ("syntax", "FROM tb_ord o", "FRM tb_ord o"),
-        ("unknown function", "'고객' AS", "SOUNDEX('고객') AS"),
+        ("unknown function", "'고객' AS", "SOUNDS('고객') AS"),
         ("key not in the SELECT", "[order_id]", "[ord_id]"),
         ("key not proven", "[order_id]", "[city]"),
         ("index over an unknown column", "[[이름]]", "[[이르]]"),
