@@ -33,14 +33,14 @@ const FLUSH_PATIENCE: Duration = Duration::from_secs(10);
 const SECOND: u32 = 1 << 31;
 
 impl DiskOptions {
-    /// The store's share of a memory budget: an eighth for the cache, and write buffers that together stay below a quarter. A buffered
+    /// The store's share of a memory budget: an eighth for the cache, and write buffers that together are held near an eighth. A buffered
     /// entry costs several times its bytes, and a tree may have four full buffers that wait for the disk beside the one in use.
     #[must_use]
     pub fn within(memory_bytes: u64) -> Self {
         Self {
             cache_bytes: (memory_bytes / 8).max(8 << 20),
             write_buffer_bytes: (memory_bytes / 96).clamp(2 << 20, 32 << 20),
-            write_buffers_bytes_max: (memory_bytes / 6).max(16 << 20),
+            write_buffers_bytes_max: (memory_bytes / 8).max(16 << 20),
         }
     }
 }

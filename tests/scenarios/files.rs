@@ -45,7 +45,7 @@ async fn two_mistakes_are_shown_at_once() {
 #[tokio::test]
 async fn what_is_not_reproduced_exactly_is_refused() {
     let (_pair, project) = on_mariadb!(project, "not_exact");
-    for expression in ["RAND()", "NOW()", "UUID()", "SOUNDEX(c.nm)", "@x"] {
+    for expression in ["RAND()", "NOW()", "UUID()", "EXP(o.amt)", "@x"] {
         project.write("mappings/small.yaml", &super::MAPPING.replace("c.nm AS customer", &format!("{expression} AS customer")));
         let ended = project.strangler(&["check"]).await.expect(65);
         assert!(ended.text().contains('^'), "no caret for {expression}\n{}", ended.text());
