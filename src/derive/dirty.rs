@@ -7,6 +7,7 @@
 use std::ops::ControlFlow;
 
 use crate::change::{Change, Operation};
+use crate::derive::duty::attributed;
 use crate::derive::emit::Part;
 use crate::derive::facts;
 use crate::derive::keys::Keys;
@@ -15,9 +16,9 @@ use crate::derive::step::{Emission, parts, target_tables};
 use crate::derive::stored::{decode_base, table};
 use crate::derive::view::View;
 use crate::derive::walk::affected;
-use crate::derive::{Arrangements, Mutation, Sink, Space, Step};
+use crate::derive::{Arrangements, Duty, Failure, Marks, Mutation, Sink, Space, Step, duty_of};
 use crate::error::Result;
-use crate::plan::{NodeId, Plan};
+use crate::plan::{MappingId, NodeId, Plan};
 use crate::schema::TableId;
 
 /// Marks given away at once, and anchors derived at once.
@@ -30,10 +31,12 @@ pub struct Marked {
     pub mutations: Vec<Mutation>,
     /// How many changes are done with it; a TRUNCATE that has rows left is not.
     pub changes_done: usize,
+    /// Mappings whose anchors cannot be found. With any, nothing else here counts: the slice is taken again with other duties.
+    pub failures: Vec<Failure>,
 }
 
 /// Changes the state by the next slice of an epoch and marks the anchors it affects. A slice is the changes up to the next TRUNCATE, or
-/// at most `rows_max` rows of a TRUNCATE. Marks go to `marks` in pieces of bounded size and must be durable before the slice's own
+/// at most `rows_max` rows of a TRUNCATE. For a mapping that derives or marks, by `duties`, marks go to `marks` in pieces of bounded size and must be durable before the slice's own
 /// mutations are: then a slice that is lost is marked again, and one that is kept is not lost to the derivation.
 ///
 /// # Errors
@@ -42,8 +45,9 @@ pub fn mark(
     plan: &Plan,
     store: &dyn Arrangements,
     changes: &[Change],
+    duties: &[Duty],
     rows_max: usize,
-    marks: &mut dyn FnMut(Vec<Mutation>) -> Result<()>,
+    marks: Marks<'_>,
 ) -> Result<Marked> {
     let mut view = View::new(plan, store);
     let (net, changes_done) = match changes.first() {
@@ -57,16 +61,24 @@ pub fn mark(
             (net(&mut view, changes.get(..length).unwrap_or_default(), Mode::Live)?, length)
         }
     };
-    for (_, _, id) in target_tables(plan) {
-        for part in parts(plan, id)? {
-            let anchors = affected(&view, part.branch, &net)?;
-            for window in anchors.slices(ANCHORS_PER_WINDOW) {
-                let mark = |anchor: Vec<u8>| Mutation { space: Space::Dirty(id), key: part.prefix(&anchor), value: Some(vec![]) };
-                marks(anchors.owned(window).into_iter().map(mark).collect())?;
-            }
+    for (mapping, _, id) in target_tables(plan).filter(|(mapping, ..)| duty_of(duties, *mapping) != Duty::Rest) {
+        if let Err(error) = mark_affected(&view, id, &net, marks) {
+            return Ok(Marked { failures: vec![attributed(mapping, error)?], ..Marked::default() });
         }
     }
-    Ok(Marked { mutations: view.into_mutations(), changes_done })
+    Ok(Marked { mutations: view.into_mutations(), changes_done, failures: Vec::new() })
+}
+
+/// Marks the anchors of a target table that changed rows affect.
+pub(crate) fn mark_affected(view: &View<'_>, id: NodeId, net: &Net, marks: Marks<'_>) -> Result<()> {
+    for part in parts(view.plan, id)? {
+        let anchors = affected(view, part.branch, net)?;
+        for window in anchors.slices(ANCHORS_PER_WINDOW) {
+            let mark = |anchor: Vec<u8>| Mutation { space: Space::Dirty(id), key: part.prefix(&anchor), value: Some(vec![]) };
+            marks(anchors.owned(window).into_iter().map(mark).collect())?;
+        }
+    }
+    Ok(())
 }
 
 /// Takes up to `rows_max` rows of a table away; whether none are left.
@@ -85,22 +97,38 @@ fn truncate(view: &mut View<'_>, id: TableId, rows_max: usize) -> Result<(Net, b
     Ok((net, is_emptied))
 }
 
-/// Derives all marked anchors from the state as it is. Parts and answer are as those of [`crate::derive::step_in_parts`]; the marks stay,
-/// to be cleared once the answer is durable.
+/// Derives all marked anchors of the mappings that derive, by `duties`, from the state as it is. Parts and answer are as those of
+/// [`crate::derive::step_in_parts`]; the marks stay, to be cleared once the answer is durable.
 ///
 /// # Errors
 /// As [`crate::derive::step_in_parts`].
-pub fn derive_dirty(plan: &Plan, store: &dyn Arrangements, part_bytes_max: usize, sink: Sink<'_>) -> Result<Step> {
+pub fn derive_dirty(
+    plan: &Plan,
+    store: &dyn Arrangements,
+    duties: &[Duty],
+    part_bytes_max: usize,
+    sink: Sink<'_>,
+) -> Result<Step> {
     let view = View::new(plan, store);
-    facts::check_all(&view, None)?;
+    let derives = |mapping| duty_of(duties, mapping) == Duty::Derive;
+    let failures = facts::check_all(&view, &derives)?;
+    if !failures.is_empty() {
+        return Ok(Step { failures, ..Step::default() });
+    }
     let mut emission = Emission::new(plan, part_bytes_max, sink);
-    for (mapping, table, id) in target_tables(plan) {
-        for part in parts(plan, id)? {
-            windows(store, id, part, &mut |anchors| emission.derive(&view, part, anchors, (mapping, table)))?;
+    for (mapping, table, id) in target_tables(plan).filter(|(mapping, ..)| derives(*mapping)) {
+        if let Err(error) = derive_marked(&view, id, (mapping, table), &mut emission) {
+            return Ok(Step { failures: vec![attributed(mapping, error)?], ..Step::default() });
         }
-        emission.finish_table(id, (mapping, table))?;
     }
     Ok(emission.step)
+}
+
+fn derive_marked(view: &View<'_>, id: NodeId, at: (MappingId, u32), emission: &mut Emission<'_>) -> Result<()> {
+    for part in parts(view.plan, id)? {
+        windows(view.stored(), id, part, &mut |anchors| emission.derive(view, part, anchors, at))?;
+    }
+    emission.finish_table(id, at)
 }
 
 /// The marked anchors of a branch in order, as many at once as a window holds.

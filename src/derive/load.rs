@@ -32,7 +32,10 @@ pub fn load(
     let view = View::new(plan, store);
     let is_first = branch == 0 && after.is_none();
     if is_first && plan.mappings.iter().any(|mapping| mapping.nodes.first() == Some(&node)) {
-        crate::derive::facts::check_all(&view, Some(part.node.mapping))?;
+        let failures = crate::derive::facts::check_all(&view, &|mapping| mapping == part.node.mapping)?;
+        if let Some(failure) = failures.into_iter().next() {
+            return Err(failure.error);
+        }
     }
     let anchors_max = anchors_max.max(1);
     let (anchors, next) = match &part.branch.anchor {

@@ -11,6 +11,7 @@
 
 mod arrangements;
 mod dirty;
+mod duty;
 mod emit;
 mod facts;
 mod group;
@@ -29,6 +30,8 @@ mod tests;
 
 pub use arrangements::{Arrangements, Mutation, Space, Visit};
 pub use dirty::{Marked, derive_dirty, mark};
+pub use duty::{BrokenKey, Duty, Failure, Marks, Outlets, duty_of};
+pub use facts::holds;
 pub use load::load;
 pub use step::{ingest, replay, step, step_in_parts};
 
@@ -38,7 +41,7 @@ use crate::value::Row;
 use crate::write::{TableWrites, WriteBatch};
 
 /// What one epoch changes.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Step {
     /// Base, index and emitted entries, to be committed with the outbox entries in one batch.
     pub mutations: Vec<Mutation>,
@@ -46,6 +49,10 @@ pub struct Step {
     pub writes: Vec<WriteBatch>,
     /// How many anchors were derived.
     pub derived: u64,
+    /// Mappings that could not do their duty. With any, nothing else here counts: the epoch is taken again with other duties.
+    pub failures: Vec<Failure>,
+    /// Keys by which this epoch breaks facts of mappings that only mark.
+    pub broken: Vec<BrokenKey>,
 }
 
 /// Writes of one target table that are too many to be held until the end of their epoch.

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use crate::change::{Change, Chunk};
+use crate::derive::dirty::mark_affected;
+use crate::derive::duty::attributed;
 use crate::derive::emit::{Collected, Derived, Part};
 use crate::derive::facts;
 use crate::derive::keys::{Keys, runs};
@@ -12,7 +14,7 @@ use crate::derive::net::{Mode, Net, RowChange, net, stage};
 use crate::derive::stored::{Stored, base_key, decode_base, table};
 use crate::derive::view::{Reader, View};
 use crate::derive::walk::affected;
-use crate::derive::{Arrangements, Mutation, Sink, Space, Step, StepPart};
+use crate::derive::{Arrangements, Duty, Mutation, Outlets, Sink, Space, Step, StepPart, duty_of};
 use crate::error::{Error, Result, ResultExt};
 use crate::plan::{MappingId, NodeId, Plan};
 use crate::write::WriteBatch;
@@ -24,42 +26,55 @@ const ANCHORS_PER_SLICE: std::ops::RangeInclusive<usize> = 64..=1024;
 /// Anchors whose differences are held at once, before they are collected.
 const ANCHORS_PER_WINDOW: usize = 4_096;
 
-/// One live epoch whose writes fit in memory: changes in, state mutations and target writes out.
+/// One live epoch whose writes fit in memory and for which every mapping derives: changes in, state mutations and target writes out.
 ///
 /// # Errors
-/// As [`step_in_parts`].
+/// As [`step_in_parts`], and what a mapping failed with.
 pub fn step(plan: &Plan, store: &dyn Arrangements, changes: &[Change]) -> Result<Step> {
-    step_in_parts(plan, store, changes, usize::MAX, &mut |_| Err(Error::bug("an unbounded step gave a part")))
+    let mut parts = |_| Err(Error::bug("an unbounded step gave a part"));
+    let mut marks = |_| Err(Error::bug("a step in which every mapping derives gave marks"));
+    let outlets = Outlets { parts: &mut parts, marks: &mut marks };
+    let step = step_in_parts(plan, store, changes, &[], usize::MAX, outlets)?;
+    step.or_failure()
 }
 
-/// One live epoch: changes in, state mutations and target writes out. Writes of a target table beyond `part_bytes_max` bytes go to `sink`
-/// in parts, with the fingerprints that belong to them; what is left of them is in the answer.
+/// One live epoch: changes in, state mutations and target writes out; `duties` says what is done for which mapping. Writes of a target
+/// table beyond `part_bytes_max` bytes go to the outlet in parts, with the fingerprints that belong to them; what is left of them is in
+/// the answer.
 ///
 /// # Errors
-/// [`crate::error::Class::Person`] if the events contradict the stored rows, a value does not fit its target column, or the data breaks a
-/// proof; whatever `sink` fails with. After an error the parts that were given count for nothing.
+/// [`crate::error::Class::Person`] if the events contradict the stored rows; whatever an outlet fails with. What is wrong for one mapping
+/// alone (a value does not fit its target column, the data breaks a proof) is in [`Step::failures`]. After an error or a failure the parts
+/// that were given count for nothing; marks that were given do no harm.
 pub fn step_in_parts(
     plan: &Plan,
     store: &dyn Arrangements,
     changes: &[Change],
+    duties: &[Duty],
     part_bytes_max: usize,
-    sink: Sink<'_>,
+    outlets: Outlets<'_>,
 ) -> Result<Step> {
     let mut view = View::new(plan, store);
     let net = net(&mut view, changes, Mode::Live)?;
-    facts::check(&view, &net)?;
-    let mut emission = Emission::new(plan, part_bytes_max, sink);
+    let (failures, broken) = facts::check(&view, &net, duties)?;
+    if !failures.is_empty() {
+        return Ok(Step { failures, ..Step::default() });
+    }
+    let mut emission = Emission::new(plan, part_bytes_max, outlets.parts);
     for (mapping, table, id) in target_tables(plan) {
-        for part in parts(plan, id)? {
-            let anchors = affected(&view, part.branch, &net)?;
-            emission.derive(&view, part, &anchors, (mapping, table))?;
+        let done = match duty_of(duties, mapping) {
+            Duty::Rest => Ok(()),
+            Duty::Mark => mark_affected(&view, id, &net, outlets.marks),
+            Duty::Derive => emission.derive_affected(&view, &net, id, (mapping, table)),
+        };
+        if let Err(error) = done {
+            return Ok(Step { failures: vec![attributed(mapping, error)?], ..Step::default() });
         }
-        emission.finish_table(id, (mapping, table))?;
     }
     let mut step = emission.step;
     let mut mutations = view.into_mutations();
     mutations.append(&mut step.mutations);
-    Ok(Step { mutations, ..step })
+    Ok(Step { mutations, broken, ..step })
 }
 
 /// Every target table: its mapping, its index in it, its node.
@@ -107,6 +122,15 @@ impl<'s> Emission<'s> {
         }
         self.step.derived += anchors.len() as u64;
         Ok(())
+    }
+
+    /// Derives what the changed rows affect, to the end of the table.
+    fn derive_affected(&mut self, view: &View<'_>, net: &Net, id: NodeId, at: (MappingId, u32)) -> Result<()> {
+        for part in parts(self.plan, id)? {
+            let anchors = affected(view, part.branch, net)?;
+            self.derive(view, part, &anchors, at)?;
+        }
+        self.finish_table(id, at)
     }
 
     fn give_part(&mut self, (mapping, table): (MappingId, u32)) -> Result<()> {
@@ -220,6 +244,17 @@ pub fn ingest(plan: &Plan, store: &dyn Arrangements, chunk: &Chunk) -> Result<Ve
 }
 
 impl Step {
+    /// The step itself, or what the first mapping failed with.
+    ///
+    /// # Errors
+    /// That.
+    pub fn or_failure(mut self) -> Result<Self> {
+        match self.failures.pop() {
+            Some(failure) => Err(failure.error),
+            None => Ok(self),
+        }
+    }
+
     /// What one mapping's target receives.
     #[must_use]
     pub fn writes_of(&self, mapping: MappingId) -> Option<&WriteBatch> {

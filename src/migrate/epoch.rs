@@ -137,7 +137,8 @@ impl<S: Source, T: Target> Engine<S, T> {
         let step = if epoch.is_sliced {
             self.take_slices(&epoch.changes, &position, before)?;
             partial = None;
-            derive::derive_dirty(&self.plan, &*self.store, self.options.part_bytes_max, &mut |part| draft.take(&part))?
+            derive::derive_dirty(&self.plan, &*self.store, &[], self.options.part_bytes_max, &mut |part| draft.take(&part))?
+                .or_failure()?
         } else {
             if !epoch.changes.is_empty()
                 && let Some(partial) = &partial
@@ -145,7 +146,15 @@ impl<S: Source, T: Target> Engine<S, T> {
                 return Err(half_taken(partial, &position));
             }
             let bound = self.options.part_bytes_max;
-            derive::step_in_parts(&self.plan, &*self.store, &epoch.changes, bound, &mut |part| draft.take(&part))?
+            derive::step_in_parts(
+                &self.plan,
+                &*self.store,
+                &epoch.changes,
+                &[],
+                bound,
+                derive::Outlets { parts: &mut |part| draft.take(&part), marks: &mut |_| Ok(()) },
+            )?
+            .or_failure()?
         };
         let mark = Mark { position: position.clone(), committed_at_us };
         let progress = Progress { stage: Stage::Live, applied: position.clone(), committed_at_us, partial };
@@ -193,7 +202,10 @@ impl<S: Source, T: Target> Engine<S, T> {
             let (total, rows_max) = (changes.len(), self.options.slice_rows_max);
             self.board.waiting(Some(format!("a transaction of {total} row changes is taken in, {done} are done")));
             let mut mark = |marks| self.store.commit(marks, Durability::Buffered);
-            let marked = derive::mark(&self.plan, &*self.store, rest, rows_max, &mut mark)?;
+            let marked = derive::mark(&self.plan, &*self.store, rest, &[], rows_max, &mut mark)?;
+            if let Some(failure) = marked.failures.into_iter().next() {
+                return Err(failure.error);
+            }
             done += marked.changes_done;
             let partial = Some(Partial { position: position.clone(), changes_done: done });
             let mut mutations = marked.mutations;

@@ -7,7 +7,7 @@ use super::store::MapStore;
 use super::world::{World, catalog, project};
 use super::{language, shapes};
 use crate::change::{Change, Chunk, Image, Operation};
-use crate::derive::{Sink, Space, Step, derive_dirty, ingest, load, mark, replay, step, step_in_parts};
+use crate::derive::{Duty, Mutation, Outlets, Sink, Space, Step, derive_dirty, ingest, load, mark, replay, step, step_in_parts};
 use crate::error::Result;
 use crate::plan::{Builder, MappingInput, NodeId, Plan, Policies, TableInput};
 use crate::position::{BinlogPosition, Position};
@@ -110,21 +110,36 @@ fn run(seed: u64, batches: usize) {
     let mut world = World::new(&catalog, seed);
     let mut store = MapStore::default();
     let mut targets: Targets = plan.nodes.iter().map(|_| BTreeMap::new()).collect();
+    let mut is_halted = false;
     for number in 0..batches {
         let place = format!("seed {seed}, batch {number}");
         let changes = world.batch(&plan);
-        let writes = match world.rng.u8(0..3) {
+        let writes = match world.rng.u8(0..5) {
+            _ if is_halted => {
+                mark_only(&plan, &mut store, &changes);
+                is_halted = world.rng.u8(0..3) > 0 && number + 1 < batches;
+                if is_halted {
+                    continue;
+                }
+                derive_marked(&plan, &mut store)
+            }
             0 => {
                 let step = step(&plan, &store, &changes).unwrap_or_else(|error| panic!("{place}: {error:?}"));
                 store.apply(step.mutations);
                 step.writes[0].clone()
             }
-            1 => in_parts(&mut store, |store, sink| step_in_parts(&plan, store, &changes, 1_000, sink)),
+            1 => in_parts(&mut store, |store, sink| {
+                let outlets = Outlets { parts: sink, marks: &mut |_| panic!("every mapping derives") };
+                step_in_parts(&plan, store, &changes, &[], 1_000, outlets)
+            }),
+            2 if number + 1 < batches => {
+                is_halted = true;
+                mark_only(&plan, &mut store, &changes);
+                continue;
+            }
             _ => {
                 take_slices(&plan, &mut store, &changes);
-                let writes = in_parts(&mut store, |store, sink| derive_dirty(&plan, store, 1_000, sink));
-                store.spaces.retain(|space, _| !matches!(space, Space::Dirty(_)));
-                writes
+                derive_marked(&plan, &mut store)
             }
         };
         apply(&plan, &mut targets, &writes);
@@ -159,13 +174,34 @@ fn in_parts(store: &mut MapStore, step: impl FnOnce(&MapStore, Sink<'_>) -> Resu
     WriteBatch { tables: tables.into_values().collect() }
 }
 
+/// A mapping that has stopped: the batch changes the state and only marks what it affects.
+fn mark_only(plan: &Plan, store: &mut MapStore, changes: &[Change]) {
+    let mut marks = Vec::new();
+    let mut take = |piece: Vec<Mutation>| {
+        marks.extend(piece);
+        Ok(())
+    };
+    let outlets = Outlets { parts: &mut |_| panic!("no mapping derives"), marks: &mut take };
+    let step = step_in_parts(plan, store, changes, &[Duty::Mark], 1, outlets).unwrap();
+    assert!(step.writes.iter().all(WriteBatch::is_empty) && step.failures.is_empty());
+    store.apply(marks);
+    store.apply(step.mutations);
+}
+
+/// Everything that is marked becomes one difference.
+fn derive_marked(plan: &Plan, store: &mut MapStore) -> WriteBatch {
+    let writes = in_parts(store, |store, sink| derive_dirty(plan, store, &[], 1_000, sink));
+    store.spaces.retain(|space, _| !matches!(space, Space::Dirty(_)));
+    writes
+}
+
 /// Takes a batch in by slices; every slice may be marked twice, as after a crash.
 fn take_slices(plan: &Plan, store: &mut MapStore, changes: &[Change]) {
     let mut done = 0;
     while done < changes.len() {
         for is_lost in [true, false] {
             let mut marks = Vec::new();
-            let marked = mark(plan, store, &changes[done..], 2, &mut |piece| {
+            let marked = mark(plan, store, &changes[done..], &[], 2, &mut |piece| {
                 marks.extend(piece);
                 Ok(())
             });
