@@ -10,7 +10,8 @@ use crate::error::{Class, Error, Result};
 use crate::plan::SelectAccess;
 use crate::sql::aggregate::Accumulator;
 use crate::sql::evaluate::{evaluate, is_true};
-use crate::sql::query::{OrderItem, Select, Span};
+use crate::sql::ordering::order;
+use crate::sql::query::{Select, Span};
 use crate::value::{KeyKind, Row, Value};
 
 /// Rows with the values they are ordered by.
@@ -146,20 +147,6 @@ pub(crate) fn pick_first(select: &Select, mut rows: Ordered) -> Result<Vec<Row>>
     }
     rows.truncate(limit);
     Ok(rows.into_iter().map(|(_, row)| row).collect())
-}
-
-/// MySQL's order: NULL first, unless descending.
-pub(crate) fn order(by: &[OrderItem], left: &[Value], right: &[Value]) -> Result<Ordering> {
-    for ((item, left), right) in by.iter().zip(left).zip(right) {
-        let order = match item.rule.compare(left, right)? {
-            Some(order) => order,
-            None => right.is_null().cmp(&left.is_null()),
-        };
-        if order != Ordering::Equal {
-            return Ok(if item.descending { order.reverse() } else { order });
-        }
-    }
-    Ok(Ordering::Equal)
 }
 
 pub(crate) fn ambiguous(span: &Span, what: &str) -> Error {

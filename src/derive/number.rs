@@ -4,10 +4,11 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use crate::derive::group::{Ordered, ambiguous, order, settled_groups};
+use crate::derive::group::{Ordered, ambiguous, settled_groups};
 use crate::derive::rows::{Environment, Execution, Frame};
 use crate::error::{Error, Result};
 use crate::sql::evaluate::evaluate;
+use crate::sql::ordering::order;
 use crate::sql::query::{Numbering, NumberingFunction, Select};
 use crate::value::key::encode_key;
 use crate::value::{KeyKind, Value};

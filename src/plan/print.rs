@@ -71,7 +71,13 @@ impl Printer<'_> {
     }
 
     fn order(&self, items: &[OrderItem]) -> Vec<String> {
-        items.iter().map(|item| format!("{} {} {}", self.expr(&item.expr), kind(&item.rule), item.descending)).collect()
+        let one = |item: &OrderItem| {
+            // Where MySQL puts NULLs goes without saying.
+            let nulls =
+                if item.nulls_first == item.descending { format!(" nulls first={}", item.nulls_first) } else { String::new() };
+            format!("{} {} {}{nulls}", self.expr(&item.expr), kind(&item.rule), item.descending)
+        };
+        items.iter().map(one).collect()
     }
 
     fn select(&self, select: &Select) -> String {

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use crate::error::{Class, Error, Result};
 use crate::schema::DataType;
 use crate::sql::functions::{coerce, json_text, makes_json, member_value, quoted_json};
+use crate::sql::ordering::order;
 use crate::sql::query::{Aggregate, AggregateFunction, Expr, OrderItem, Span};
 use crate::sql::types::{
     BIGINT, BIGINT_UNSIGNED, NumericClass, Refusal, TypeContext, aggregate_text, alike, decimal_type, is_text, is_unsettled,
@@ -139,7 +140,7 @@ fn order_items(order_by: Vec<(Expr, bool)>, context: &TypeContext<'_>) -> Result
     for (expr, descending) in order_by {
         let (mut operands, rule) = alike(vec![comparable(expr, context)?], context)?;
         let Some(expr) = operands.pop() else { continue };
-        items.push(OrderItem { expr, rule, descending });
+        items.push(OrderItem { expr, rule, descending, nulls_first: !descending });
     }
     Ok(items)
 }
@@ -464,19 +465,4 @@ fn cut(aggregate: &Aggregate, mut text: String, bytes_max: u64) -> Result<String
     let end = (0..=limit).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
     text.truncate(end);
     Ok(text)
-}
-
-/// How two rows order; NULL comes first.
-fn order(items: &[OrderItem], left: &[Value], right: &[Value]) -> Result<Ordering> {
-    for ((item, left), right) in items.iter().zip(left).zip(right) {
-        let order = match item.rule.compare(left, right)? {
-            Some(order) => order,
-            None => right.is_null().cmp(&left.is_null()),
-        };
-        let order = if item.descending { order.reverse() } else { order };
-        if order != Ordering::Equal {
-            return Ok(order);
-        }
-    }
-    Ok(Ordering::Equal)
 }

@@ -7,6 +7,7 @@ mod dialect;
 pub mod evaluate;
 pub mod functions;
 mod intervals;
+pub mod ordering;
 mod parse;
 pub mod postgres;
 pub mod query;

@@ -327,6 +327,17 @@ pub struct OrderItem {
     pub rule: KeyKind,
     /// DESC.
     pub descending: bool,
+    /// Whether NULLs stand before all values: in MySQL where the order ascends, in PostgreSQL where it descends or the element says so.
+    pub nulls_first: bool,
+}
+
+/// Which way an ORDER BY element goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Direction {
+    /// DESC.
+    pub descending: bool,
+    /// Whether NULLs stand before all values.
+    pub nulls_first: bool,
 }
 
 /// A finding about a mapping's SQL, to be shown with a caret.

@@ -27,8 +27,7 @@ pub const TABLES: &str = "
   INSERT INTO log SELECT g % 300, 'same', g % 3 FROM generate_series(1, 2000) g; ANALYZE";
 
 /// The mapping file.
-pub const MAPPING: &str = "\
-version: 1
+pub const MAPPING: &str = r#"version: 1
 mapping: crm
 source: crm
 target: order-db
@@ -49,7 +48,32 @@ tables:
   logged:
     key: [ord]
     sql: SELECT g.ord AS ord, count(*) AS entries FROM app.log g WHERE g.ord IS NOT NULL GROUP BY g.ord
-";
+  latest:
+    key: [cust]
+    sql: |
+      SELECT DISTINCT ON (o.cust) o.cust AS cust, o.id AS id, o.amount AS amount
+        FROM app.ord o WHERE o.cust IS NOT NULL ORDER BY o.cust, o.amount DESC, o.id
+  ranked:
+    key: [cust]
+    sql: |
+      SELECT x.cust AS cust, x.id AS id, x.at AS at
+        FROM (SELECT o.cust, o.id, o.at, row_number() OVER (PARTITION BY o.cust ORDER BY o.amount NULLS FIRST, o.id DESC) AS n
+                FROM app.ord o WHERE o.cust IS NOT NULL) x WHERE x.n = 1
+  lateral_orders:
+    key: [id]
+    sql: |
+      SELECT c.id AS id, c.name AS name, l.id AS last_order, l.memo AS memo
+        FROM app.cust c LEFT JOIN LATERAL
+          (SELECT o.id, o.memo FROM app.ord o WHERE o.cust = c.id ORDER BY o.amount DESC NULLS LAST, o.id LIMIT 1) l ON true
+  picked:
+    key: [id]
+    sql: |
+      SELECT o.id AS id,
+             (SELECT l.item FROM app.line l WHERE l.ord = o.id ORDER BY l.item DESC, l.seq LIMIT 1) AS item,
+             (SELECT string_agg(l.item, ',' ORDER BY l.qty DESC, l.seq) FROM app.line l WHERE l.ord = o.id) AS items,
+             (SELECT array_agg(l.item ORDER BY l.item COLLATE "C" NULLS FIRST, l.seq) FROM app.line l WHERE l.ord = o.id) AS listed
+        FROM app.ord o
+"#;
 
 /// A session that writes until it is stopped.
 pub struct Writer {
@@ -123,7 +147,9 @@ fn statement(rng: &mut Rng) -> String {
         9 => format!("DELETE FROM line WHERE ord BETWEEN {order} AND {}", order + 3),
         10 => format!("UPDATE line SET qty = qty + 1 WHERE ord BETWEEN {order} AND {}", order + 40),
         11 => format!("INSERT INTO log VALUES ({order}, 'same', {})", rng.u32(0..3)),
+        12 if rng.bool() => format!("UPDATE line SET item = NULL WHERE ord = {order}"),
         12 => format!("DELETE FROM log WHERE ctid IN (SELECT ctid FROM log WHERE ord = {order} LIMIT 1)"),
+        13 if rng.bool() => format!("UPDATE ord SET amount = NULL WHERE cust = {customer}"),
         13 => format!("UPDATE log SET n = n + 1 WHERE ord = {order}"),
         14 => format!("UPDATE cust SET name = 'renamed {n}', grade = NULL WHERE id = {customer}"),
         15 => format!("DELETE FROM cust WHERE id = {customer}; INSERT INTO cust VALUES ({customer}, '한글 {n}', 'B')"),

@@ -212,8 +212,12 @@ fn ordering(by: &[OrderItem], left: &[Value], right: &[Value]) -> std::cmp::Orde
         let (mut left_key, mut right_key) = (vec![], vec![]);
         item.rule.encode(left, &mut left_key).unwrap();
         item.rule.encode(right, &mut right_key).unwrap();
-        let order = left_key.cmp(&right_key);
-        let order = if item.descending { order.reverse() } else { order };
+        let order = match (left.is_null(), right.is_null()) {
+            (false, false) if item.descending => right_key.cmp(&left_key),
+            (false, false) => left_key.cmp(&right_key),
+            (left, right) if item.nulls_first => right.cmp(&left),
+            (left, right) => left.cmp(&right),
+        };
         if order.is_ne() {
             return order;
         }

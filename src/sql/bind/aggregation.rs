@@ -69,7 +69,7 @@ impl Binder<'_> {
         let plain: Vec<&ast::Expr> = list.into_iter().flatten().collect();
         let arguments = self.exprs(plain.iter().copied())?;
         let order_by = order_by.iter().map(|item| {
-            let (expr, descending) = self.order_parts(item)?;
+            let (expr, direction) = self.order_parts(item)?;
             let bound = self.expr(expr)?;
             if matches!(bound.data_type, crate::schema::DataType::Enum { .. } | crate::schema::DataType::Set { .. }) {
                 return Err(self.refuse(
@@ -78,7 +78,7 @@ impl Binder<'_> {
                     "order by another column",
                 ));
             }
-            Ok((bound, descending))
+            Ok((bound, direction.descending))
         });
         let order_by = collected(order_by.collect())?;
         let separator = match separator {

@@ -72,10 +72,20 @@ impl Binder<'_> {
         Ok((partition, collected(order)?))
     }
 
+    /// An expression of DISTINCT ON, whose numbers mean outputs and not themselves.
+    fn first_of(&mut self, expr: &ast::Expr) -> Bound<Expr> {
+        if matches!(expr, ast::Expr::Value(ast::ValueWithSpan { value: ast::Value::Number(..), span: _ })) {
+            let span = self.span(expr);
+            return Err(self.refuse(span, "DISTINCT ON a column number is not supported", "write the expression"));
+        }
+        let bound = self.expr(expr)?;
+        self.settled(bound)
+    }
+
     /// DISTINCT ON: the first row of each partition; ORDER BY has to begin with the same expressions.
     pub(super) fn distinct_on(&mut self, on: &[ast::Expr], order_by: &[OrderItem], span: &Span) -> Bound<Numbering> {
         self.frame()?.clause = Clause::OrderBy;
-        let partition_by = on.iter().map(|expr| self.expr(expr)).collect();
+        let partition_by = on.iter().map(|expr| self.first_of(expr)).collect();
         let partition_by = collected(partition_by)?;
         for item in order_by.iter().take(partition_by.len()) {
             if !partition_by.iter().any(|part| tree::same(part, &item.expr)) {

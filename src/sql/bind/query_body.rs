@@ -5,7 +5,7 @@ use sqlparser::ast::{
 };
 
 use super::{Binder, Bound, select::Purpose};
-use crate::sql::query::{ExprKind, OrderItem, Span};
+use crate::sql::query::{Direction, ExprKind, OrderItem, Span};
 use crate::sql::types;
 use crate::value::Value;
 
@@ -149,17 +149,18 @@ impl Binder<'_> {
 
     /// Binds one element of ORDER BY.
     pub(super) fn order_item(&mut self, item: &OrderByExpr) -> Bound<OrderItem> {
-        let (expr, descending) = self.order_parts(item)?;
+        let (expr, Direction { descending, nulls_first }) = self.order_parts(item)?;
         let bound = self.expr(expr)?;
         let (expr, rule) = self.order_rule(bound)?;
-        Ok(OrderItem { expr, rule, descending })
+        Ok(OrderItem { expr, rule, descending, nulls_first })
     }
 
-    /// The expression of an ORDER BY element and whether it descends.
-    pub(super) fn order_parts<'q>(&mut self, item: &'q OrderByExpr) -> Bound<(&'q ast::Expr, bool)> {
+    /// The expression of an ORDER BY element and which way it goes.
+    pub(super) fn order_parts<'q>(&mut self, item: &'q OrderByExpr) -> Bound<(&'q ast::Expr, Direction)> {
         let OrderByExpr { expr, options: OrderByOptions { sort, nulls_first }, with_fill } = item;
         let span: Span = self.span(expr);
-        if nulls_first.is_some() || with_fill.is_some() || matches!(sort, Some(ast::OrderBySort::Using(_))) {
+        let own_nulls = nulls_first.is_some() && !self.is_postgres();
+        if own_nulls || with_fill.is_some() || matches!(sort, Some(ast::OrderBySort::Using(_))) {
             return Err(self.refuse(
                 span,
                 "only ASC and DESC can follow an ORDER BY expression",
@@ -169,7 +170,9 @@ impl Binder<'_> {
         if matches!(expr, ast::Expr::Value(ast::ValueWithSpan { value: ast::Value::Number(..), span: _ })) {
             return Err(self.refuse(span, "ORDER BY a column number is not supported", "write the expression"));
         }
-        Ok((expr, matches!(sort, Some(ast::OrderBySort::Desc))))
+        let descending = matches!(sort, Some(ast::OrderBySort::Desc));
+        let nulls_first = nulls_first.unwrap_or(descending == self.is_postgres());
+        Ok((expr, Direction { descending, nulls_first }))
     }
 }
 

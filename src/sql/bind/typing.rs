@@ -97,13 +97,6 @@ impl Binder<'_> {
     pub(super) fn order_rule(&mut self, expr: Expr) -> Bound<(Expr, KeyKind)> {
         let span = expr.span.clone();
         if self.is_postgres() {
-            if expr.nullable {
-                return Err(self.refuse(
-                    span,
-                    "NULLs come last in this order, which is not carried here",
-                    "order by an expression that is never NULL, for example COALESCE(x, ..)",
-                ));
-            }
             let ordered = postgres_compare::own_rule(expr, true, self.catalog);
             return self.typed(ordered, &span);
         }

@@ -10,7 +10,8 @@ use super::routine::{Call, Fault, WRONG};
 use super::{array, compare, json, json_routines, numbers, typing};
 use crate::error::{Class, Error, Result};
 use crate::schema::{DataType, SourceCatalog};
-use crate::sql::query::{Aggregate, AggregateFunction, Expr, OrderItem, Span};
+use crate::sql::ordering::order;
+use crate::sql::query::{Aggregate, AggregateFunction, Direction, Expr, OrderItem, Span};
 use crate::sql::types::Refusal;
 use crate::value::key::encode_key;
 use crate::value::{Decimal, Value};
@@ -92,8 +93,8 @@ pub struct Written {
     pub distinct: bool,
     /// Arguments; none for `count(*)`.
     pub arguments: Vec<Expr>,
-    /// ORDER BY, and whether each descends.
-    pub order_by: Vec<(Expr, bool)>,
+    /// ORDER BY, and which way each element goes.
+    pub order_by: Vec<(Expr, Direction)>,
     /// Where it stands.
     pub span: Span,
 }
@@ -113,9 +114,9 @@ pub fn resolve(written: Written, catalog: &SourceCatalog) -> Result<Aggregate, R
         return Err(Refusal::new(format!("ORDER BY means nothing inside {name}"), "remove it"));
     }
     let mut items = Vec::with_capacity(order_by.len());
-    for (expr, descending) in order_by {
+    for (expr, Direction { descending, nulls_first }) in order_by {
         let (expr, rule) = compare::own_rule(expr, true, catalog)?;
-        items.push(OrderItem { expr, rule, descending });
+        items.push(OrderItem { expr, rule, descending, nulls_first });
     }
     let mut rules = Vec::new();
     if distinct || ordered {
@@ -126,7 +127,7 @@ pub fn resolve(written: Written, catalog: &SourceCatalog) -> Result<Aggregate, R
     if distinct && shows_order && items.is_empty() {
         // The server sorts in order to find duplicates, and shows that order.
         if let (Some(first), Some(rule)) = (arguments.first(), rules.first()) {
-            items.push(OrderItem { expr: first.clone(), rule: rule.clone(), descending: false });
+            items.push(OrderItem { expr: first.clone(), rule: rule.clone(), descending: false, nulls_first: false });
         }
     }
     Ok(Aggregate { function, distinct, arguments, rules, order_by: items, data_type, span })
@@ -368,21 +369,6 @@ fn sum<'v>(values: impl Iterator<Item = &'v Value>, data_type: &DataType) -> Res
         (Value::Decimal(number), DataType::Integer { .. }) => number.to_i64().map(Value::Int).ok_or("bigint out of range"),
         _ => Ok(total),
     }
-}
-
-/// How two rows order; NULL comes last, and first where the order descends.
-fn order(items: &[OrderItem], left: &[Value], right: &[Value]) -> Result<Ordering> {
-    for ((item, left), right) in items.iter().zip(left).zip(right) {
-        let order = match item.rule.compare(left, right)? {
-            Some(order) => order,
-            None => left.is_null().cmp(&right.is_null()),
-        };
-        let order = if item.descending { order.reverse() } else { order };
-        if order != Ordering::Equal {
-            return Ok(order);
-        }
-    }
-    Ok(Ordering::Equal)
 }
 
 fn no_value(aggregate: &Aggregate, what: &str) -> Error {

@@ -28,11 +28,11 @@ impl Binder<'_> {
                 ));
             }
         };
+        if let Some(over) = over {
+            return self.window_function(&name.to_ascii_uppercase(), function, over, span);
+        }
         if let Some((message, help)) = refused_function(&name) {
             return Err(self.refuse(span, message, help));
-        }
-        if over.is_some() {
-            return Err(self.refuse(span, "window functions are not supported", super::super::refusal::WINDOW_HELP));
         }
         let foreign =
             *uses_odbc_syntax || *parameters != FunctionArguments::None || !within_group.is_empty() || null_treatment.is_some();
@@ -144,8 +144,8 @@ impl Binder<'_> {
         let plain: Vec<&ast::Expr> = list.into_iter().flatten().collect();
         let mut arguments = self.exprs(plain)?;
         let order_by = order_by.iter().map(|item| {
-            let (expr, descending) = self.order_parts(item)?;
-            Ok((self.expr(expr)?, descending))
+            let (expr, direction) = self.order_parts(item)?;
+            Ok((self.expr(expr)?, direction))
         });
         let order_by = collected(order_by.collect())?;
         if let Some(filter) = filter {
