@@ -11,9 +11,9 @@ use super::printer::Printer;
 /// Starts logging; a second start is ignored.
 pub fn start(verbose: u8, printer: &Printer) {
     let level = match verbose {
-        0 => "strangler=warn",
-        1 => "strangler=info",
-        _ => "strangler=debug",
+        0 => "strangler=warn,fjall=error,lsm_tree=error",
+        1 => "strangler=info,fjall=error,lsm_tree=error",
+        _ => "strangler=debug,fjall=info,lsm_tree=info",
     };
     let filter = EnvFilter::try_from_env("STRANGLER_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(AboveBars(printer.bars.clone())).with_target(false);

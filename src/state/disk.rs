@@ -4,7 +4,7 @@
 //! indexes. A batch goes through the one journal: after a crash it is there whole or not at all, and a synced batch brings every
 //! batch before it. The database is locked by the process that opened it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
@@ -47,6 +47,7 @@ impl DiskOptions {
 
 /// The state store of a running engine.
 pub struct DiskStore {
+    folder: PathBuf,
     database: Database,
     write_buffers_bytes_max: u64,
     base: Keyspace,
@@ -68,15 +69,16 @@ impl DiskStore {
             .worker_threads(2)
             .max_journaling_size(128 << 20)
             .open()
-            .map_err(|error| failed("opening the state", error))?;
+            .map_err(|error| failed(folder, "opening the state", error))?;
         let tree = |name: &str| {
             database
                 .keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(options.write_buffer_bytes))
-                .map_err(|error| failed("opening the state", error))
+                .map_err(|error| failed(folder, "opening the state", error))
         };
         let (base, index, emitted) = (tree("base")?, tree("index")?, tree("emitted")?);
         let (scratch, outbox, meta) = (tree("scratch")?, tree("outbox")?, tree("meta")?);
         Ok(Self {
+            folder: folder.to_path_buf(),
             database,
             write_buffers_bytes_max: options.write_buffers_bytes_max,
             base,
@@ -119,20 +121,39 @@ fn joined(prefix: [u8; 4], key: &[u8]) -> Vec<u8> {
     joined
 }
 
-fn failed(what: &str, error: fjall::Error) -> Error {
+fn failed(folder: &Path, what: &str, error: fjall::Error) -> Error {
     match error {
         fjall::Error::Locked => Error::new(Class::Locked, format!("{what}: another process has it open"))
             .with_hint("one engine at a time may use a state folder; stop the other one"),
-        error => Error::new(Class::Local, format!("{what} failed"))
-            .with_hint("check the disk of the state folder (space, health); the state is intact up to the last checkpoint")
-            .because(error),
+        error => Error::new(Class::Local, format!("{what} failed")).with_hint(remedy(free_bytes(folder))).because(error),
     }
+}
+
+/// Less than this is a full disk: a flush or a compaction fails long before the last byte is used.
+const FULL_BELOW_BYTES: u64 = 64 << 20;
+
+/// After a failure in its own threads the store answers every write with "poisoned" and keeps the reason to its log; how much is free
+/// tells the most frequent reason from the others.
+fn remedy(free_bytes: Option<u64>) -> String {
+    match free_bytes {
+        Some(free) if free < FULL_BELOW_BYTES => format!(
+            "free space on the disk of the state folder ({} KiB are left), then run again; the state is intact up to the last checkpoint",
+            free >> 10
+        ),
+        _ => "check the disk of the state folder, then run again; the state is intact up to the last checkpoint".to_owned(),
+    }
+}
+
+/// What this account may still write on the disk of a folder, in bytes; `None` if the system does not say.
+fn free_bytes(folder: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 impl Arrangements for DiskStore {
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>> {
         let (tree, prefix) = self.place(space);
-        let value = tree.get(joined(prefix, key)).map_err(|error| failed("reading the state", error))?;
+        let value = tree.get(joined(prefix, key)).map_err(|error| failed(&self.folder, "reading the state", error))?;
         Ok(value.map(|value| value.to_vec()))
     }
 
@@ -155,7 +176,7 @@ impl Arrangements for DiskStore {
             }
         };
         for entry in entries {
-            let (key, value) = entry.into_inner().map_err(|error| failed("reading the state", error))?;
+            let (key, value) = entry.into_inner().map_err(|error| failed(&self.folder, "reading the state", error))?;
             if !key.starts_with(&bound) {
                 return Ok(());
             }
@@ -193,11 +214,11 @@ impl Store for DiskStore {
                 None => batch.remove(tree, joined(prefix, &key)),
             }
         }
-        batch.commit().map_err(|error| failed("writing the state", error))
+        batch.commit().map_err(|error| failed(&self.folder, "writing the state", error))
     }
 
     fn sync(&self) -> Result<()> {
-        self.database.persist(PersistMode::SyncAll).map_err(|error| failed("writing the state", error))
+        self.database.persist(PersistMode::SyncAll).map_err(|error| failed(&self.folder, "writing the state", error))
     }
 
     fn clear(&self, space: Space) -> Result<()> {
@@ -232,6 +253,15 @@ mod tests {
     fn the_disk_store_keeps_the_contract() {
         let folder = tempfile::tempdir().unwrap();
         conformance::check(&DiskStore::open(folder.path(), DiskOptions::within(64 << 20)).unwrap());
+    }
+
+    #[test]
+    fn f88_a_poisoned_store_on_a_full_disk_asks_for_space() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(free_bytes(folder.path()).is_some_and(|free| free > 0));
+        assert!(remedy(Some(3 << 20)).starts_with("free space on the disk of the state folder (3072 KiB are left)"));
+        assert!(remedy(Some(FULL_BELOW_BYTES)).starts_with("check the disk"));
+        assert!(remedy(None).starts_with("check the disk"));
     }
 
     #[test]
@@ -276,5 +306,40 @@ mod tests {
         }
         let store = DiskStore::open(folder.path(), DiskOptions::within(64 << 20)).unwrap();
         assert!(store.get(Space::Meta, b"a").unwrap().is_some() && store.get(Space::Meta, b"b").unwrap().is_some());
+    }
+    /// The store preallocates its journal with zeros: an append that is cut off anywhere (disk full, kill, power) is followed by them.
+    #[test]
+    fn f88_a_journal_cut_off_inside_a_batch_opens_without_that_batch() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || DiskStore::open(folder.path(), DiskOptions::within(64 << 20)).unwrap();
+        let put = |key: &[u8]| Mutation { space: Space::Meta, key: key.to_vec(), value: Some(b"a value".to_vec()) };
+        open().commit(vec![put(b"a")], Durability::Synced).unwrap();
+        let journal = std::fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .find(|path| path.extension().is_some_and(|extension| extension == "jnl") && written(path) > 0)
+            .unwrap();
+        let one = written(&journal);
+        open().commit(vec![put(b"b"), put(b"c")], Durability::Synced).unwrap();
+        let two = written(&journal);
+        let whole = std::fs::read(&journal).unwrap();
+        assert!(two > one + 40, "the second batch is in the same journal");
+        for cut in one..two {
+            let mut torn = whole.clone();
+            torn.truncate(cut);
+            torn.resize(cut.max(1 << 20), 0);
+            std::fs::write(&journal, torn).unwrap();
+            let store = open();
+            assert!(store.get(Space::Meta, b"a").unwrap().is_some(), "cut at {cut}");
+            assert!(store.get(Space::Meta, b"b").unwrap().is_none() && store.get(Space::Meta, b"c").unwrap().is_none());
+            store.commit(vec![put(b"d")], Durability::Synced).unwrap();
+            drop(store);
+            assert!(open().get(Space::Meta, b"d").unwrap().is_some(), "what is written behind the cut at {cut} stays");
+        }
+    }
+
+    /// How much of a preallocated file is written.
+    fn written(path: &Path) -> usize {
+        std::fs::read(path).unwrap().iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)
     }
 }

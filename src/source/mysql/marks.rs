@@ -12,6 +12,7 @@ use crate::position::BinlogPosition;
 use crate::schema::{Flavor, TableName};
 
 use super::connect::Server;
+use super::group::LogPlace;
 use super::history;
 use super::names::literal;
 use super::select::{all_rows, one_row};
@@ -105,20 +106,36 @@ impl Marker<'_> {
     /// # Errors
     /// Driver errors.
     pub async fn is_quiet(&mut self, low: &BinlogPosition, high: &BinlogPosition, table: &TableName) -> Result<bool> {
+        self.is_free(low, high, &|event| leaves_alone(event, table)).await
+    }
+
+    /// Whether the log between two places certainly holds no XA PREPARE; true as well if `high` is not behind `low`.
+    ///
+    /// # Errors
+    /// Driver errors.
+    pub async fn prepares_nothing(&mut self, low: &BinlogPosition, high: &BinlogPosition) -> Result<bool> {
+        let place = |position: &BinlogPosition| LogPlace::new(&position.file, position.offset);
+        Ok(place(high) <= place(low) || self.is_free(low, high, &|event| !may_prepare(event)).await?)
+    }
+
+    /// Whether every event between two places is certainly harmless.
+    async fn is_free(&mut self, low: &BinlogPosition, high: &BinlogPosition, harmless: Harmless<'_>) -> Result<bool> {
         if low.file == high.file {
-            return Ok(low.offset <= high.offset && self.stretch_is_quiet(&low.file, low.offset, Some(high.offset), table).await?);
+            return Ok(
+                low.offset <= high.offset && self.stretch_is_free(&low.file, low.offset, Some(high.offset), harmless).await?
+            );
         }
         let logs = all_rows(self.conn, self.limit, "list the binary logs", "SHOW BINARY LOGS").await?;
         let names: Vec<&str> = logs.iter().filter_map(|row| row.first()).map(String::as_str).collect();
         if !names.windows(2).any(|pair| pair == [low.file.as_str(), high.file.as_str()]) {
             return Ok(false);
         }
-        Ok(self.stretch_is_quiet(&low.file, low.offset, None, table).await?
-            && self.stretch_is_quiet(&high.file, 4, Some(high.offset), table).await?)
+        Ok(self.stretch_is_free(&low.file, low.offset, None, harmless).await?
+            && self.stretch_is_free(&high.file, 4, Some(high.offset), harmless).await?)
     }
 
     /// The same for a stretch of one file, `to` its end. The events are asked for page by page.
-    async fn stretch_is_quiet(&mut self, file: &str, from: u64, to: Option<u64>, table: &TableName) -> Result<bool> {
+    async fn stretch_is_free(&mut self, file: &str, from: u64, to: Option<u64>, harmless: Harmless<'_>) -> Result<bool> {
         let mut from = from;
         for _ in 0..PAGES_MAX {
             if to.is_some_and(|to| from >= to) {
@@ -127,7 +144,7 @@ impl Marker<'_> {
             let sql = format!("SHOW BINLOG EVENTS IN {} FROM {from} LIMIT {PAGE_EVENTS}", literal(file));
             let rows = all_rows(self.conn, self.limit, "read the events between two marks", &sql).await?;
             let is_last = rows.len() < PAGE_EVENTS;
-            match read_page(&rows, is_last, to, table) {
+            match read_page(&rows, is_last, to, harmless) {
                 Page::Doubt => return Ok(false),
                 Page::Quiet { next } if next > from => from = next,
                 // The end of a closed file; of an open one, `to` must have been reached.
@@ -141,6 +158,9 @@ impl Marker<'_> {
     }
 }
 
+/// Judges one event, given as the server lists it.
+type Harmless<'h> = &'h (dyn Fn(&[String]) -> bool + Sync);
+
 /// What one page of events says.
 #[derive(Debug, PartialEq, Eq)]
 enum Page {
@@ -152,7 +172,7 @@ enum Page {
 
 /// Judges a page. The events of a compressed transaction follow it and all stand at its end, so the last transaction of a full page may be
 /// cut and is left for the next one.
-fn read_page(rows: &[Vec<String>], is_last: bool, to: Option<u64>, table: &TableName) -> Page {
+fn read_page(rows: &[Vec<String>], is_last: bool, to: Option<u64>, harmless: Harmless<'_>) -> Page {
     let mut next = 0;
     let mut payload = false;
     for (index, row) in rows.iter().enumerate() {
@@ -170,12 +190,18 @@ fn read_page(rows: &[Vec<String>], is_last: bool, to: Option<u64>, table: &Table
             }
         }
         payload = row.get(2).is_some_and(|kind| kind == "Transaction_payload");
-        if !payload && !leaves_alone(row, table) {
+        if !payload && !harmless(row) {
             return Page::Doubt;
         }
         next = end;
     }
     if payload { Page::Doubt } else { Page::Quiet { next } }
+}
+
+/// Whether an event is, or could be, an XA PREPARE or a part of what one prepares.
+fn may_prepare(event: &[String]) -> bool {
+    let (Some(kind), Some(text)) = (event.get(2), event.get(5)) else { return true };
+    kind.to_lowercase().contains("prepare") || text.trim_start().to_uppercase().starts_with("XA ")
 }
 
 fn leaves_alone(event: &[String], table: &TableName) -> bool {
@@ -208,6 +234,17 @@ mod tests {
         assert!(!leaves_alone(&event("Transaction_payload", ""), &table));
     }
 
+    #[test]
+    fn a_prepare_is_seen_in_the_log_of_both_servers() {
+        let event = |kind: &str, text: &str| ["f", "4", kind, "1", "9", text].map(str::to_owned);
+        assert!(may_prepare(&event("XA_prepare", "XA PREPARE X'78',X'',1")));
+        assert!(may_prepare(&event("Query", "XA START X'78',X'',1")));
+        assert!(may_prepare(&event("Gtid", "XA START X'78',X'',1 GTID 0-1-7")));
+        assert!(!may_prepare(&event("Gtid", "BEGIN GTID 0-1-7")));
+        assert!(!may_prepare(&event("Query", "use `erp`; UPDATE xa SET a = 1")));
+        assert!(may_prepare(&[]));
+    }
+
     fn rows(events: &[(u64, u64, &str, &str)]) -> Vec<Vec<String>> {
         events
             .iter()
@@ -231,11 +268,12 @@ mod tests {
             ];
             rows(&[&[(534, 613, "Anonymous_Gtid", ""), (613, 803, "Transaction_payload", "")][..], &inner].concat())
         };
-        assert_eq!(read_page(&page("t"), true, Some(803), &table), Page::Doubt);
-        assert_eq!(read_page(&page("u"), true, Some(803), &table), Page::Quiet { next: 803 });
-        assert_eq!(read_page(&page("u"), false, Some(900), &table), Page::Quiet { next: 613 }, "a full page may cut it");
-        assert_eq!(read_page(&page("t"), true, Some(613), &table), Page::Quiet { next: 613 }, "it lies behind the stretch");
+        let harmless = |event: &[String]| leaves_alone(event, &table);
+        assert_eq!(read_page(&page("t"), true, Some(803), &harmless), Page::Doubt);
+        assert_eq!(read_page(&page("u"), true, Some(803), &harmless), Page::Quiet { next: 803 });
+        assert_eq!(read_page(&page("u"), false, Some(900), &harmless), Page::Quiet { next: 613 }, "a full page may cut it");
+        assert_eq!(read_page(&page("t"), true, Some(613), &harmless), Page::Quiet { next: 613 }, "it lies behind the stretch");
         let hidden = rows(&[(613, 803, "Transaction_payload", ""), (803, 880, "Anonymous_Gtid", "")]);
-        assert_eq!(read_page(&hidden, true, Some(880), &table), Page::Doubt);
+        assert_eq!(read_page(&hidden, true, Some(880), &harmless), Page::Doubt);
     }
 }

@@ -37,15 +37,19 @@ pub async fn start_position(pool: &Pool) -> Result<Position> {
     let mut lease = pool.lease(Use::Rows).await?;
     let started = Instant::now();
     loop {
-        // A transaction prepared before the start and committed behind it would be a COMMIT without its rows: none may be
-        // prepared on either side of the moment.
+        // A transaction prepared before the start and committed behind it would be a COMMIT without its rows. What is prepared from here on
+        // stands in the log behind `low`.
+        let low = marker(&mut lease, pool).await?.log_end().await?;
         let before = prepared(&mut lease, pool).await?;
-        let position = match server.flavor {
+        let mut position = match server.flavor {
             Flavor::MariaDb => view_position(&mut lease, pool).await?,
             _ => lower_bound(&mut lease, pool).await?,
         };
         let waiting = [before, prepared(&mut lease, pool).await?].concat();
         if waiting.is_empty() {
+            if !marker(&mut lease, pool).await?.prepares_nothing(&low, &position).await? {
+                position.prepared_from = Some((low.file, low.offset));
+            }
             lease.give_back().await?;
             return Ok(Position::Binlog(position));
         }

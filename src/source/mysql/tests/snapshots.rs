@@ -10,7 +10,7 @@ use crate::source::Layouts;
 use crate::source::mysql::connect::Use;
 use crate::source::mysql::history;
 use crate::source::mysql::marks::Marker;
-use crate::source::{Source, mysql::MySqlSource};
+use crate::source::{Source, SourceStream, mysql::MySqlSource};
 use crate::value::{Row, Value};
 
 const KEYS: &[(&str, &str)] = &[
@@ -290,4 +290,55 @@ async fn f37_a_bag_next_to_a_busy_table_is_exact_over_a_rotation() {
     let Position::Binlog(last) = source.current_position().await.unwrap() else { panic!("no binlog position") };
     assert!(marker.is_quiet(&high, &last, &bag).await.unwrap());
     assert!(!marker.is_quiet(&high, &last, &other).await.unwrap());
+}
+
+/// A writer that prepares and commits without a pause until told to stop.
+async fn prepare_and_commit(mut conn: mysql_async::Conn, stop: std::sync::Arc<std::sync::atomic::AtomicBool>) {
+    let mut number = 0;
+    while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+        number += 1;
+        let xid = format!("'m{number}'");
+        for sql in [format!("XA START {xid}"), format!("INSERT INTO meanwhile.t VALUES ({number})"), format!("XA END {xid}")] {
+            conn.query_drop(sql).await.unwrap();
+        }
+        conn.query_drop(format!("XA PREPARE {xid}")).await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_micros(number * 137 % 3_000)).await;
+        conn.query_drop(format!("XA COMMIT {xid}")).await.unwrap();
+        // Now and then the start must see nothing prepared.
+        tokio::time::sleep(std::time::Duration::from_micros(number * 311 % 5_000)).await;
+    }
+}
+
+/// What is prepared while the start is being looked for, and commits right behind it, must not reach the stream as a COMMIT without rows.
+async fn prepared_meanwhile(kind: Kind) {
+    let Some(server) = super::server::start(kind, &[]) else { return };
+    let mut conn = server.database("meanwhile").await;
+    conn.query_drop("CREATE TABLE t (k INT PRIMARY KEY)").await.unwrap();
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let writer = tokio::spawn(prepare_and_commit(server.root().await, std::sync::Arc::clone(&stop)));
+    let source = server.source("meanwhile");
+    let catalog = source.catalog(&[name("meanwhile", "t")]).await.unwrap();
+    let layouts: Layouts = vec![layout(0, &catalog.tables[0])].into();
+    for attempt in 0..25 {
+        let start = source.start_position(&layouts).await.unwrap();
+        let (_durable, stored) = tokio::sync::watch::channel(start.clone());
+        let mut stream = source.open_stream(&catalog, std::sync::Arc::clone(&layouts), &start, stored).await.unwrap();
+        let mut transactions = 0;
+        while transactions < 4 {
+            let event = stream.next().await.unwrap_or_else(|error| panic!("start {attempt} at {start:?}: {error:?}"));
+            transactions += usize::from(matches!(event, crate::change::SourceEvent::Transaction(_)));
+        }
+    }
+    stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    writer.await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_prepared_while_the_start_is_found_keeps_its_rows_on_mariadb() {
+    prepared_meanwhile(Kind::MariaDb).await;
+}
+
+#[tokio::test]
+async fn what_is_prepared_while_the_start_is_found_keeps_its_rows_on_mysql() {
+    prepared_meanwhile(Kind::MySql).await;
 }
