@@ -123,19 +123,13 @@ fn movement(rng: &mut Rng) -> Vec<String> {
     }
 }
 
-/// How long the engine may show nothing new before that is a failure.
-const PATIENCE: Duration = Duration::from_secs(120);
-
-/// Samples until enough were taken and enough of them saw something new; the newest number that a reader saw must never shrink, and
-/// neither may the checkpoint.
+/// Samples until stopped; the newest number that a reader saw must never shrink, and neither may the checkpoint.
 async fn sample(project: &Project, seen: &AtomicU64, samples: u64) {
     let (mut newest, mut sequence, mut taken, mut moved) = (0_i64, 0_i64, 0, 0);
-    let patience = tokio::time::Instant::now() + PATIENCE;
-    let goes_on = |taken, moved| taken < samples || (moved <= samples / 20 && tokio::time::Instant::now() < patience);
-    while goes_on(taken, moved) {
+    while taken < samples {
         tokio::time::sleep(Duration::from_millis(4)).await;
         let mut client = project.target_client_patient().await;
-        while goes_on(taken, moved) {
+        while taken < samples {
             let Ok(row) = snapshot(&mut client).await else { break }; // the target is restarting
             assert_eq!(row.get::<_, &str>(1), "live");
             let (at, tick, last, count): (i64, i64, i64, i64) = (row.get(0), row.get(2), row.get(3), row.get(4));
@@ -149,7 +143,7 @@ async fn sample(project: &Project, seen: &AtomicU64, samples: u64) {
             seen.store(taken, Ordering::Relaxed);
         }
     }
-    assert!(moved > samples / 20, "only {moved} of {taken} samples saw anything new");
+    assert!(moved > samples / 20, "only {moved} of {samples} samples saw anything new");
 }
 
 async fn snapshot(client: &mut tokio_postgres::Client) -> Result<tokio_postgres::Row, tokio_postgres::Error> {
