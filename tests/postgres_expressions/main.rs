@@ -5,6 +5,7 @@
 
 mod aggregates;
 mod coverage;
+mod regular;
 mod table;
 
 use strangler::demo::servers::{Postgres, ServerError, ServerOptions};

@@ -19,6 +19,7 @@ mod output;
 mod parts;
 mod pattern;
 mod refusal;
+pub mod regular;
 pub mod routine;
 mod texts;
 mod times;
@@ -31,7 +32,14 @@ use routine::Routine;
 
 /// Every operator and function with a fixed number of arguments.
 pub fn routines() -> impl Iterator<Item = &'static Routine> {
-    let tables = numbers::TABLES.into_iter().chain([texts::ROWS, times::ROWS, json_routines::ROWS, array::ROWS, like::ROWS]);
+    let tables = numbers::TABLES.into_iter().chain([
+        texts::ROWS,
+        times::ROWS,
+        json_routines::ROWS,
+        array::ROWS,
+        like::ROWS,
+        regular::ROWS,
+    ]);
     tables.flatten()
 }
 

@@ -56,6 +56,8 @@ pub struct Call {
     pub zone: TimeZone,
     /// Whether only ASCII letters have a case (`LC_CTYPE` C or POSIX).
     pub ascii_case: bool,
+    /// The regular expression of a routine that takes one.
+    pub pattern: Option<std::sync::Arc<super::regular::Compiled>>,
 }
 
 /// What a computation sees.

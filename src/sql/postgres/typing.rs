@@ -1,10 +1,12 @@
 //! The types of expressions as PostgreSQL settles them: literals, casts, collations, common types and calls.
 
+use std::sync::Arc;
+
 use super::compare::behaviour;
 use super::convert::{self, CONVERT};
 use super::kind::{Kind, UNKNOWN};
 use super::routine::{self, Call, Routine};
-use super::{routines, variadic_routines, zone};
+use super::{regular, routines, variadic_routines, zone};
 use crate::schema::{DataType, SourceCatalog};
 use crate::sql::functions::Function;
 use crate::sql::query::{Expr, ExprKind, Span};
@@ -72,7 +74,7 @@ fn environment(routine: &'static Routine, collation: Option<&str>, catalog: &Sou
             "give session.time_zone as a name such as Asia/Seoul",
         ));
     };
-    Ok(Call { routine, zone, ascii_case: matches!(character_type, "C" | "POSIX") })
+    Ok(Call { routine, zone, ascii_case: matches!(character_type, "C" | "POSIX"), pattern: None })
 }
 
 /// The conversions of a session, for values that an aggregate prints.
@@ -291,9 +293,12 @@ fn variadic(routine: &'static Routine, arguments: Vec<Expr>, span: Span, catalog
 }
 
 fn called(routine: &'static Routine, arguments: Vec<Expr>, span: Span, catalog: &SourceCatalog) -> Result<Expr, Refusal> {
-    let by_collation = matches!(routine.result, Kind::Text | Kind::Bpchar) || matches!(routine.name, "like" | "ilike");
+    let has_pattern = regular::takes_pattern(routine);
+    let by_collation =
+        has_pattern || matches!(routine.result, Kind::Text | Kind::Bpchar) || matches!(routine.name, "like" | "ilike");
     let collation = if by_collation { collation(&arguments, catalog)? } else { None };
-    if matches!(routine.name, "like" | "ilike" | "position" | "strpos" | "replace" | "split_part" | "starts_with") {
+    let compares = matches!(routine.name, "like" | "ilike" | "position" | "strpos" | "replace" | "split_part" | "starts_with");
+    if has_pattern || compares {
         let name = collation.clone().map_or_else(|| self::collation(&arguments, catalog), |name| Ok(Some(name)))?;
         if let Some(name) = name
             && behaviour(&name, catalog)?.postgres_behaviour().is_some_and(|behaviour| !behaviour.deterministic)
@@ -331,6 +336,9 @@ fn called(routine: &'static Routine, arguments: Vec<Expr>, span: Span, catalog: 
             | "array_lower"
             | "array_upper"
             | "to_char"
+            | "regexp_match"
+            | "regexp_substr"
+            | "substring"
             | "scale"
             | "min_scale"
             | "extract"
@@ -341,8 +349,40 @@ fn called(routine: &'static Routine, arguments: Vec<Expr>, span: Span, catalog: 
             | "json_extract_path_text"
     );
     let nullable = !always && (sometimes || arguments.iter().any(|argument| argument.nullable));
-    let call = environment(routine, collation.as_deref(), catalog)?;
+    let mut call = environment(routine, collation.as_deref(), catalog)?;
+    if has_pattern {
+        call.pattern = pattern(routine, &arguments, collation.as_deref(), catalog)?.map(Arc::new);
+    }
     Ok(node(ExprKind::Call { function: Function::Postgres(Box::new(call)), arguments }, data_type, nullable, span))
+}
+
+/// The regular expression of a call; `None` where it is NULL.
+fn pattern(
+    routine: &Routine,
+    arguments: &[Expr],
+    collation: Option<&str>,
+    catalog: &SourceCatalog,
+) -> Result<Option<regular::Compiled>, Refusal> {
+    let constant = |index: usize| match arguments.get(index).map(|argument| &argument.kind) {
+        Some(ExprKind::Literal(Value::Text(text))) => Ok(Some(text.to_string())),
+        Some(ExprKind::Literal(Value::Null)) => Ok(None),
+        _ => Err(Refusal::new("a regular expression or its flags are not a constant", "write them as strings")),
+    };
+    let flags = regular::flags_at(routine).map_or(Ok(Some(String::new())), constant)?;
+    let (Some(pattern), Some(flags)) = (constant(1)?, flags) else { return Ok(None) };
+    let compiled = regular::compile(routine, &pattern, &flags)?;
+    let name = collation.unwrap_or(&catalog.session.collation_connection);
+    let found = behaviour(name, catalog)?;
+    let character_type = found.postgres_behaviour().map_or("C", |behaviour| behaviour.character_type.as_str());
+    // Turkish and Azeri letters have counterparts of their own.
+    let is_own = character_type.is_empty() || character_type.starts_with("tr") || character_type.starts_with("az");
+    if is_own && regular::asks_locale(&compiled) {
+        return Err(Refusal::new(
+            format!("classes and cases of a regular expression under the collation {name} are not carried exactly"),
+            "write COLLATE \"C\" behind the text if its letters are ASCII",
+        ));
+    }
+    Ok(Some(compiled))
 }
 
 /// A type as messages name it.

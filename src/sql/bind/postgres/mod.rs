@@ -9,7 +9,7 @@ use super::logic::Position;
 use super::typing::{both, collected, either, is_null, negated};
 use super::{Binder, Bound};
 use crate::schema::DataType;
-use crate::sql::postgres::typing;
+use crate::sql::postgres::{regular, typing};
 use crate::sql::query::{CompareOperator, Expr, ExprKind, Span};
 use crate::value::Value;
 
@@ -80,6 +80,9 @@ impl Binder<'_> {
             }
             ast::Expr::ILike { negated, any: false, expr, pattern, escape_char } => {
                 self.postgres_like("ilike", [expr, pattern], escape_char.as_deref(), *negated, span)
+            }
+            ast::Expr::SimilarTo { negated, expr, pattern, escape_char } => {
+                self.postgres_similar(expr, pattern, escape_char.as_deref(), *negated, span)
             }
             ast::Expr::Cast { kind, expr, data_type, format } => {
                 let known = matches!(kind, ast::CastKind::Cast | ast::CastKind::DoubleColon) && format.is_none();
@@ -306,17 +309,47 @@ impl Binder<'_> {
         is_not: bool,
         span: Span,
     ) -> Bound<Expr> {
-        let escape = match escape {
-            None => typing::literal_string("\\", span.clone()),
-            Some(ast::Expr::Value(value)) => match self.string_literal(value)? {
-                Some(text) if text.chars().count() <= 1 => typing::literal_string(&text, span.clone()),
-                _ => return Err(self.refuse(span, "ESCAPE takes one character between quotes", "write ESCAPE '|'")),
-            },
-            Some(_) => return Err(self.refuse(span, "ESCAPE takes one character between quotes", "write ESCAPE '|'")),
-        };
+        let escape = self.like_escape(escape, &span)?;
         let mut arguments = self.exprs(operands)?;
-        arguments.push(escape);
+        arguments.push(typing::literal_string(&escape, span.clone()));
         let tested = self.call(name, arguments, span.clone())?;
+        Ok(negated(is_not, tested, span))
+    }
+
+    fn like_escape(&mut self, escape: Option<&ast::Expr>, span: &Span) -> Bound<String> {
+        match escape {
+            None => Ok("\\".to_owned()),
+            Some(ast::Expr::Value(value)) => match self.string_literal(value)? {
+                Some(text) if text.chars().count() <= 1 => Ok(text),
+                _ => Err(self.refuse(span.clone(), "ESCAPE takes one character between quotes", "write ESCAPE '|'")),
+            },
+            Some(_) => Err(self.refuse(span.clone(), "ESCAPE takes one character between quotes", "write ESCAPE '|'")),
+        }
+    }
+
+    /// `text SIMILAR TO 'pattern'` is a regular expression in other clothes.
+    fn postgres_similar(
+        &mut self,
+        text: &ast::Expr,
+        pattern: &ast::Expr,
+        escape: Option<&ast::Expr>,
+        is_not: bool,
+        span: Span,
+    ) -> Bound<Expr> {
+        let escape = self.like_escape(escape, &span)?;
+        let text = self.expr(text)?;
+        let written = match pattern {
+            ast::Expr::Value(value) => self.string_literal(value)?,
+            _ => None,
+        };
+        let Some(written) = written else {
+            let place = self.span(pattern);
+            return Err(self.refuse(place, "a SIMILAR TO pattern is not a constant", "write it as a string"));
+        };
+        let expression = regular::similar(&written, escape.chars().next());
+        let expression = self.typed(expression, &span)?;
+        let pattern = typing::literal_string(&expression, span.clone());
+        let tested = self.call("similar to", vec![text, pattern], span.clone())?;
         Ok(negated(is_not, tested, span))
     }
 
