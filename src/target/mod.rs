@@ -15,7 +15,10 @@ use crate::write::{WriteBatch, WriteParts};
 
 pub mod database;
 pub mod mysql;
+mod pool;
 pub mod postgres;
+mod server;
+mod transaction;
 
 /// Where a mapping stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

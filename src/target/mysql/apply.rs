@@ -5,102 +5,30 @@
 //! trips: everything up to the last row, and COMMIT. Rows go in key order, so that two writers lock in one order. The caller must give the
 //! connection up when this fails, unless the error is that of a checkpoint mismatch, after which the transaction is rolled back.
 //!
-//! An overwriting insert would take a row that meets another one in a second unique key for that one. So where a table has a second unique
-//! key, all rows of the batch are deleted first and then inserted: rows that swap their values pass, and a true duplicate is an error.
+//! An overwriting insert would take a row that meets another one in a second unique key for that one; rows that were deleted first do not.
 
 use super::connect::{Answer, Connection, Writes};
 use super::encode;
-use super::read::{KEYS_MAX, expect_width, has_other_unique, key_literals};
+use super::read::{self, KEYS_MAX, key_literals};
 use super::{checkpoint, inspect, sql};
 use crate::error::{Class, Error, Result};
 use crate::schema::TargetTable;
 use crate::target::Advance;
+use crate::target::transaction::{Accepted, Content, Outcome, Writing, expect_width};
 use crate::value::{Row, Value};
-use crate::write::{WriteBatch, WriteParts};
 
 /// Rows of one statement.
 const ROWS_MAX: usize = 2_000;
 /// Statements of one round trip.
 const STEPS_MAX: usize = 64;
 
-/// How a transaction ended short of an error.
-#[derive(Debug)]
-pub(super) enum Outcome {
-    /// Everything is committed.
-    Committed,
-    /// A checkpoint did not match; nothing is written, the connection is outside any transaction.
-    Mismatch(Error),
-}
-
-/// A table and the stamp of the definition under which rows may be written into it; see [`inspect::stamp_of`].
-pub(super) struct Accepted<'t> {
-    /// The declared table.
-    pub(super) table: &'t TargetTable,
-    /// What its definition amounted to when it was accepted.
-    pub(super) stamp: String,
-}
-
-/// The tables that `writes` touch.
-pub(super) fn tables_of<'w>(writes: &'w [(Advance, &'w [TargetTable], WriteBatch)]) -> Result<Vec<&'w TargetTable>> {
-    let touched = writes.iter().flat_map(|(_, tables, batch)| {
-        let used = batch.tables.iter().filter(|writes| !writes.deletes.is_empty() || !writes.upserts.is_empty());
-        used.map(move |writes| declared(tables, writes.table))
-    });
-    touched.collect()
-}
-
-/// Applies `writes` in one transaction; `accepted` are the tables that they touch. A table that was altered since is a `Preflight` error.
+/// One transaction; see [`Server::apply`](crate::target::server::Server::apply).
 pub(super) async fn apply(
     connection: &mut Connection<Writes>,
-    writes: &[(Advance, &[TargetTable], WriteBatch)],
+    content: Content<'_>,
     accepted: &[Accepted<'_>],
 ) -> Result<Outcome> {
-    let advances: Vec<&Advance> = writes.iter().map(|(advance, _, _)| advance).collect();
-    let mut transaction = Transaction::open(connection, &advances, accepted)?;
-    for (_, tables, batch) in writes {
-        if let Some(mismatch) = write_batch(&mut transaction, tables, batch).await? {
-            return Ok(Outcome::Mismatch(mismatch));
-        }
-    }
-    transaction.commit().await
-}
-
-/// The tables that parts touch.
-pub(super) fn tables_of_parts<'w>(tables: &'w [TargetTable], parts: &dyn WriteParts) -> Result<Vec<&'w TargetTable>> {
-    let touched: std::collections::BTreeSet<u32> = parts.tables().iter().copied().collect();
-    touched.into_iter().map(|index| declared(tables, index)).collect()
-}
-
-/// Applies the parts in one transaction, as [`apply`] does with what it holds whole: deletes of all tables, last table first, then
-/// upserts, first table first. Each part is read when its turn comes, and gone when the next one is read.
-pub(super) async fn apply_parts(
-    connection: &mut Connection<Writes>,
-    advance: &Advance,
-    tables: &[TargetTable],
-    parts: &dyn WriteParts,
-    accepted: &[Accepted<'_>],
-) -> Result<Outcome> {
-    let mut order: Vec<(u32, usize)> = parts.tables().iter().enumerate().map(|(part, table)| (*table, part)).collect();
-    order.sort_unstable();
-    let mut transaction = Transaction::open(connection, &[advance], accepted)?;
-    for (table, part) in order.iter().rev() {
-        let (table, writes) = (declared(tables, *table)?, parts.part(*part)?);
-        let mut mismatch = delete(&mut transaction, table, &writes.deletes).await?;
-        if mismatch.is_none() && known_other_unique(&mut transaction, table).await? {
-            mismatch = delete_upserted(&mut transaction, table, &writes.upserts).await?;
-        }
-        if let Some(mismatch) = mismatch {
-            return Ok(Outcome::Mismatch(mismatch));
-        }
-    }
-    for (table, part) in order {
-        let (table, writes) = (declared(tables, table)?, parts.part(part)?);
-        let overwrite = !known_other_unique(&mut transaction, table).await?;
-        if let Some(mismatch) = put(&mut transaction, table, &writes.upserts, overwrite).await? {
-            return Ok(Outcome::Mismatch(mismatch));
-        }
-    }
-    transaction.commit().await
+    content.write(Transaction::open(connection, &content.advances(), accepted)?).await
 }
 
 /// Inserts rows into a table and moves the checkpoint, in one transaction. LOAD DATA LOCAL would take a half to two thirds of the time, but the
@@ -218,6 +146,43 @@ impl<'a> Transaction<'a> {
         }
         Ok(None)
     }
+}
+
+impl Writing for Transaction<'_> {
+    async fn has_other_unique(&mut self, table: &TargetTable) -> Result<bool> {
+        let name = sql::table_name(table);
+        if let Some(known) = self.connection.uniqueness.get(&name) {
+            return Ok(*known);
+        }
+        let found = read::has_other_unique(self.connection, table).await?;
+        self.connection.uniqueness.insert(name, found);
+        Ok(found)
+    }
+
+    async fn delete(&mut self, table: &TargetTable, keys: &[Row]) -> Result<Option<Error>> {
+        let literals = keys.iter().map(|key| key_literals(table, &key.iter().collect::<Vec<_>>())).collect::<Result<Vec<_>>>()?;
+        delete_keys(self, table, literals).await
+    }
+
+    async fn delete_upserted(&mut self, table: &TargetTable, upserts: &[Row]) -> Result<Option<Error>> {
+        let literals = upserts.iter().map(|row| key_of(table, row)).collect::<Result<Vec<_>>>()?;
+        delete_keys(self, table, literals).await
+    }
+
+    async fn put(&mut self, table: &TargetTable, rows: &[Row], overwrite: bool) -> Result<Option<Error>> {
+        // In the order of the key's literals: any order will do, as long as every writer has the same.
+        let mut keyed: Vec<(Vec<String>, &Row)> = Vec::with_capacity(rows.len());
+        for row in rows {
+            keyed.push((key_of(table, row)?, row));
+        }
+        keyed.sort_unstable_by(|left, right| left.0.cmp(&right.0));
+        let rows = keyed.into_iter().map(|(_, row)| row);
+        if overwrite {
+            let tail = sql::overwrite_tail(table, self.connection.kind);
+            return insert(self, table, rows, &tail, "upsert into").await;
+        }
+        insert(self, table, rows, "", "replace in").await
+    }
 
     async fn commit(mut self) -> Result<Outcome> {
         if let Some(mismatch) = self.flush().await? {
@@ -228,72 +193,10 @@ impl<'a> Transaction<'a> {
     }
 }
 
-/// Deletes of all tables, last table first, then upserts, first table first: as PostgreSQL targets do.
-async fn write_batch(transaction: &mut Transaction<'_>, tables: &[TargetTable], batch: &WriteBatch) -> Result<Option<Error>> {
-    for writes in batch.tables.iter().rev() {
-        if let Some(mismatch) = delete(transaction, declared(tables, writes.table)?, &writes.deletes).await? {
-            return Ok(Some(mismatch));
-        }
-    }
-    for writes in batch.tables.iter().filter(|writes| !writes.upserts.is_empty()) {
-        let table = declared(tables, writes.table)?;
-        let replace = known_other_unique(transaction, table).await?;
-        if replace && let Some(mismatch) = delete_upserted(transaction, table, &writes.upserts).await? {
-            return Ok(Some(mismatch));
-        }
-        if let Some(mismatch) = put(transaction, table, &writes.upserts, !replace).await? {
-            return Ok(Some(mismatch));
-        }
-    }
-    Ok(None)
-}
-
-fn declared(tables: &[TargetTable], index: u32) -> Result<&TargetTable> {
-    let found = usize::try_from(index).ok().and_then(|index| tables.get(index));
-    found.ok_or_else(|| Error::bug(format!("a write names table {index}, but the mapping has {} tables", tables.len())))
-}
-
-/// Inserts rows; with `overwrite`, those that are there get the new values.
-async fn put(transaction: &mut Transaction<'_>, table: &TargetTable, rows: &[Row], overwrite: bool) -> Result<Option<Error>> {
-    // In the order of the key's literals: any order will do, as long as every writer has the same.
-    let mut keyed: Vec<(Vec<String>, &Row)> = Vec::with_capacity(rows.len());
-    for row in rows {
-        keyed.push((key_of(table, row)?, row));
-    }
-    keyed.sort_unstable_by(|left, right| left.0.cmp(&right.0));
-    let rows = keyed.into_iter().map(|(_, row)| row);
-    if overwrite {
-        let tail = sql::overwrite_tail(table, transaction.connection.kind);
-        return insert(transaction, table, rows, &tail, "upsert into").await;
-    }
-    insert(transaction, table, rows, "", "replace in").await
-}
-
 /// The literals of a row's key.
 fn key_of(table: &TargetTable, row: &Row) -> Result<Vec<String>> {
     let key: Vec<&Value> = table.key.iter().filter_map(|index| row.get(*index)).collect();
     key_literals(table, &key)
-}
-
-async fn known_other_unique(transaction: &mut Transaction<'_>, table: &TargetTable) -> Result<bool> {
-    let name = sql::table_name(table);
-    if let Some(known) = transaction.connection.uniqueness.get(&name) {
-        return Ok(*known);
-    }
-    let found = has_other_unique(transaction.connection, table).await?;
-    transaction.connection.uniqueness.insert(name, found);
-    Ok(found)
-}
-
-async fn delete(transaction: &mut Transaction<'_>, table: &TargetTable, keys: &[Row]) -> Result<Option<Error>> {
-    let literals = keys.iter().map(|key| key_literals(table, &key.iter().collect::<Vec<_>>())).collect::<Result<Vec<_>>>()?;
-    delete_keys(transaction, table, literals).await
-}
-
-/// Deletes the rows that are about to be inserted anew.
-async fn delete_upserted(transaction: &mut Transaction<'_>, table: &TargetTable, upserts: &[Row]) -> Result<Option<Error>> {
-    let literals = upserts.iter().map(|row| key_of(table, row)).collect::<Result<Vec<_>>>()?;
-    delete_keys(transaction, table, literals).await
 }
 
 async fn delete_keys(

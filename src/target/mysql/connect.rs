@@ -1,22 +1,20 @@
 //! Connections to the target: how they are opened, what their session promises, and how a broken one is left.
 //!
-//! A [`Connection`] is typed by its [`Role`]: on a `Connection<Reads>` the server refuses every write. A [`Pool`] hands out at most
-//! `connections_max` per role; a connection goes back only after an operation that ended cleanly, every other is closed, which makes the
-//! server roll back. Sessions are strict, in UTC and in utf8mb4, whatever the server's own defaults are. Passwords are in no error and no log.
+//! A [`Connection`] is typed by its [`Role`]: on a `Connection<Reads>` the server refuses every write. Sessions are
+//! strict, in UTC and in utf8mb4, whatever the server's own defaults are. Passwords are in no error and no log.
 
 use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts, OptsBuilder, Row, SslOpts};
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{fault, sql};
 use crate::error::{Class, Error, Result};
 use crate::schema::TargetKind;
+use crate::target::pool::Pooled;
 use crate::transport::is_loopback;
 pub use crate::transport::{Secret, Tls};
 
@@ -86,16 +84,16 @@ impl MySqlOptions {
 }
 
 /// What a connection may do.
-pub(super) trait Role: Send + Sync + 'static {
+pub(in crate::target) trait Role: Send + Sync + 'static {
     /// Session settings of this role.
     const SETTINGS: &'static [&'static str];
 }
 
 /// Connections that write. Under READ COMMITTED a delete of an absent key locks no gap, so writers of neighbouring keys pass each other.
-pub(super) struct Writes;
+pub(in crate::target) struct Writes;
 
 /// Connections on which the server refuses every write; a transaction is one snapshot.
-pub(super) struct Reads;
+pub(in crate::target) struct Reads;
 
 impl Role for Writes {
     const SETTINGS: &'static [&'static str] = &["SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED"];
@@ -114,7 +112,7 @@ pub(super) struct Answer {
 }
 
 /// One open connection.
-pub(super) struct Connection<R: Role> {
+pub(in crate::target) struct Connection<R: Role> {
     conn: Conn,
     /// Statements that are sent together stay below this.
     pub(super) bytes_max: usize,
@@ -131,7 +129,9 @@ pub(super) struct Connection<R: Role> {
     role: PhantomData<R>,
 }
 
-impl<R: Role> Connection<R> {
+impl<R: Role> Pooled for Connection<R> {
+    type Options = MySqlOptions;
+
     async fn open(options: &MySqlOptions) -> Result<Self> {
         let attempt = format!("cannot connect to target {}", options.name);
         let limit = Duration::from_secs(options.connect_timeout_s);
@@ -157,6 +157,16 @@ impl<R: Role> Connection<R> {
         Ok(connection)
     }
 
+    fn is_usable(&self) -> bool {
+        self.used.elapsed() < IDLE_MAX
+    }
+
+    fn rest(&mut self) {
+        self.used = Instant::now();
+    }
+}
+
+impl<R: Role> Connection<R> {
     /// Asks who answers, and refuses a server of the other family: types and collations are chosen by it.
     async fn recognize(&mut self, options: &MySqlOptions, attempt: &str) -> Result<()> {
         let rows = self.query("SELECT VERSION(), @@max_allowed_packet", attempt).await?;
@@ -330,57 +340,6 @@ fn tls_options(ca: Option<&PathBuf>) -> Result<SslOpts> {
         }
     };
     Ok(SslOpts::default().with_root_certs(roots).with_disable_built_in_roots(true))
-}
-
-/// Idle connections of one role, and how many more may be opened.
-pub(super) struct Pool<R: Role> {
-    idle: Mutex<Vec<Connection<R>>>,
-    permits: Semaphore,
-}
-
-/// A connection taken from the pool.
-pub(super) struct Lease<'a, R: Role> {
-    /// The connection.
-    pub(super) connection: Connection<R>,
-    pool: &'a Pool<R>,
-    _permit: SemaphorePermit<'a>,
-}
-
-impl<R: Role> Pool<R> {
-    /// An empty pool.
-    pub(super) fn new(connections_max: usize) -> Self {
-        Self { idle: Mutex::new(Vec::new()), permits: Semaphore::new(connections_max.max(1)) }
-    }
-
-    /// Takes an idle connection or opens one.
-    pub(super) async fn take(&self, options: &MySqlOptions) -> Result<Lease<'_, R>> {
-        let permit = self.permits.acquire().await.map_err(|_| Error::bug("the connection pool of a target is closed"))?;
-        let idle = self.pop();
-        let connection = match idle {
-            Some(connection) => connection,
-            None => Connection::open(options).await?,
-        };
-        Ok(Lease { connection, pool: self, _permit: permit })
-    }
-
-    /// Closes the idle connections, and with them what they remember of the target's tables.
-    pub(super) fn forget(&self) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    }
-
-    fn pop(&self) -> Option<Connection<R>> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|connection| connection.used.elapsed() < IDLE_MAX);
-        idle.pop()
-    }
-}
-
-impl<R: Role> Lease<'_, R> {
-    /// Gives the connection back: it is outside any transaction.
-    pub(super) fn give_back(mut self) {
-        self.connection.used = Instant::now();
-        self.pool.idle.lock().unwrap_or_else(PoisonError::into_inner).push(self.connection);
-    }
 }
 
 #[cfg(test)]

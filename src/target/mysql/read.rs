@@ -3,9 +3,10 @@
 use super::connect::{Connection, Reads, Role, cell};
 use super::encode::literal;
 use super::{checkpoint, decode, sql};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::schema::TargetTable;
 use crate::target::Checkpoint;
+use crate::target::transaction::expect_width;
 use crate::value::{Row, Value};
 
 /// Keys of one statement: more would pass the bounds within which both families read conditions from an index.
@@ -47,14 +48,6 @@ pub(super) fn key_literals(table: &TargetTable, key: &[&Value]) -> Result<Vec<St
     let columns = sql::key_columns(table);
     expect_width(table, key.len(), columns.len())?;
     columns.iter().zip(key).map(|(column, value)| literal(table, column, value)).collect()
-}
-
-/// Refuses a row or key that does not have the declared number of values.
-pub(super) fn expect_width(table: &TargetTable, found: usize, declared: usize) -> Result<()> {
-    if found == declared {
-        return Ok(());
-    }
-    Err(Error::bug(format!("a row or key for {} has {found} values, declared are {declared}", sql::table_name(table))))
 }
 
 /// Runs the checkpoint query and the statements in one read-only snapshot.

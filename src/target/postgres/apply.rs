@@ -1,7 +1,8 @@
 //! One target transaction per call: checkpoints compared and set, then deletes, then upserts.
 //!
 //! The checkpoint updates go first and lock their rows, so a second engine waits there and then finds that it lost; nothing it sent is
-//! kept. Behind them each table is locked against being altered and compared with what was accepted of it; both cost no round trip. Small transactions take two round trips: everything up to the last row, and COMMIT. Rows go in key order, so that two writers
+//! kept. Behind them each table is locked against being altered and compared with what was accepted of it; both cost no round
+//! trip. Small transactions take two round trips: everything up to the last row, and COMMIT. Rows go in key order, so that two writers
 //! lock in one order. The caller must give the connection up when this fails, unless the error is that of a checkpoint mismatch, after
 //! which the transaction is rolled back.
 
@@ -15,8 +16,8 @@ use super::{checkpoint, decode, fault, inspect, sql};
 use crate::error::{Class, Error, Result};
 use crate::schema::{TargetColumn, TargetTable};
 use crate::target::Advance;
+use crate::target::transaction::{Accepted, Content, Outcome, Writing, expect_width};
 use crate::value::{Row, Value};
-use crate::write::{WriteBatch, WriteParts};
 
 /// Parameters of one statement, and requests of one pipeline, stay about below this.
 const BYTES_MAX: usize = 1 << 20;
@@ -30,84 +31,13 @@ const STAGED_ROWS_MIN: usize = 5_000;
 /// Deferrable constraints of the target are checked at COMMIT, whatever order the rows come in.
 const BEGIN: &str = "BEGIN; SET CONSTRAINTS ALL DEFERRED";
 
-/// How a transaction ended short of an error.
-#[derive(Debug)]
-pub(super) enum Outcome {
-    /// Everything is committed.
-    Committed,
-    /// A checkpoint did not match; nothing is written, the connection is outside any transaction.
-    Mismatch(Error),
-}
-
-/// A table and the stamp of the definition under which rows may be written into it; see [`inspect::is_unaltered`].
-pub(super) struct Accepted<'t> {
-    /// The declared table.
-    pub(super) table: &'t TargetTable,
-    /// What its definition amounted to when it was accepted.
-    pub(super) stamp: String,
-}
-
-/// The tables that `writes` touch.
-pub(super) fn tables_of<'w>(writes: &'w [(Advance, &'w [TargetTable], WriteBatch)]) -> Result<Vec<&'w TargetTable>> {
-    let touched = writes.iter().flat_map(|(_, tables, batch)| {
-        let used = batch.tables.iter().filter(|writes| !writes.deletes.is_empty() || !writes.upserts.is_empty());
-        used.map(move |writes| declared(tables, writes.table))
-    });
-    touched.collect()
-}
-
-/// Applies `writes` in one transaction; `accepted` are the tables that they touch. A table that was altered since is a `Preflight` error.
+/// One transaction; see [`Server::apply`](crate::target::server::Server::apply).
 pub(super) async fn apply(
     connection: &mut Connection<Writes>,
-    writes: &[(Advance, &[TargetTable], WriteBatch)],
+    content: Content<'_>,
     accepted: &[Accepted<'_>],
 ) -> Result<Outcome> {
-    let advances: Vec<&Advance> = writes.iter().map(|(advance, _, _)| advance).collect();
-    let mut transaction = Transaction::open(connection, &advances, accepted).await?;
-    for (_, tables, batch) in writes {
-        if let Some(mismatch) = write_batch(&mut transaction, tables, batch).await? {
-            return Ok(Outcome::Mismatch(mismatch));
-        }
-    }
-    transaction.commit().await
-}
-
-/// The tables that parts touch.
-pub(super) fn tables_of_parts<'w>(tables: &'w [TargetTable], parts: &dyn WriteParts) -> Result<Vec<&'w TargetTable>> {
-    let touched: std::collections::BTreeSet<u32> = parts.tables().iter().copied().collect();
-    touched.into_iter().map(|index| declared(tables, index)).collect()
-}
-
-/// Applies the parts in one transaction, as [`apply`] does with what it holds whole: deletes of all tables, last table first, then
-/// upserts, first table first. Each part is read when its turn comes, and gone when the next one is read.
-pub(super) async fn apply_parts(
-    connection: &mut Connection<Writes>,
-    advance: &Advance,
-    tables: &[TargetTable],
-    parts: &dyn WriteParts,
-    accepted: &[Accepted<'_>],
-) -> Result<Outcome> {
-    let mut order: Vec<(u32, usize)> = parts.tables().iter().enumerate().map(|(part, table)| (*table, part)).collect();
-    order.sort_unstable();
-    let mut transaction = Transaction::open(connection, &[advance], accepted).await?;
-    for (table, part) in order.iter().rev() {
-        let (table, writes) = (declared(tables, *table)?, parts.part(*part)?);
-        let mut mismatch = delete(&mut transaction, table, &writes.deletes).await?;
-        if mismatch.is_none() && has_other_unique(transaction.connection, table).await? {
-            mismatch = delete_upserted(&mut transaction, table, &writes.upserts).await?;
-        }
-        if let Some(mismatch) = mismatch {
-            return Ok(Outcome::Mismatch(mismatch));
-        }
-    }
-    for (table, part) in order {
-        let (table, writes) = (declared(tables, table)?, parts.part(part)?);
-        let overwrite = !has_other_unique(transaction.connection, table).await?;
-        if let Some(mismatch) = put(&mut transaction, table, &writes.upserts, overwrite).await? {
-            return Ok(Outcome::Mismatch(mismatch));
-        }
-    }
-    transaction.commit().await
+    content.write(Transaction::open(connection, &content.advances(), accepted).await?).await
 }
 
 /// Copies rows into a table and moves the checkpoint, in one transaction.
@@ -242,6 +172,34 @@ impl<'a> Transaction<'a> {
             Expects::Anything => Err(Error::bug("a step that expects nothing was disappointed")),
         }
     }
+}
+
+impl Writing for Transaction<'_> {
+    async fn has_other_unique(&mut self, table: &TargetTable) -> Result<bool> {
+        has_other_unique(self.connection, table).await
+    }
+
+    async fn delete(&mut self, table: &TargetTable, keys: &[Row]) -> Result<Option<Error>> {
+        let mut keys: Vec<Vec<&Value>> = keys.iter().map(|key| key.iter().collect()).collect();
+        sort_by_key(table, &mut keys, &(0..table.key.len()).collect::<Vec<_>>())?;
+        send_rows(self, table, &sql::key_columns(table), &sql::delete(table), &keys, "delete from").await
+    }
+
+    async fn delete_upserted(&mut self, table: &TargetTable, upserts: &[Row]) -> Result<Option<Error>> {
+        let key = |row: &'_ Row| table.key.iter().filter_map(|index| row.get(*index).cloned()).collect();
+        self.delete(table, &upserts.iter().map(key).collect::<Vec<Row>>()).await
+    }
+
+    async fn put(&mut self, table: &TargetTable, rows: &[Row], overwrite: bool) -> Result<Option<Error>> {
+        let mut rows: Vec<Vec<&Value>> = rows.iter().map(|row| row.iter().collect()).collect();
+        sort_by_key(table, &mut rows, &table.key)?;
+        if rows.len() >= STAGED_ROWS_MIN {
+            return put_staged(self, table, &rows, overwrite).await;
+        }
+        let columns: Vec<&TargetColumn> = table.columns.iter().collect();
+        let (statement, verb) = if overwrite { (sql::upsert(table), "upsert into") } else { (sql::insert(table), "replace in") };
+        send_rows(self, table, &columns, &statement, &rows, verb).await
+    }
 
     async fn commit(mut self) -> Result<Outcome> {
         if let Some(mismatch) = self.flush().await? {
@@ -250,56 +208,6 @@ impl<'a> Transaction<'a> {
         self.connection.commit("cannot commit").await?;
         Ok(Outcome::Committed)
     }
-}
-
-/// Deletes of all tables, last table first, then upserts, first table first: what foreign keys between them ask for.
-async fn write_batch(transaction: &mut Transaction<'_>, tables: &[TargetTable], batch: &WriteBatch) -> Result<Option<Error>> {
-    for writes in batch.tables.iter().rev() {
-        if let Some(mismatch) = delete(transaction, declared(tables, writes.table)?, &writes.deletes).await? {
-            return Ok(Some(mismatch));
-        }
-    }
-    for writes in batch.tables.iter().filter(|writes| !writes.upserts.is_empty()) {
-        let table = declared(tables, writes.table)?;
-        // With another unique constraint, two rows that swap their values would meet half way; deleting first lets them pass.
-        let replace = has_other_unique(transaction.connection, table).await?;
-        if replace && let Some(mismatch) = delete_upserted(transaction, table, &writes.upserts).await? {
-            return Ok(Some(mismatch));
-        }
-        if let Some(mismatch) = put(transaction, table, &writes.upserts, !replace).await? {
-            return Ok(Some(mismatch));
-        }
-    }
-    Ok(None)
-}
-
-fn declared(tables: &[TargetTable], index: u32) -> Result<&TargetTable> {
-    let found = usize::try_from(index).ok().and_then(|index| tables.get(index));
-    found.ok_or_else(|| Error::bug(format!("a write names table {index}, but the mapping has {} tables", tables.len())))
-}
-
-async fn delete(transaction: &mut Transaction<'_>, table: &TargetTable, keys: &[Row]) -> Result<Option<Error>> {
-    let mut keys: Vec<Vec<&Value>> = keys.iter().map(|key| key.iter().collect()).collect();
-    sort_by_key(table, &mut keys, &(0..table.key.len()).collect::<Vec<_>>())?;
-    send_rows(transaction, table, &sql::key_columns(table), &sql::delete(table), &keys, "delete from").await
-}
-
-/// Deletes the rows that are about to be inserted anew.
-async fn delete_upserted(transaction: &mut Transaction<'_>, table: &TargetTable, upserts: &[Row]) -> Result<Option<Error>> {
-    let key = |row: &'_ Row| table.key.iter().filter_map(|index| row.get(*index).cloned()).collect();
-    delete(transaction, table, &upserts.iter().map(key).collect::<Vec<Row>>()).await
-}
-
-/// Inserts rows; with `overwrite`, those that are there get the new values.
-async fn put(transaction: &mut Transaction<'_>, table: &TargetTable, rows: &[Row], overwrite: bool) -> Result<Option<Error>> {
-    let mut rows: Vec<Vec<&Value>> = rows.iter().map(|row| row.iter().collect()).collect();
-    sort_by_key(table, &mut rows, &table.key)?;
-    if rows.len() >= STAGED_ROWS_MIN {
-        return put_staged(transaction, table, &rows, overwrite).await;
-    }
-    let columns: Vec<&TargetColumn> = table.columns.iter().collect();
-    let (statement, verb) = if overwrite { (sql::upsert(table), "upsert into") } else { (sql::insert(table), "replace in") };
-    send_rows(transaction, table, &columns, &statement, &rows, verb).await
 }
 
 async fn put_staged(
@@ -361,14 +269,6 @@ async fn send_rows(
         }
     }
     Ok(None)
-}
-
-/// Refuses a row or key that does not have the declared number of values.
-pub(super) fn expect_width(table: &TargetTable, found: usize, declared: usize) -> Result<()> {
-    if found == declared {
-        return Ok(());
-    }
-    Err(Error::bug(format!("a row or key for {} has {found} values, declared are {declared}", sql::table_name(table))))
 }
 
 /// Sorts by the encoded key, whose values stand at `positions` of each row: any order will do, as long as every writer has the same.

@@ -1,16 +1,13 @@
 //! Connections to the target: how they are opened, what their session promises, and how a broken one is left.
 //!
-//! A [`Connection`] is typed by its [`Role`]: a `Connection<Reads>` is read-only on the server, so what takes one cannot write. A
-//! [`Pool`] hands out at most `connections_max` per role; a connection goes back only after an operation that ended cleanly, every other
-//! is closed, which makes the server roll back. Passwords are in no error and no log.
+//! A [`Connection`] is typed by its [`Role`]: a `Connection<Reads>` is read-only on the server, so what takes one cannot write.
+//! Passwords are in no error and no log.
 
 use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::JoinHandle;
 use tokio_postgres::config::{ChannelBinding, SslMode};
 use tokio_postgres::{Client, Config, NoTls, Statement};
@@ -19,6 +16,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::fault;
 use crate::error::{Class, Error, Result};
 use crate::schema::POSTGRES_PINNED;
+use crate::target::pool::Pooled;
 pub use crate::transport::{Secret, Tls};
 use crate::transport::{client_config, is_loopback};
 
@@ -88,17 +86,17 @@ impl PostgresOptions {
 }
 
 /// What a connection may do.
-pub(super) trait Role: Send + Sync + 'static {
+pub(in crate::target) trait Role: Send + Sync + 'static {
     /// Session settings of this role, in the form of the startup option.
     const SETTINGS: &'static str;
 }
 
 /// Connections that write. Nested loops over the key index keep the order of the rows (so that two writers lock in one order) and keep a
 /// freshly loaded table without statistics from being scanned.
-pub(super) struct Writes;
+pub(in crate::target) struct Writes;
 
 /// Connections on which the server refuses every write.
-pub(super) struct Reads;
+pub(in crate::target) struct Reads;
 
 impl Role for Writes {
     const SETTINGS: &'static str =
@@ -111,7 +109,7 @@ impl Role for Reads {
 }
 
 /// One open connection.
-pub(super) struct Connection<R: Role> {
+pub(in crate::target) struct Connection<R: Role> {
     /// The protocol client.
     pub(super) client: Client,
     /// Whether a target table, by its quoted name, has another unique constraint than its key; read once per connection.
@@ -129,7 +127,9 @@ impl<R: Role> Drop for Connection<R> {
     }
 }
 
-impl<R: Role> Connection<R> {
+impl<R: Role> Pooled for Connection<R> {
+    type Options = PostgresOptions;
+
     async fn open(options: &PostgresOptions) -> Result<Self> {
         let attempt = format!("cannot connect to target {}", options.name);
         let limit = Duration::from_secs(options.connect_timeout_s);
@@ -146,6 +146,12 @@ impl<R: Role> Connection<R> {
         })
     }
 
+    fn is_usable(&self) -> bool {
+        !self.client.is_closed()
+    }
+}
+
+impl<R: Role> Connection<R> {
     /// Prepares a statement once per connection.
     pub(super) async fn statement(&mut self, sql: &str, attempt: &str) -> Result<Statement> {
         if let Some(statement) = self.statements.get(sql) {
@@ -259,56 +265,6 @@ fn is_local(address: &Address) -> bool {
     match address {
         Address::Socket { .. } => true,
         Address::Tcp { host, .. } => is_loopback(host),
-    }
-}
-
-/// Idle connections of one role, and how many more may be opened.
-pub(super) struct Pool<R: Role> {
-    idle: Mutex<Vec<Connection<R>>>,
-    permits: Semaphore,
-}
-
-/// A connection taken from the pool.
-pub(super) struct Lease<'a, R: Role> {
-    /// The connection.
-    pub(super) connection: Connection<R>,
-    pool: &'a Pool<R>,
-    _permit: SemaphorePermit<'a>,
-}
-
-impl<R: Role> Pool<R> {
-    /// An empty pool.
-    pub(super) fn new(connections_max: usize) -> Self {
-        Self { idle: Mutex::new(Vec::new()), permits: Semaphore::new(connections_max.max(1)) }
-    }
-
-    /// Takes an idle connection or opens one.
-    pub(super) async fn take(&self, options: &PostgresOptions) -> Result<Lease<'_, R>> {
-        let permit = self.permits.acquire().await.map_err(|_| Error::bug("the connection pool of a target is closed"))?;
-        let connection = match self.pop() {
-            Some(connection) => connection,
-            None => Connection::open(options).await?,
-        };
-        Ok(Lease { connection, pool: self, _permit: permit })
-    }
-
-    /// Closes the idle connections, and with them what they remember of the target's tables.
-    pub(super) fn forget(&self) {
-        self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
-    }
-
-    fn pop(&self) -> Option<Connection<R>> {
-        let mut idle = self.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        idle.retain(|connection| !connection.client.is_closed());
-        idle.pop()
-    }
-}
-
-impl<R: Role> Lease<'_, R> {
-    /// Gives the connection back: it is outside any transaction.
-    pub(super) fn give_back(self) {
-        let mut idle = self.pool.idle.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        idle.push(self.connection);
     }
 }
 

@@ -6,11 +6,11 @@ use std::pin::pin;
 use bytes::Bytes;
 use futures_util::SinkExt;
 
-use super::apply::expect_width;
 use super::connect::{Connection, Writes};
 use super::encode::field;
 use crate::error::{Error, Result};
 use crate::schema::TargetTable;
+use crate::target::transaction::expect_width;
 use crate::value::Value;
 
 /// Bytes of one message.

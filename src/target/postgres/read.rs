@@ -2,7 +2,6 @@
 
 use tokio_postgres::Statement;
 
-use super::apply::expect_width;
 use super::connect::{Connection, Reads};
 use super::encode::{Array, Parameter};
 use super::pipeline::{self, Request};
@@ -10,6 +9,7 @@ use super::{checkpoint, decode, fault, sql};
 use crate::error::{Error, Result};
 use crate::schema::{TargetColumn, TargetTable};
 use crate::target::Checkpoint;
+use crate::target::transaction::expect_width;
 use crate::value::Row;
 
 /// Keys of one statement.

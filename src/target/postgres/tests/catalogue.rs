@@ -1,11 +1,12 @@
 //! Inspection, preflight, privileges, and the promise that reads cannot write.
 
-use super::super::connect::{Connection, Pool, Reads};
+use super::super::connect::{Connection, Reads};
 use super::super::{Address, Secret, Tls};
 use super::*;
 use crate::error::Class;
 use crate::finding::{Finding, Severity};
 use crate::target::TableState;
+use crate::target::pool::Pool;
 
 async fn differences(bench: &Bench, declared: &TargetTable) -> String {
     match bench.target.inspect(declared).await.unwrap() {
@@ -135,7 +136,7 @@ async fn a_missing_privilege_and_a_wrong_password_are_told_apart() {
 async fn f110_connections_for_reading_cannot_write() {
     let Some(bench) = Bench::new().await else { return };
     bench.begin(&[labels("t")]).await;
-    let pool: Pool<Reads> = Pool::new(1);
+    let pool: Pool<Connection<Reads>> = Pool::new(1);
     let lease = pool.take(&bench.options).await.unwrap();
     let connection: &Connection<Reads> = &lease.connection;
     for write in
