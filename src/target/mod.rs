@@ -20,6 +20,9 @@ pub mod postgres;
 mod server;
 mod transaction;
 
+#[cfg(test)]
+mod tests;
+
 /// Where a mapping stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -14,7 +14,7 @@ mod read;
 mod sql;
 
 #[cfg(test)]
-mod tests;
+pub(in crate::target) mod tests;
 
 pub use connect::{MySqlOptions, Secret, Tls};
 

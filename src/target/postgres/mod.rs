@@ -18,7 +18,7 @@ mod sql;
 mod types;
 
 #[cfg(test)]
-mod tests;
+pub(in crate::target) mod tests;
 
 pub use connect::{Address, PostgresOptions, Secret, Tls};
 

@@ -5,7 +5,6 @@
 mod apply;
 mod catalogue;
 mod crash;
-mod parts;
 mod roundtrip;
 mod text;
 
@@ -14,22 +13,21 @@ use mysql_async::prelude::Queryable;
 
 use super::{MySqlOptions, MySqlTarget, Secret};
 use crate::demo::servers::{MariaDb, MySql, MysqlWireServer, ServerOptions};
-use crate::position::Frontier;
-use crate::schema::{LongSize, MySqlType, TargetColumn, TargetKind, TargetTable, TargetType};
-use crate::target::{Advance, Checkpoint, Phase, Target};
+use crate::schema::{LongSize, MySqlType, TargetKind, TargetTable, TargetType};
+use crate::target::tests::{batch, key, label, next, row, values};
+use crate::target::{Advance, Checkpoint, Target};
 use crate::value::{Row, Value};
-use crate::write::{TableWrites, WriteBatch};
 
 /// A database on a server of its own.
-struct Bench {
+pub(in crate::target) struct Bench {
     server: MysqlWireServer,
-    options: MySqlOptions,
+    pub(in crate::target) options: MySqlOptions,
     target: MySqlTarget,
 }
 
 impl Bench {
     /// One of each family.
-    async fn all() -> Vec<Self> {
+    pub(in crate::target) async fn all() -> Vec<Self> {
         Self::all_with(&[]).await
     }
 
@@ -64,13 +62,13 @@ impl Bench {
         MySqlTarget::new(self.options.clone())
     }
 
-    async fn run(&self, statements: &[&str]) {
+    pub(in crate::target) async fn run(&self, statements: &[&str]) {
         let mut all = vec!["USE shop"];
         all.extend(statements);
         self.server.execute(&all).await.unwrap();
     }
 
-    async fn ask(&self, query: &str) -> String {
+    pub(in crate::target) async fn ask(&self, query: &str) -> String {
         let mut conn = Conn::from_url(self.server.url_of("shop")).await.unwrap();
         let answer: Option<Option<String>> = conn.query_first(query).await.unwrap();
         conn.disconnect().await.unwrap();
@@ -88,62 +86,13 @@ impl Bench {
     }
 
     /// `id bigint primary key, label varchar(40)`.
-    fn labels(&self, name: &str) -> TargetTable {
+    pub(in crate::target) fn labels(&self, name: &str) -> TargetTable {
         let label = MySqlType::Varchar { length: 40, collation: "utf8mb4_general_ci".into() };
         table(name, 1, &[("id", MySqlType::Integer { bits: 64, unsigned: false }), ("label", label)])
     }
 }
 
-fn row(mapping: &str, state_id: &str, sequence: u64) -> Checkpoint {
-    Checkpoint {
-        mapping: mapping.into(),
-        state_id: state_id.into(),
-        sequence,
-        owner_epoch: 0,
-        frontier: Frontier::default(),
-        source_committed_at_us: 1_700_000_000_123_456,
-        phase: Phase::Loading,
-        load_cursor: None,
-        pending_sweeps: 0,
-        quarantined: 0,
-    }
-}
-
-/// The step after `current`.
-fn next(current: &Checkpoint) -> Advance {
-    Advance { expected_sequence: current.sequence, next: Checkpoint { sequence: current.sequence + 1, ..current.clone() } }
-}
-
-fn column(name: &str, own: MySqlType) -> TargetColumn {
-    TargetColumn { name: name.into(), target_type: TargetType::MySql(own), nullable: true, description: String::new() }
-}
-
 /// A table whose first `key` columns are its key.
 fn table(name: &str, key: usize, columns: &[(&str, MySqlType)]) -> TargetTable {
-    let mut columns: Vec<TargetColumn> = columns.iter().map(|(name, own)| column(name, own.clone())).collect();
-    columns.iter_mut().take(key).for_each(|column| column.nullable = false);
-    TargetTable {
-        schema: None,
-        name: name.into(),
-        columns,
-        key: (0..key).collect(),
-        indexes: Vec::new(),
-        description: String::new(),
-    }
-}
-
-fn values(values: impl IntoIterator<Item = Value>) -> Row {
-    values.into_iter().collect()
-}
-
-fn label(id: i64, text: &str) -> Row {
-    values([Value::Int(id), Value::text(text)])
-}
-
-fn key(id: i64) -> Row {
-    values([Value::Int(id)])
-}
-
-fn batch(table: u32, deletes: Vec<Row>, upserts: Vec<Row>) -> WriteBatch {
-    WriteBatch { tables: vec![TableWrites { table, deletes, upserts }] }
+    super::super::tests::table(name, key, columns.iter().map(|(name, own)| ((*name).to_owned(), TargetType::MySql(own.clone()))))
 }

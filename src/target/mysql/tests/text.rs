@@ -81,5 +81,5 @@ fn a_value_of_another_type_is_a_bug_without_the_value() {
     assert_eq!(error.class(), crate::error::Class::Bug);
     assert!(!format!("{error:?}").contains("secret"));
     let zero = Value::Date(crate::value::Date::ZERO);
-    assert!(encode::literal(&table, &column("d", MySqlType::Date), &zero).is_err());
+    assert!(encode::literal(&table, &super::table("d", 0, &[("d", MySqlType::Date)]).columns[0], &zero).is_err());
 }

@@ -152,20 +152,3 @@ async fn f105_a_port_that_accepts_and_says_nothing_is_given_up() {
     let error = PostgresTarget::new(options).checkpoint("m").await.unwrap_err();
     assert_eq!(error.class(), Class::Unreachable, "{error:?}");
 }
-
-#[tokio::test]
-async fn an_apply_that_is_given_up_half_way_leaves_nothing() {
-    let Some(bench) = Bench::new().await else { return };
-    let table = labels("t");
-    let tables = std::slice::from_ref(&table);
-    let mut current = bench.begin(tables).await;
-    for wait_us in [0, 300, 1_000, 3_000, 10_000] {
-        let advance = next(&current);
-        let rows = (0..8_000).map(|id| label(id, "x")).collect();
-        let writes = [(advance, tables, batch(0, vec![], rows))];
-        let _ = tokio::time::timeout(std::time::Duration::from_micros(wait_us), bench.target.apply(&writes)).await;
-        current = bench.target.checkpoint("m").await.unwrap().unwrap();
-        let expected = if current.sequence == 0 { "0" } else { "8000" };
-        assert_eq!(bench.ask("SELECT count(*) FROM t").await, expected);
-    }
-}

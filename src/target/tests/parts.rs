@@ -40,7 +40,7 @@ async fn a_row_that_moved_between_parts_is_there_whatever_their_order() {
             assert_eq!(bench.target.checkpoint("m").await.unwrap().as_ref(), Some(&advance.next));
             current = advance.next;
             assert_eq!(bench.ask("SELECT count(*) FROM t WHERE label = 'moved'").await, "6000");
-            assert_eq!(bench.ask("SELECT GROUP_CONCAT(id, label) FROM u").await, "4other");
+            bench.expect_labels(&tables[1], &[label(4, "other")]).await;
         }
     }
 }
@@ -51,7 +51,7 @@ async fn f40_unique_values_may_swap_between_parts() {
         let table = bench.labels("t");
         let tables = std::slice::from_ref(&table);
         let mut current = bench.begin(tables).await;
-        bench.run(&["CREATE UNIQUE INDEX u ON t (label)"]).await;
+        bench.run("CREATE UNIQUE INDEX u ON t (label)").await;
         bench.target.inspect(&table).await.unwrap();
         for round in [["a", "b", "c"], ["c", "a", "b"]] {
             let rows = round.iter().zip(1..).map(|(text, id)| (0, vec![], vec![label(id, text)])).collect();
@@ -59,7 +59,7 @@ async fn f40_unique_values_may_swap_between_parts() {
             bench.target.apply_parts(&advance, tables, &parts(rows)).await.unwrap();
             current = advance.next;
         }
-        assert_eq!(bench.ask("SELECT GROUP_CONCAT(id, label ORDER BY id) FROM t").await, "1c,2a,3b");
+        bench.expect_labels(&table, &[label(1, "c"), label(2, "a"), label(3, "b")]).await;
     }
 }
 
