@@ -110,6 +110,10 @@ fn target_text(target: &TargetPreview) -> String {
         let number = if target.branches.len() > 1 { format!("branch {}: ", index + 1) } else { String::new() };
         lines.push(format!("\n    {number}derived for {}", branch.anchor));
         lines.push(indent(&joins_text(branch), 6));
+        if !branch.groups.is_empty() {
+            lines.push("    groups".to_owned());
+            lines.push(indent(&branch.groups.join("\n"), 6));
+        }
         lines.push("    when a row changes".to_owned());
         lines.push(indent(&walks_text(branch), 6));
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::plan::{IndexId, MappingId, NodeId};
+use crate::plan::{AccumulatorId, IndexId, MappingId, NodeId};
 use crate::schema::TableId;
 
 /// A keyspace of the state.
@@ -13,6 +13,8 @@ pub enum Space {
     Base(TableId),
     /// Index entries: index key bytes ++ identity key -> empty.
     Index(IndexId),
+    /// Groups that are kept up row by row: kind, group -> totals.
+    Accumulator(AccumulatorId),
     /// What was last emitted: branch, anchor key, output key -> fingerprint.
     Emitted(NodeId),
     /// What a target table held when it was taken over: output key -> fingerprint. Emptied by the one difference.

@@ -7,6 +7,7 @@
 use std::ops::ControlFlow;
 
 use crate::change::{Change, Operation};
+use crate::derive::accumulate::keep_up;
 use crate::derive::duty::attributed;
 use crate::derive::emit::Part;
 use crate::derive::facts;
@@ -61,6 +62,7 @@ pub fn mark(
             (net(&mut view, changes.get(..length).unwrap_or_default(), Mode::Live)?, length)
         }
     };
+    keep_up(&mut view, &net)?;
     for (mapping, _, id) in target_tables(plan).filter(|(mapping, ..)| duty_of(duties, *mapping) != Duty::Rest) {
         if let Err(error) = mark_affected(&view, id, &net, marks) {
             return Ok(Marked { failures: vec![attributed(mapping, error)?], ..Marked::default() });

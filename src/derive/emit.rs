@@ -1,10 +1,8 @@
 //! Derived rows become emitted fingerprints and target writes: only what differs from the last emission is written.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use crate::derive::rows::Execution;
-use crate::derive::stored::Stored;
 use crate::derive::view::{Reader, View};
 use crate::derive::{Mutation, Space};
 use crate::error::{Class, Error, Result, ResultExt};
@@ -89,17 +87,12 @@ impl<'a> Part<'a> {
 
     /// Derives one anchor from the state as it is.
     pub(crate) fn derive(&self, reader: &Reader<'_>, anchor: &[u8]) -> Result<Derived> {
-        let mut given: Vec<(AliasId, Arc<[Arc<Stored>]>)> = Vec::new();
-        for (alias, index) in self.branch.anchor.members() {
-            let stored = match index {
-                None => reader.rows(self.table_of(alias)?, &[anchor.to_vec()])?.into(),
-                Some(index) => reader.probe(index, anchor.to_vec())?,
-            };
-            given.push((alias, stored));
-        }
+        let is_gone = match &self.branch.anchor {
+            Anchor::Row { alias } => reader.rows(self.table_of(*alias)?, &[anchor.to_vec()])?.is_empty(),
+            Anchor::Group { .. } => false,
+        };
         let mut rows = BTreeMap::new();
-        let is_empty = given.iter().all(|(_, stored)| stored.is_empty());
-        let outputs = if is_empty { vec![] } else { Execution { reader, branch: self.branch, anchor: &given }.run()? };
+        let outputs = if is_gone { vec![] } else { Execution { reader, branch: self.branch, anchor }.run()? };
         for output in outputs {
             let row = self.convert(output).context(|| format!("cannot derive a row of {}", self.node.table.name))?;
             let fingerprint = row::fingerprint(&row);

@@ -4,10 +4,12 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
+use crate::derive::accumulated::{Groups, read_groups};
 use crate::derive::rows::{Binding, Environment, Execution, Frame};
 use crate::error::{Class, Error, Result};
-use crate::plan::SelectAccess;
+use crate::plan::{AccumulatorUse, Regrouped, SelectAccess};
 use crate::sql::aggregate::Accumulator;
 use crate::sql::evaluate::{evaluate, is_true};
 use crate::sql::ordering::order;
@@ -33,14 +35,23 @@ pub(crate) fn finish_groups(execution: &Execution<'_>, select: &Select, outer: E
 }
 
 /// The groups that HAVING lets through, in the order of their keys: a row of each, and its aggregates.
-pub(crate) fn settled_groups(
-    execution: &Execution<'_>,
-    select: &Select,
-    outer: Environment,
-) -> Result<Vec<(Environment, Vec<Value>)>> {
+pub(crate) fn settled_groups(execution: &Execution<'_>, select: &Select, outer: Environment) -> Result<Groups> {
     let groups_by = select.group_by.as_deref().unwrap_or_default();
     let default = SelectAccess::default();
     let access = execution.access(select).unwrap_or(&default);
+    let kept_up = match &access.regrouped {
+        Some(Regrouped::KeptUp(used)) => Some(used),
+        _ => None,
+    };
+    if let Some(used) = kept_up
+        && let Some(groups) = read_groups(execution, select, used, &outer)?
+    {
+        let mut settled = Vec::new();
+        for (environment, aggregates) in groups {
+            settled.extend(having(execution, select, environment, aggregates)?);
+        }
+        return Ok(settled);
+    }
     let mut groups: BTreeMap<Vec<u8>, Group<'_>> = BTreeMap::new();
     if groups_by.is_empty() {
         // Aggregates without GROUP BY give a row even over nothing; then every relation counts as absent.
@@ -65,8 +76,12 @@ pub(crate) fn settled_groups(
         Ok(ControlFlow::Continue(()))
     })?;
     let mut settled = Vec::new();
-    for group in groups.into_values() {
-        settled.extend(settle(execution, select, group)?);
+    for mut group in groups.into_values() {
+        if let Some(used) = kept_up {
+            show_by(execution, used, &mut group)?;
+        }
+        let aggregates = group.accumulators.into_iter().map(Accumulator::finish).collect::<Result<Vec<_>>>()?;
+        settled.extend(having(execution, select, group.representative, aggregates)?);
     }
     Ok(settled)
 }
@@ -84,15 +99,27 @@ fn accumulate(group: &mut Group<'_>, select: &Select, frame: &Frame<'_, '_>) -> 
     Ok(())
 }
 
-fn settle(execution: &Execution<'_>, select: &Select, group: Group<'_>) -> Result<Option<(Environment, Vec<Value>)>> {
-    let aggregates = group.accumulators.into_iter().map(Accumulator::finish).collect::<Result<Vec<_>>>()?;
-    let frame = Frame { aggregates: &aggregates, ..Frame::over(execution, &group.representative) };
-    if let Some(having) = &select.having
-        && !is_true(having, &frame)?
-    {
-        return Ok(None);
+/// Binds what a group that could be kept up is shown by: its group expressions, then its extra columns.
+fn show_by(execution: &Execution<'_>, used: &AccumulatorUse, group: &mut Group<'_>) -> Result<()> {
+    let frame = Frame::over(execution, &group.representative);
+    let extras = used.extras.iter().map(|extra| evaluate(extra, &frame)).collect::<Result<Vec<_>>>()?;
+    let own = std::mem::take(&mut group.values).into_iter().chain(extras).collect();
+    if let Some(slot) = group.representative.get_mut(used.alias.0) {
+        *slot = Binding::Derived(Arc::new(own));
     }
-    Ok(Some((group.representative, aggregates)))
+    Ok(())
+}
+
+/// A group, if HAVING lets it through.
+fn having(
+    execution: &Execution<'_>,
+    select: &Select,
+    environment: Environment,
+    aggregates: Vec<Value>,
+) -> Result<Option<(Environment, Vec<Value>)>> {
+    let frame = Frame { aggregates: &aggregates, ..Frame::over(execution, &environment) };
+    let passes = select.having.as_ref().map_or(Ok(true), |having| is_true(having, &frame))?;
+    Ok(passes.then_some((environment, aggregates)))
 }
 
 /// The first of every set of equal rows; rows that are equal to the source but written differently have no answer, nor has an order by

@@ -9,6 +9,8 @@
 //! anchor are unchanged, so they stand in the new state with the same keys; walking the image that belongs to the contribution
 //! uses exactly those tuples.
 
+mod accumulate;
+mod accumulated;
 mod arrangements;
 mod dirty;
 mod duty;
@@ -28,6 +30,7 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
+pub use accumulate::{Filling, fill};
 pub use arrangements::{Arrangements, Mutation, Space, Visit};
 pub use dirty::{Marked, derive_dirty, mark};
 pub use duty::{BrokenKey, Duty, Failure, Marks, Outlets, duty_of};
@@ -43,7 +46,7 @@ use crate::write::{TableWrites, WriteBatch};
 /// What one epoch changes.
 #[derive(Debug, Default)]
 pub struct Step {
-    /// Base, index and emitted entries, to be committed with the outbox entries in one batch.
+    /// Base, index, accumulator and emitted entries, to be committed with the outbox entries in one batch.
     pub mutations: Vec<Mutation>,
     /// What each mapping's target receives; index = [`crate::plan::MappingId`]. A mapping without writes has an empty batch.
     pub writes: Vec<WriteBatch>,

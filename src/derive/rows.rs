@@ -1,6 +1,6 @@
 //! Runs a SELECT for what is bound: nested probes along the planned access, then grouping, DISTINCT, ORDER BY and LIMIT.
 //!
-//! In: a branch, the rows of its anchor. Out: output rows, equal to what the source's SELECT gives for those anchor rows.
+//! In: a branch, the key of its anchor. Out: output rows, equal to what the source's SELECT gives for the anchor's rows.
 //! Relations are bound one by one in a flat environment; a subquery gets a copy of it.
 
 use std::cell::RefCell;
@@ -41,8 +41,8 @@ pub(crate) struct Execution<'a> {
     pub(crate) reader: &'a Reader<'a>,
     /// The branch.
     pub(crate) branch: &'a BranchPlan,
-    /// The rows of the anchor, per alias that is given by it.
-    pub(crate) anchor: &'a [(AliasId, Arc<[Arc<Stored>]>)],
+    /// The key of the anchor; its rows are read where a relation asks for them.
+    pub(crate) anchor: &'a [u8],
 }
 
 /// What to do with one combination of rows; breaking ends the SELECT.
@@ -68,6 +68,11 @@ impl<'a> Execution<'a> {
             _ => ordered,
         };
         pick_first(select, ordered)
+    }
+
+    /// Whether the conditions of a SELECT that need none of its relations are true.
+    pub(crate) fn guards_hold(&self, select: &Select, outer: &Environment) -> Result<bool> {
+        self.access(select).map_or(Ok(true), |access| self.all_true(&access.guards, outer))
     }
 
     /// The planned access of a SELECT; `None` if it has no FROM.
@@ -142,9 +147,12 @@ impl<'a> Execution<'a> {
             |rows: &[Arc<Stored>]| rows.iter().map(|stored| (Binding::Stored(Arc::clone(stored)), stored.count)).collect();
         match (&step.path, &item.relation) {
             (AccessPath::Bound, _) => {
-                let given = self.anchor.iter().find(|(alias, _)| *alias == item.alias);
-                let (_, rows) = given.ok_or_else(|| Error::bug("a relation is planned as an anchor, and is none"))?;
-                Ok(stored(rows))
+                let given = self.branch.anchor.members().find(|(alias, _)| *alias == item.alias);
+                match (given, &item.relation) {
+                    (Some((_, Some(index))), _) => Ok(stored(&self.reader.probe(index, self.anchor.to_vec())?)),
+                    (Some((_, None)), Relation::Table(table)) => Ok(stored(&self.reader.rows(*table, &[self.anchor.to_vec()])?)),
+                    _ => Err(Error::bug("a relation is planned as an anchor, and is none")),
+                }
             }
             (AccessPath::Probe { index, values }, _) => {
                 let frame = Frame::over(self, environment);

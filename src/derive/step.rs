@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 
 use crate::change::{Change, Chunk};
+use crate::derive::accumulate::keep_up;
 use crate::derive::dirty::mark_affected;
 use crate::derive::duty::attributed;
 use crate::derive::emit::{Collected, Derived, Part};
@@ -60,6 +61,7 @@ pub fn step_in_parts(
     if !failures.is_empty() {
         return Ok(Step { failures, ..Step::default() });
     }
+    keep_up(&mut view, &net)?;
     let mut emission = Emission::new(plan, part_bytes_max, outlets.parts);
     for (mapping, table, id) in target_tables(plan) {
         let done = match duty_of(duties, mapping) {
@@ -204,7 +206,8 @@ pub(crate) fn parts(plan: &Plan, id: NodeId) -> Result<Vec<Part<'_>>> {
 /// [`crate::error::Class::Person`] if a row image lacks columns or a bag's row is taken away that is not there.
 pub fn replay(plan: &Plan, store: &dyn Arrangements, changes: &[Change]) -> Result<Vec<Mutation>> {
     let mut view = View::new(plan, store);
-    net(&mut view, changes, Mode::CatchUp)?;
+    let net = net(&mut view, changes, Mode::CatchUp)?;
+    keep_up(&mut view, &net)?;
     Ok(view.into_mutations())
 }
 
@@ -239,7 +242,9 @@ pub fn ingest(plan: &Plan, store: &dyn Arrangements, chunk: &Chunk) -> Result<Ve
         let old = old.map(|bytes| decode_base(table, key.clone(), &bytes)).transpose()?;
         changes.insert(key, RowChange { old, new: Some(new) });
     }
-    stage(&mut view, &Net::from([(chunk.table, changes)]))?;
+    let net = Net::from([(chunk.table, changes)]);
+    stage(&mut view, &net)?;
+    keep_up(&mut view, &net)?;
     Ok(view.into_mutations())
 }
 

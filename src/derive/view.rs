@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::Xxh3DefaultBuilder;
 use crate::derive::stored::{Stored, decode_base, index, table};
 use crate::derive::{Arrangements, Mutation, Space};
 use crate::error::{Error, Result};
-use crate::plan::{IndexId, IndexPlan, Plan};
+use crate::plan::{AccumulatorId, IndexId, IndexPlan, Plan};
 use crate::schema::TableId;
 
 /// The store under an overlay of pending mutations.
@@ -93,6 +93,26 @@ impl<'a> View<'a> {
         Ok(found)
     }
 
+    /// The first entries in key order whose key starts with `prefix`, at most `count_max`.
+    pub(crate) fn first(&self, space: Space, prefix: &[u8], count_max: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+        let overlay = self.overlay.get(&space);
+        let above = overlay.into_iter().flat_map(|entries| entries.range::<[u8], _>((Bound::Included(prefix), Bound::Unbounded)));
+        let above =
+            above.take_while(|(key, _)| key.starts_with(prefix)).filter_map(|(key, value)| Some((key.clone(), value.clone()?)));
+        let mut found: Vec<(Vec<u8>, Vec<u8>)> = above.take(count_max).collect();
+        let mut stored = 0;
+        self.store.scan(space, prefix, None, &mut |key, value| {
+            if overlay.is_none_or(|entries| !entries.contains_key(key)) {
+                found.push((key.to_vec(), value.to_vec()));
+                stored += 1;
+            }
+            Ok(stored < count_max)
+        })?;
+        found.sort();
+        found.truncate(count_max);
+        Ok(found)
+    }
+
     /// Visits the base keys that an index has under a key, in no order.
     pub(crate) fn base_keys(&self, id: IndexId, key: &[u8], visit: &mut dyn FnMut(&[u8])) -> Result<()> {
         let index = index(self.plan, id)?;
@@ -117,12 +137,23 @@ pub(crate) struct Reader<'a> {
     pub(crate) view: &'a View<'a>,
     rows: RefCell<RowMemory>,
     probes: RefCell<ProbeMemory>,
+    readable: RefCell<BTreeMap<AccumulatorId, bool>>,
 }
 
 impl<'a> Reader<'a> {
     /// A reader without memories.
     pub(crate) fn new(view: &'a View<'a>) -> Self {
-        Self { view, rows: RefCell::new(BTreeMap::new()), probes: RefCell::new(BTreeMap::new()) }
+        Self { view, rows: RefCell::default(), probes: RefCell::default(), readable: RefCell::default() }
+    }
+
+    /// Whether the groups of an accumulator can be read from it.
+    pub(crate) fn reads_accumulator(&self, id: AccumulatorId) -> Result<bool> {
+        if let Some(known) = self.readable.borrow().get(&id) {
+            return Ok(*known);
+        }
+        let readable = crate::derive::accumulate::is_readable(self.view, id)?;
+        self.readable.borrow_mut().insert(id, readable);
+        Ok(readable)
     }
 
     /// An index of the plan.

@@ -13,7 +13,7 @@ use super::reconcile::DIFFERENCE;
 use super::retry::Retry;
 use super::run::{Engine, Owned};
 use super::start::is_reconciling;
-use crate::derive::{self, Loaded, Space};
+use crate::derive::{self, Filling, Loaded, Space};
 use crate::error::{Class, Error, Result};
 use crate::plan::NodeId;
 use crate::source::Source;
@@ -22,6 +22,9 @@ use crate::state::meta::{self, Stage};
 use crate::state::parts::Parts;
 use crate::target::{Advance, Checkpoint, Phase, Target};
 use crate::write::WriteBatch;
+
+/// Stored rows that are added up to groups in one batch, for each anchor of a slice of the load.
+const ROWS_PER_ANCHOR: usize = 2;
 
 /// Where the next slice starts; stored in the checkpoint row as JSON.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +40,7 @@ struct Cursor {
 impl<S: Source, T: Target> Engine<S, T> {
     /// Loads every mapping that is not live yet, then makes the engine's stage live.
     pub(super) async fn load(&self, owned: &mut [Owned]) -> Result<()> {
+        self.fill_accumulators().await?;
         for mapping in owned.iter_mut() {
             if is_reconciling(&mapping.checkpoint) {
                 let difference = self.difference(mapping).await?;
@@ -58,6 +62,25 @@ impl<S: Source, T: Target> Engine<S, T> {
         self.store.commit(mutations, Durability::Synced)?;
         self.board.update(|status| status.stage = Stage::Live);
         Ok(())
+    }
+
+    /// Adds up the groups that are kept up row by row, where that is not done yet: before the first load, and once for a state that an
+    /// earlier version or another set of mappings left.
+    pub(super) async fn fill_accumulators(&self) -> Result<()> {
+        loop {
+            let engine = self.clone();
+            let is_done = blocking(move || {
+                match derive::fill(&engine.plan, &*engine.store, ROWS_PER_ANCHOR * engine.options.load_anchors_max)? {
+                    Filling::Done => return Ok(true),
+                    Filling::Clear(space) => engine.store.clear(space)?,
+                    Filling::Slice(mutations) => engine.store.commit(mutations, Durability::Buffered)?,
+                }
+                Ok(false)
+            });
+            if is_done.await? {
+                return Ok(());
+            }
+        }
     }
 
     async fn load_mapping(&self, mapping: &mut Owned) -> Result<()> {

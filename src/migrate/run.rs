@@ -135,12 +135,12 @@ impl<S: Source, T: Target> Engine<S, T> {
     pub async fn run(&self) -> Result<Ended> {
         let mut owned: Vec<Owned> = self.take_over().await?.into_iter().map(|(owned, _)| owned).collect();
         self.same_server_while_spooled().await?;
-        if self.progress()?.stage < Stage::Live {
-            let mut stop = self.stop.clone();
-            tokio::select! {
-                backfilled = self.backfill(&mut owned) => backfilled?,
-                _ = stop.wait_for(|stop| *stop) => return Ok(Ended::Stopped),
-            }
+        let is_live = self.progress()?.stage == Stage::Live;
+        let prepared = async { if is_live { self.fill_accumulators().await } else { self.backfill(&mut owned).await } };
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            prepared = prepared => prepared?,
+            _ = stop.wait_for(|stop| *stop) => return Ok(Ended::Stopped),
         }
         let goal = match self.options.until_caught_up {
             true => Some(self.retried(|| self.source.current_position()).await?),

@@ -77,7 +77,7 @@ impl Planner<'_, '_> {
             steps.push(AccessStep { item: candidate.item, path, matches, filters: take_decidable(&mut waiting, &bound) });
         }
         if let Some(first) = select.from.first() {
-            self.access.insert(first.alias, SelectAccess { steps, guards, ..SelectAccess::default() });
+            self.access.insert(first.alias, SelectAccess { steps, guards, pushed: pushed.to_vec(), ..SelectAccess::default() });
         }
         bound.extend(own);
         for expr in select_exprs(select) {

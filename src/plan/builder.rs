@@ -6,6 +6,7 @@
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::plan::access::plan_access;
+use crate::plan::accumulate::plan_accumulators;
 use crate::plan::anchor::{Candidate, candidates};
 use crate::plan::facts::watch;
 use crate::plan::grouping::plan_grouping;
@@ -99,7 +100,7 @@ impl<'a> Builder<'a> {
         let mut branches = Vec::new();
         let mut findings = Vec::new();
         for branch in &input.query.branches {
-            meaning.push_str(&self.meaning(branch));
+            meaning.push_str(&self::meaning(self.catalog, branch));
             match self.branches(branch, &key, &table, policies) {
                 Ok(plans) => branches.extend(plans),
                 Err(found) => findings.extend(found),
@@ -111,6 +112,10 @@ impl<'a> Builder<'a> {
         }
         if !findings.is_empty() {
             return Err(findings);
+        }
+        for plan in &mut branches {
+            let branch = plan.branch.clone();
+            plan_accumulators(&Scopes::of(&branch, self.catalog, &self.facts), plan, &mut self.pool);
         }
         Ok(NodePlan { mapping, table, branches, policies, sql: input.sql, meaning: xxh3_128(meaning.as_bytes()) })
     }
@@ -156,34 +161,44 @@ impl<'a> Builder<'a> {
         Err(refused.unwrap_or_else(|| vec![no_anchor(&scopes)]))
     }
 
-    fn meaning(&self, branch: &Branch) -> String {
-        let names = |alias: AliasId, column: usize| {
-            let table = branch.aliases.get(alias.0).and_then(|definition| definition.table);
-            let schema = table.and_then(|table| self.catalog.tables.get(table.0 as usize));
-            match schema.and_then(|schema| schema.columns.get(column)) {
-                Some(named) => format!("{}.{}", alias.0, named.name),
-                None if column == usize::MAX => format!("{}={:?}", alias.0, schema.map(|schema| &schema.name)),
-                None => format!("{}.{column}", alias.0),
-            }
-        };
-        format!("{} {:?}", print::exact(&branch.select, &names), self.catalog.session)
-    }
-
     /// The finished plan.
     #[must_use]
     pub fn finish(self) -> Plan {
-        let branches = self.nodes.iter().flat_map(|node| &node.branches).map(|plan| &plan.branch);
+        let branches =
+            self.nodes.iter().flat_map(|node| &node.branches).chain(self.pool.accumulators.iter().map(|one| &one.body));
+        let branches = branches.map(|plan| &plan.branch);
         let (tables, places) = plan_tables(self.catalog, branches, &self.pool);
         let indexes = place_indexes(self.pool.plans, &places);
         let mut nodes = self.nodes;
-        for plan in nodes.iter_mut().flat_map(|node| &mut node.branches) {
+        let mut accumulators = self.pool.accumulators;
+        let bodies = accumulators.iter_mut().map(|accumulator| &mut accumulator.body);
+        for plan in nodes.iter_mut().flat_map(|node| &mut node.branches).chain(bodies) {
             place_branch(plan, &places);
         }
-        Plan { tables, indexes, mappings: self.mappings, nodes, facts: self.watched }
+        Plan { tables, indexes, accumulators, mappings: self.mappings, nodes, facts: self.watched }
     }
 }
 
-fn from_anchor(scopes: &Scopes<'_>, candidate: &Candidate, pool: &mut IndexPool) -> Result<BranchPlan, Vec<PlanFinding>> {
+/// What a branch computes, by the names of tables and columns.
+pub(crate) fn meaning(catalog: &SourceCatalog, branch: &Branch) -> String {
+    let names = |alias: AliasId, column: usize| {
+        let table = branch.aliases.get(alias.0).and_then(|definition| definition.table);
+        let schema = table.and_then(|table| catalog.tables.get(table.0 as usize));
+        match schema.and_then(|schema| schema.columns.get(column)) {
+            Some(named) => format!("{}.{}", alias.0, named.name),
+            None if column == usize::MAX => format!("{}={:?}", alias.0, schema.map(|schema| &schema.name)),
+            None => format!("{}.{column}", alias.0),
+        }
+    };
+    format!("{} {:?}", print::exact(&branch.select, &names), catalog.session)
+}
+
+/// The plan of a branch from one anchor, without accumulators.
+pub(crate) fn from_anchor(
+    scopes: &Scopes<'_>,
+    candidate: &Candidate,
+    pool: &mut IndexPool,
+) -> Result<BranchPlan, Vec<PlanFinding>> {
     let anchor = candidate.anchor(scopes, pool).map_err(|finding| vec![finding])?;
     let aliases = candidate.aliases();
     // A relation that nothing binds often cannot be traced either; the first says what to change.

@@ -4,7 +4,9 @@
 use std::fmt::Write;
 
 use crate::plan::print::{Names, brief};
-use crate::plan::{AccessPath, Anchor, BranchPlan, Hop, IndexId, IndexPlan, Plan, SelectAccess, TablePlan};
+use crate::plan::{
+    AccessPath, AccumulatorUse, Anchor, BranchPlan, Hop, IndexId, IndexPlan, Plan, Regrouped, SelectAccess, TablePlan,
+};
 use crate::schema::TableId;
 use crate::sql::query::{AliasId, Expr, JoinKind, Relation, Select};
 
@@ -68,6 +70,16 @@ fn column_name(table: &TablePlan, column: usize) -> String {
     table.layout.columns.get(column).map_or_else(|| format!("#{column}"), |stored| stored.column.name.clone())
 }
 
+impl BranchPlan {
+    /// Where the groups of its grouped SELECTs come from, in words.
+    #[must_use]
+    pub fn groups(&self, plan: &Plan) -> Vec<String> {
+        let picture = Picture { plan, branch: self };
+        let grouped = self.access.iter().filter_map(|(first, access)| Some((*first, access.regrouped.as_ref()?)));
+        grouped.map(|(first, regrouped)| picture.group(first, regrouped)).collect()
+    }
+}
+
 /// One branch, drawn.
 struct Picture<'a> {
     plan: &'a Plan,
@@ -83,6 +95,13 @@ impl Picture<'_> {
         let relations: Vec<String> = self.branch.anchor.members().map(|(alias, _)| self.relation(alias)).collect();
         let _ = writeln!(text, "    derived from {what} {}", relations.join(" and "));
         self.select(&self.branch.branch.select, 3, text);
+        let groups = self.branch.groups(self.plan);
+        if !groups.is_empty() {
+            text.push_str("    groups\n");
+        }
+        for group in groups {
+            let _ = writeln!(text, "      {group}");
+        }
         text.push_str("    a change in\n");
         for (start, walk) in &self.branch.walks {
             if walk.hops.is_empty() {
@@ -93,6 +112,23 @@ impl Picture<'_> {
             let fan_out = self.fan_out(*start, &walk.hops).map(|rows| format!(": about {rows} rows each")).unwrap_or_default();
             let _ = writeln!(text, "      {} -> {}{fan_out}", self.alias(*start), way.join(" -> "));
         }
+    }
+
+    fn group(&self, first: AliasId, regrouped: &Regrouped) -> String {
+        let relation = self.relation(first);
+        match regrouped {
+            Regrouped::KeptUp(used) => {
+                format!("of {relation} by {}: kept up row by row, whatever their size", self.group_key(used))
+            }
+            Regrouped::Whole(reason) => format!("of {relation}: derived from all of their rows; {reason}"),
+        }
+    }
+
+    fn group_key(&self, used: &AccumulatorUse) -> String {
+        let Some(accumulator) = self.plan.accumulators.get(used.id.0 as usize) else { return String::new() };
+        let outputs = &accumulator.body.branch.select.outputs;
+        let parts = accumulator.key.iter().filter_map(|part| outputs.get(part.output));
+        parts.map(|part| brief(part, &|alias, column| self.column(alias, column))).collect::<Vec<_>>().join(", ")
     }
 
     fn select(&self, select: &Select, depth: usize, text: &mut String) {

@@ -5,7 +5,7 @@
 
 use crate::plan::expr::{bare_column, same, with_alias};
 use crate::plan::kinds::{agree, own_kind};
-use crate::plan::{IndexId, IndexPart, IndexPlan};
+use crate::plan::{AccumulatorPlan, IndexId, IndexPart, IndexPlan};
 use crate::schema::{SourceCatalog, TableId, TableSchema};
 use crate::sql::query::{AliasId, Expr};
 use crate::value::KeyKind;
@@ -25,11 +25,13 @@ pub(crate) struct Term {
     pub(crate) constant: bool,
 }
 
-/// The indexes of all mappings, in catalogue ordinals until the layouts are known.
+/// The indexes and accumulators of all mappings, in catalogue ordinals until the layouts are known.
 #[derive(Default, Clone)]
 pub(crate) struct IndexPool {
     /// Index = [`IndexId`].
     pub(crate) plans: Vec<IndexPlan>,
+    /// Index = [`crate::plan::AccumulatorId`].
+    pub(crate) accumulators: Vec<AccumulatorPlan>,
 }
 
 /// An index that would serve, with the values that would probe it. It is kept only once it is used.

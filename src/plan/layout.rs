@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::plan::expr::{rewrite, rewrite_select, visit_columns, visit_select_columns};
 use crate::plan::indexes::{IndexPool, Indexed};
-use crate::plan::{AccessPath, BranchPlan, IndexId, IndexPart, IndexPlan, SelectAccess, TablePlan, Walk};
+use crate::plan::{
+    AccessPath, AccumulatorUse, BranchPlan, GroupProbe, IndexId, IndexPart, IndexPlan, Regrouped, SelectAccess, TablePlan, Walk,
+};
 use crate::schema::{SourceCatalog, StoredColumn, TableId, TableLayout};
 use crate::sql::query::{AliasId, Branch, Expr, ExprKind};
 
@@ -113,16 +115,26 @@ fn place_walk(walk: &mut Walk, change: &mut dyn FnMut(&mut Expr)) {
 }
 
 fn place_access(access: &mut SelectAccess, change: &mut dyn FnMut(&mut Expr)) {
-    for expr in &mut access.guards {
-        rewrite(expr, change);
-    }
-    for step in &mut access.steps {
-        if let AccessPath::Probe { values, .. } = &mut step.path {
-            values.iter_mut().for_each(|value| rewrite(value, change));
+    access.exprs_mut().into_iter().for_each(|expr| rewrite(expr, change));
+}
+
+impl SelectAccess {
+    /// Every expression that is evaluated where the SELECT reads its relations.
+    pub(crate) fn exprs_mut(&mut self) -> Vec<&mut Expr> {
+        let mut exprs: Vec<&mut Expr> = self.guards.iter_mut().chain(&mut self.pushed).collect();
+        for step in &mut self.steps {
+            if let AccessPath::Probe { values, .. } = &mut step.path {
+                exprs.extend(values);
+            }
+            exprs.extend(step.matches.iter_mut().chain(&mut step.filters));
         }
-        for expr in step.matches.iter_mut().chain(&mut step.filters) {
-            rewrite(expr, change);
+        if let Some(Regrouped::KeptUp(AccumulatorUse { probe, extras, .. })) = &mut self.regrouped {
+            if let GroupProbe::Values(values) = probe {
+                exprs.extend(values);
+            }
+            exprs.extend(extras);
         }
+        exprs
     }
 }
 

@@ -4,6 +4,7 @@
 //! a pure function of its inputs; [`Plan::fingerprint`] changes when anything that gives state its meaning changes.
 
 mod access;
+mod accumulate;
 mod anchor;
 mod builder;
 mod dependence;
@@ -36,11 +37,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::schema::{TableId, TableLayout, TableName, TableSchema, TargetTable};
 use crate::sql::query::{AliasId, Branch, Expr};
+use crate::sql::total::Upkeep;
 use crate::value::KeyKind;
 
 /// An index over stored rows; unique in the plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct IndexId(pub u32);
+
+/// An accumulator: groups that are kept up row by row; unique in the plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct AccumulatorId(pub u32);
 
 /// A target table over all mappings; unique in the plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -57,6 +63,8 @@ pub struct Plan {
     pub tables: Vec<TablePlan>,
     /// Indexes; index = [`IndexId`].
     pub indexes: Vec<IndexPlan>,
+    /// Groups that are kept up row by row; index = [`AccumulatorId`].
+    pub accumulators: Vec<AccumulatorPlan>,
     /// Mappings; index = [`MappingId`].
     pub mappings: Vec<MappingPlan>,
     /// Target tables of all mappings; index = [`NodeId`].
@@ -200,6 +208,78 @@ pub struct SelectAccess {
     pub distinct_kinds: Vec<KeyKind>,
     /// Per numbering, how its partitions are told apart.
     pub partition_kinds: Vec<Vec<KeyKind>>,
+    /// The equalities that the SELECT around a derived table asks of its rows: an expression over it, a value from outside.
+    pub pushed: Vec<Expr>,
+    /// Of a grouped SELECT, where its groups come from.
+    pub regrouped: Option<Regrouped>,
+}
+
+/// Where the groups of a SELECT come from.
+#[derive(Debug, Clone)]
+pub enum Regrouped {
+    /// They are kept up row by row.
+    KeptUp(AccumulatorUse),
+    /// They are derived from all of their rows, and why.
+    Whole(&'static str),
+}
+
+/// How a SELECT asks an accumulator for its groups.
+#[derive(Debug, Clone)]
+pub struct AccumulatorUse {
+    /// The accumulator.
+    pub id: AccumulatorId,
+    /// Which groups.
+    pub probe: GroupProbe,
+    /// What outputs and HAVING read the group's own row by: its group expressions, then `extras`.
+    pub alias: AliasId,
+    /// Columns that have one value in a group.
+    pub extras: Vec<Expr>,
+}
+
+/// The beginning of the keys of the groups that are asked for.
+#[derive(Debug, Clone)]
+pub enum GroupProbe {
+    /// The anchor key.
+    Anchor,
+    /// Values from outside, one per leading part of the key.
+    Values(Vec<Expr>),
+}
+
+/// Groups that are kept up row by row.
+#[derive(Debug, Clone)]
+pub struct AccumulatorPlan {
+    /// The members: the SELECT without its grouping, cut by rows of one stored table. It reads no accumulator itself.
+    pub body: BranchPlan,
+    /// The key of a group, over outputs of the body; the parts that are asked for come first.
+    pub key: Vec<GroupKeyPart>,
+    /// Outputs of the body that make the group's own row.
+    pub shown: Vec<usize>,
+    /// The aggregates.
+    pub aggregates: Vec<KeptAggregate>,
+    /// A fingerprint of what is kept up; entries of another are of no use.
+    pub meaning: u128,
+}
+
+/// One part of the key of a group.
+#[derive(Debug, Clone)]
+pub struct GroupKeyPart {
+    /// Output of the body.
+    pub output: usize,
+    /// How its value becomes key bytes.
+    pub kind: KeyKind,
+    /// Whether a NULL is a key; otherwise nothing asks for such a group.
+    pub null_safe: bool,
+}
+
+/// One aggregate of a group.
+#[derive(Debug, Clone)]
+pub struct KeptAggregate {
+    /// How it is kept up.
+    pub upkeep: Upkeep,
+    /// Its arguments, as outputs of the body.
+    pub arguments: Vec<usize>,
+    /// How listed values are told apart and ordered.
+    pub rules: Vec<KeyKind>,
 }
 
 /// Binds one relation of FROM.

@@ -127,7 +127,8 @@ fn mergeable(item: FromItem) -> Result<(Select, Option<Expr>), Box<FromItem>> {
     }
 }
 
-fn all_of(mut conditions: Vec<Expr>) -> Option<Expr> {
+/// The conjunction of conditions; `None` of none.
+pub(crate) fn all_of(mut conditions: Vec<Expr>) -> Option<Expr> {
     if conditions.len() < 2 {
         return conditions.pop();
     }

@@ -51,6 +51,8 @@ pub struct BranchPreview {
     pub anchor: String,
     /// Relations in the order in which they are read.
     pub joins: Vec<JoinPreview>,
+    /// Where the groups of grouped SELECTs come from, in words.
+    pub groups: Vec<String>,
     /// Per alias, how a changed row finds the rows it affects.
     pub walks: Vec<WalkPreview>,
 }
@@ -203,7 +205,7 @@ impl Names<'_> {
             table: self.table(*alias),
             hops: walk.hops.iter().map(|hop| format!("{} {}", self.alias(hop.to), self.probe(hop.index, &hop.probe))).collect(),
         });
-        BranchPreview { anchor, joins, walks: walks.collect() }
+        BranchPreview { anchor, joins, groups: self.branch.groups(self.plan), walks: walks.collect() }
     }
 
     fn select(&self, select: &Select, first: &'static str, depth: usize, joins: &mut Vec<JoinPreview>) {

@@ -252,6 +252,12 @@ impl<'a> Accumulator<'a> {
         }
     }
 
+    /// A group whose numbers are added up already: how many they are, and their sum.
+    #[must_use]
+    pub fn of_numbers(aggregate: &'a Aggregate, count: i64, sum: Option<Decimal>) -> Self {
+        Self { count, sum, ..Self::new(aggregate) }
+    }
+
     /// Adds one row: the values of the aggregate's arguments and of its ORDER BY.
     ///
     /// # Errors

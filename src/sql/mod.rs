@@ -13,6 +13,7 @@ pub mod postgres;
 pub mod query;
 pub(crate) mod rewrite;
 mod tables;
+pub mod total;
 pub mod types;
 
 use crate::schema::{Flavor, SourceCatalog};

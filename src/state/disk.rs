@@ -104,6 +104,7 @@ impl DiskStore {
         match space {
             Space::Base(table) => (&self.base, table.0.to_be_bytes()),
             Space::Index(index) => (&self.index, index.0.to_be_bytes()),
+            Space::Accumulator(id) => (&self.index, (id.0 | SECOND).to_be_bytes()),
             Space::Emitted(node) => (&self.emitted, node.0.to_be_bytes()),
             Space::Scratch(node) => (&self.scratch, node.0.to_be_bytes()),
             Space::Dirty(node) => (&self.scratch, (node.0 | SECOND).to_be_bytes()),

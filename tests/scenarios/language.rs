@@ -6,6 +6,8 @@ use super::on_mariadb;
 use crate::support::project::Project;
 use crate::support::servers::{Kind, Pair, shared};
 
+#[path = "../../src/derive/tests/group_shapes.rs"]
+mod groups;
 #[path = "../../src/derive/tests/shapes.rs"]
 mod shapes;
 #[allow(dead_code, reason = "the statements that only one server understands")]
@@ -124,15 +126,24 @@ async fn every_shape(pair: &Pair, collation: &str, shapes: &[Shape]) {
 #[tokio::test]
 async fn every_query_shape_equals_mariadb() {
     let Some(pair) = shared(Kind::MariaDb).await else { return };
-    every_shape(&pair, "utf8mb4_general_ci", &shapes::SHAPES.iter().chain(statements::SHAPES).copied().collect::<Vec<_>>()).await;
+    every_shape(
+        &pair,
+        "utf8mb4_general_ci",
+        &shapes::SHAPES.iter().chain(groups::SHAPES).chain(statements::SHAPES).copied().collect::<Vec<_>>(),
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn every_query_shape_equals_mysql() {
     let Some(pair) = shared(Kind::MySql).await else { return };
     // A cast has the collation of the connection, and MySQL refuses to unite it with another.
-    let shapes =
-        shapes::SHAPES.iter().chain(statements::SHAPES).chain(statements::LATERAL).filter(|(name, ..)| *name != "union_all");
+    let shapes = shapes::SHAPES
+        .iter()
+        .chain(groups::SHAPES)
+        .chain(statements::SHAPES)
+        .chain(statements::LATERAL)
+        .filter(|(name, ..)| *name != "union_all");
     every_shape(&pair, "utf8mb4_0900_ai_ci", &shapes.copied().collect::<Vec<_>>()).await;
 }
 

@@ -45,8 +45,9 @@ impl Project {
         ];
         pair.source.execute(&statements.each_ref().map(String::as_str)).await.unwrap();
         let (target, target_url) = service(pair, &name).await;
-        let variables = ["ERP_PASSWORD", "ORDER_DB_PASSWORD", "CLUB_PASSWORD", "MEMBERS_PASSWORD"]
-            .map(|variable| (variable.to_owned(), PASSWORD.to_owned()));
+        let variables =
+            ["ERP_PASSWORD", "ORDER_DB_PASSWORD", "CLUB_PASSWORD", "MEMBERS_PASSWORD", "SHOP_PASSWORD", "ORDERS_PASSWORD"]
+                .map(|variable| (variable.to_owned(), PASSWORD.to_owned()));
         let project = Self {
             folder: tempfile::tempdir().unwrap(),
             source_url: pair.source.url_of(&name),

@@ -5,6 +5,8 @@
 mod chosen;
 mod contradictions;
 mod facts;
+mod group_shapes;
+mod groups;
 mod language;
 mod oracle;
 mod random;

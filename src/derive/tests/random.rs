@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use super::oracle::Oracle;
 use super::store::MapStore;
 use super::world::{World, catalog, project};
-use super::{language, shapes};
+use super::{group_shapes, language, shapes};
 use crate::change::{Change, Chunk, Image, Operation};
-use crate::derive::{Duty, Mutation, Outlets, Sink, Space, Step, derive_dirty, ingest, load, mark, replay, step, step_in_parts};
+use crate::derive::{
+    Duty, Filling, Mutation, Outlets, Sink, Space, Step, derive_dirty, fill, ingest, load, mark, replay, step, step_in_parts,
+};
 use crate::error::Result;
 use crate::plan::{Builder, MappingInput, NodeId, Plan, Policies, TableInput};
 use crate::position::{BinlogPosition, Position};
@@ -49,7 +51,7 @@ pub(super) fn build(catalog: &SourceCatalog, tables: Vec<TableInput>) -> Plan {
 pub(super) fn plan_of(catalog: &SourceCatalog, names: Option<&[&str]>) -> (Plan, Vec<Query>) {
     let mut queries = Vec::new();
     let mut tables = Vec::new();
-    let every = shapes::SHAPES.iter().chain(language::SHAPES).chain(lateral(catalog));
+    let every = shapes::SHAPES.iter().chain(language::SHAPES).chain(group_shapes::SHAPES).chain(lateral(catalog));
     for (name, key, sql) in every.filter(|(name, _, _)| names.is_none_or(|names| names.contains(name))) {
         let query = bind(sql, catalog).unwrap_or_else(|refused| panic!("{name}: {refused:#?}"));
         queries.push(query.clone());
@@ -111,7 +113,12 @@ fn run(seed: u64, batches: usize) {
     let mut store = MapStore::default();
     let mut targets: Targets = plan.nodes.iter().map(|_| BTreeMap::new()).collect();
     let mut is_halted = false;
+    // Accumulators are kept up from the first row on, or filled from rows that are there.
+    let filled_at = if seed.is_multiple_of(3) { batches / 2 } else { 0 };
     for number in 0..batches {
+        if number == filled_at {
+            fill_all(&plan, &mut store, world.rng.usize(1..6));
+        }
         let place = format!("seed {seed}, batch {number}");
         let changes = world.batch(&plan);
         let writes = match world.rng.u8(0..5) {
@@ -149,6 +156,17 @@ fn run(seed: u64, batches: usize) {
     let (copied, loaded) = copy_and_load(&plan, &world);
     assert_eq!(loaded, targets, "seed {seed}: the load differs");
     assert_eq!(copied, store, "seed {seed}: the copied state differs");
+}
+
+/// Completes the accumulators, in slices of so many rows.
+pub(super) fn fill_all(plan: &Plan, store: &mut MapStore, rows_max: usize) {
+    loop {
+        match fill(plan, store, rows_max).unwrap() {
+            Filling::Done => return,
+            Filling::Slice(mutations) => store.apply(mutations),
+            Filling::Clear(space) => drop(store.spaces.remove(&space)),
+        }
+    }
 }
 
 /// The writes of a step whose parts are taken as the target takes them: all deletes, then all upserts.
@@ -215,7 +233,7 @@ fn take_slices(plan: &Plan, store: &mut MapStore, changes: &[Change]) {
     }
 }
 
-fn chunk(plan: &Plan, table: TableId, rows: &[Row]) -> Chunk {
+pub(super) fn chunk(plan: &Plan, table: TableId, rows: &[Row]) -> Chunk {
     let server = "s".to_owned();
     let position = BinlogPosition {
         server,
@@ -235,6 +253,7 @@ fn copy_and_load(plan: &Plan, world: &World<'_>) -> (MapStore, Targets) {
         let mutations = ingest(plan, &store, &chunk(plan, *table, rows)).unwrap();
         store.apply(mutations);
     }
+    fill_all(plan, &mut store, 3);
     let targets = load_all(plan, &mut store);
     (store, targets)
 }
@@ -299,6 +318,7 @@ fn catch_up_over_chunks_that_are_newer_than_the_log_ends_in_the_same_state() {
             store.apply(mutations);
         }
         let (copied, loaded) = copy_and_load(&plan, &world);
+        fill_all(&plan, &mut store, 100);
         let targets = load_all(&plan, &mut store);
         assert_eq!(targets, loaded, "seed {seed}");
         assert_eq!(store, copied, "seed {seed}");
@@ -353,6 +373,7 @@ fn the_emitted_space_is_empty_when_all_tables_are() {
     let (plan, _) = plan_of(&catalog, None);
     let mut world = World::new(&catalog, 7);
     let mut store = MapStore::default();
+    fill_all(&plan, &mut store, 1);
     for _ in 0..50 {
         let changes = world.batch(&plan);
         store.apply(step(&plan, &store, &changes).unwrap().mutations);
@@ -360,7 +381,10 @@ fn the_emitted_space_is_empty_when_all_tables_are() {
     let truncate = |index: usize| crate::change::Change { table: TableId(index as u32), operation: Operation::Truncate };
     let all: Vec<_> = (0..catalog.tables.len()).map(truncate).collect();
     store.apply(step(&plan, &store, &all).unwrap().mutations);
-    let left: Vec<&Space> = store.spaces.keys().collect();
+    let only_marked = |(space, entries): &(&Space, &BTreeMap<Vec<u8>, Vec<u8>>)| {
+        matches!(space, Space::Accumulator(_)) && entries.keys().all(|key| key == &[2])
+    };
+    let left: Vec<_> = store.spaces.iter().filter(|entry| !only_marked(entry)).collect();
     assert!(left.is_empty(), "{left:?}");
 }
 
@@ -369,7 +393,7 @@ fn every_shape_can_be_planned() {
     let mut catalog = catalog();
     (catalog.flavor, catalog.version) = (Flavor::MySql, (8, 0, 36));
     let mut refused = Vec::new();
-    for (name, key, sql) in shapes::SHAPES.iter().chain(language::SHAPES).chain(language::LATERAL) {
+    for (name, key, sql) in shapes::SHAPES.iter().chain(language::SHAPES).chain(group_shapes::SHAPES).chain(language::LATERAL) {
         match bind(sql, &catalog) {
             Err(findings) => refused.push(format!("{name}: {findings:#?}")),
             Ok(query) => {

@@ -218,7 +218,7 @@ async fn f07_a_rebuild_deletes_what_the_source_no_longer_has() {
     machine.live(i64::MAX, StartMode::Continue).await.0.unwrap();
     machine.memory = Arc::default();
     machine.state.lock().unwrap().transactions_left = 30;
-    machine.content.lock().unwrap().rows.insert(777, Row::from([Value::Int(777), Value::Null, Value::Null]));
+    machine.content.lock().unwrap().rows.insert(777, Row::from([Value::Int(777), Value::Null, Value::Null, Value::Null]));
     machine.content.lock().unwrap().checkpoint.as_mut().unwrap().state_id = "lost".into();
     let refused = machine.live(i64::MAX, StartMode::Continue).await.0.unwrap_err();
     assert_eq!(refused.class(), Class::Person);

@@ -14,11 +14,12 @@ use crate::schema::{
     Column, DataType, Flavor, Generated, SessionSettings, SourceCatalog, TableLayout, TableName, TableSchema, UniqueKey,
 };
 use crate::source::{Layouts, PlannedAccess, Source, SourceStream};
-use crate::value::{Collation, Row, Value};
+use crate::value::{Collation, Decimal, Row, Value};
 
-/// Orders name a customer by a join key that may be NULL, dangling, or re-assigned.
-pub const SQL: &str =
-    "SELECT o.id AS id, c.name AS name, o.amount AS amount FROM orders o LEFT JOIN customers c ON c.id = o.customer";
+/// Orders name a customer by a join key that may be NULL, dangling, or re-assigned; what a customer spent is kept up row by row.
+pub const SQL: &str = "SELECT o.id AS id, c.name AS name, o.amount AS amount,
+  (SELECT SUM(x.amount) FROM orders x JOIN customers y ON y.id = x.customer WHERE x.customer = o.customer AND y.name <> 'n7') AS spent
+  FROM orders o LEFT JOIN customers c ON c.id = o.customer";
 
 pub type Tables = [BTreeMap<i64, Row>; 2];
 pub const CUSTOMERS: usize = 0;
@@ -125,7 +126,7 @@ impl State {
         let table = self.random.usize(0..2);
         let id = self.random.i64(0..30);
         let row = if table == CUSTOMERS {
-            Row::from([Value::Int(id), Value::text(format!("n{}", self.random.u8(..)))])
+            Row::from([Value::Int(id), Value::text(format!("n{}", self.random.u8(..16)))])
         } else {
             let customer = if self.random.u8(0..4) == 0 { Value::Null } else { Value::Int(self.random.i64(0..30)) };
             Row::from([Value::Int(id), customer, Value::Int(self.random.i64(0..1000))])
@@ -170,10 +171,19 @@ impl State {
                     Value::Int(customer) => tables[CUSTOMERS].get(&customer).map_or(Value::Null, |row| row[1].clone()),
                     _ => Value::Null,
                 };
-                (*id, Row::from([Value::Int(*id), name, order[2].clone()]))
+                let spent = if name.is_null() || name == Value::text("n7") { Value::Null } else { spent(tables, &order[1]) };
+                (*id, Row::from([Value::Int(*id), name, order[2].clone(), spent]))
             })
             .collect()
     }
+}
+
+fn spent(tables: &Tables, customer: &Value) -> Value {
+    let amount = |row: &Row| match row[2] {
+        Value::Int(amount) => amount,
+        ref other => panic!("an amount is an integer, not {other:?}"),
+    };
+    Value::Decimal(Decimal::from_i64(tables[ORDERS].values().filter(|row| row[1] == *customer).map(amount).sum()))
 }
 
 impl World {

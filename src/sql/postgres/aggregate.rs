@@ -309,10 +309,7 @@ impl Rows {
         let whole = |value: &Value| if let Value::Int(number) = value { Ok(*number) } else { Err(WRONG) };
         Ok(match collected {
             Collected::Sum => sum(values(), &aggregate.data_type)?,
-            Collected::Average => {
-                let total = sum(values(), &DataType::Numeric)?;
-                numbers::divide(&total, &Value::Decimal(Decimal::from_u64(self.rows.len() as u64)))?
-            }
+            Collected::Average => average(values(), Decimal::from_u64(self.rows.len() as u64))?,
             Collected::BoolAnd => Value::Bool(values().all(truth)),
             Collected::BoolOr => Value::Bool(values().any(truth)),
             Collected::BitAnd => Value::Int(values().map(whole).try_fold(-1, |bits, number| number.map(|number| bits & number))?),
@@ -369,6 +366,23 @@ fn sum<'v>(values: impl Iterator<Item = &'v Value>, data_type: &DataType) -> Res
         (Value::Decimal(number), DataType::Integer { .. }) => number.to_i64().map(Value::Int).ok_or("bigint out of range"),
         _ => Ok(total),
     }
+}
+
+fn average<'v>(values: impl Iterator<Item = &'v Value>, count: Decimal) -> Result<Value, Fault> {
+    numbers::divide(&sum(values, &DataType::Numeric)?, &Value::Decimal(count))
+}
+
+/// The sum or average of `count` numbers whose sums are `numbers`.
+///
+/// # Errors
+/// [`Class::Person`] where the server raises an error, [`Class::Bug`] for any other aggregate.
+pub fn of_numbers(collected: &Collected, numbers: &[Value], count: i64, aggregate: &Aggregate) -> Result<Value> {
+    let value = match collected {
+        Collected::Sum => sum(numbers.iter(), &aggregate.data_type),
+        Collected::Average => average(numbers.iter(), Decimal::from_i64(count)),
+        _ => return Err(Error::bug("an aggregate other than SUM and AVG was asked for its numbers")),
+    };
+    value.map_err(|fault| no_value(aggregate, fault))
 }
 
 fn no_value(aggregate: &Aggregate, what: &str) -> Error {

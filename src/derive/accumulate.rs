@@ -1,0 +1,406 @@
+//! Accumulators: groups of large size, kept up row by row, so that a change costs the same however many rows its group has.
+//!
+//! An accumulator is a function of the stored rows and of nothing else, like an index: it changes in the batch that changes them, whatever
+//! else an epoch does or leaves for later. What a member row takes back is derived again from the state before the batch, what it adds from
+//! the state behind it; the rows in question are those that the members' own walks reach from the changed rows, so that a change in a joined
+//! table or in a join key moves every contribution it has a part in.
+//!
+//! An entry belongs to one group in one spelling: `TOTALS`, group key, its own row -> length of the key, row count, totals. The values of
+//! MIN, MAX and COUNT(DISTINCT) are listed one by one: `VALUES`, group, aggregate, value -> how often. Under `MARK` stands what is
+//! accumulated, and how far the first filling is. Nothing reads an accumulator that is not complete: its groups are derived from all rows.
+//! A member that has no value, because the source would raise an error, makes it unreadable for as long as it is there.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use crate::derive::keys::{Keys, runs};
+use crate::derive::net::Net;
+use crate::derive::rows::Execution;
+use crate::derive::view::{Reader, View};
+use crate::derive::walk::affected;
+use crate::derive::{Arrangements, Mutation, Space};
+use crate::error::{Class, Error, Result};
+use crate::plan::{AccumulatorId, AccumulatorPlan, Anchor, Plan};
+use crate::schema::TableId;
+use crate::sql::total::{Total, Upkeep};
+use crate::value::{Row, Value, row};
+
+/// Begins the entries of groups.
+pub(crate) const TOTALS: u8 = 0;
+/// Begins the listed values.
+pub(crate) const VALUES: u8 = 1;
+/// The only entry of its kind, behind all others: while a space is cleared, it goes last.
+const MARK: u8 = 2;
+
+/// Member rows whose contributions are added up at once.
+const ROOTS_PER_WINDOW: usize = 4_096;
+/// Member rows per slice of a window, at least and at most.
+const ROOTS_PER_SLICE: std::ops::RangeInclusive<usize> = 64..=1024;
+
+/// What is to be done next before the accumulators are complete.
+#[derive(Debug)]
+pub enum Filling {
+    /// The entries of another plan are to be cleared first.
+    Clear(Space),
+    /// The next slice, to be committed as one batch.
+    Slice(Vec<Mutation>),
+    /// All are complete.
+    Done,
+}
+
+/// Fills the accumulators from the stored rows, in slices of at most `rows_max` of them. The state must stand still meanwhile; after a
+/// crash the filling goes on behind the last committed slice.
+///
+/// # Errors
+/// The store failed or is damaged.
+pub fn fill(plan: &Plan, store: &dyn Arrangements, rows_max: usize) -> Result<Filling> {
+    for (id, accumulator) in accumulators(plan) {
+        let mut view = View::new(plan, store);
+        let mut mark = match Mark::read(&view, id)? {
+            Some(mark) if mark.meaning != accumulator.meaning => return Ok(Filling::Clear(Space::Accumulator(id))),
+            Some(Mark { filled_to: None, .. }) => continue,
+            Some(mark) => mark,
+            None => Mark { meaning: accumulator.meaning, without_value: 0, filled_to: Some(Vec::new()) },
+        };
+        let after = mark.filled_to.take().filter(|key| !key.is_empty());
+        let rows_max = rows_max.max(1);
+        let mut roots = Keys::default();
+        store.scan(Space::Base(root_table(accumulator)?), &[], after.as_deref(), &mut |key, _| {
+            roots.push(key);
+            Ok(roots.len() < rows_max)
+        })?;
+        if roots.len() == rows_max {
+            mark.filled_to = roots.iter().last().map(<[u8]>::to_vec);
+        }
+        for window in roots.slices(ROOTS_PER_WINDOW) {
+            contributions(&view, accumulator, &roots, window, 1)?.apply(&mut view, (id, accumulator), &mut mark)?;
+        }
+        view.put(Space::Accumulator(id), vec![MARK], Some(mark.encode()));
+        return Ok(Filling::Slice(view.into_mutations()));
+    }
+    Ok(Filling::Done)
+}
+
+/// Moves the contributions of all members that the net changes reach; `view` is the state with those changes. Batches that change members must
+/// be committed one after the other.
+pub(crate) fn keep_up(view: &mut View<'_>, net: &Net) -> Result<()> {
+    let plan = view.plan;
+    for (id, accumulator) in accumulators(plan) {
+        let Some(mut mark) = Mark::read(view, id)?.filter(|mark| mark.meaning == accumulator.meaning) else { continue };
+        let roots = match affected(view, &accumulator.body, net) {
+            Err(error) if error.class() == Class::Person => None,
+            roots => Some(roots?),
+        };
+        let is_filling = mark.filled_to.is_some() && roots.as_ref().is_some_and(|roots| roots.len() > 0);
+        let Some(roots) = roots.filter(|_| !is_filling) else {
+            // Which members change, or which of them are counted, cannot be told: it is not read until it is filled again.
+            view.put(Space::Accumulator(id), vec![MARK], Some(Mark { meaning: 0, ..mark }.encode()));
+            continue;
+        };
+        let before = View::new(plan, view.stored());
+        let without_value = mark.without_value;
+        for window in roots.slices(ROOTS_PER_WINDOW) {
+            let mut change = contributions(&before, accumulator, &roots, window.clone(), -1)?;
+            change.merge(contributions(view, accumulator, &roots, window, 1)?);
+            change.apply(view, (id, accumulator), &mut mark)?;
+        }
+        if mark.without_value != without_value {
+            view.put(Space::Accumulator(id), vec![MARK], Some(mark.encode()));
+        }
+    }
+    Ok(())
+}
+
+/// Whether the groups of an accumulator can be read from it.
+pub(crate) fn is_readable(view: &View<'_>, id: AccumulatorId) -> Result<bool> {
+    let accumulator = by_id(view.plan, id)?;
+    Ok(Mark::read(view, id)?.is_some_and(|mark| mark.is_complete(accumulator) && mark.without_value == 0))
+}
+
+/// An accumulator of the plan by id.
+pub(crate) fn by_id(plan: &Plan, id: AccumulatorId) -> Result<&AccumulatorPlan> {
+    plan.accumulators.get(id.0 as usize).ok_or_else(|| Error::bug(format!("accumulator {} is not in the plan", id.0)))
+}
+
+fn accumulators(plan: &Plan) -> impl Iterator<Item = (AccumulatorId, &AccumulatorPlan)> {
+    (0_u32..).map(AccumulatorId).zip(&plan.accumulators)
+}
+
+fn root_table(accumulator: &AccumulatorPlan) -> Result<TableId> {
+    let Anchor::Row { alias } = accumulator.body.anchor else { return Err(Error::bug("members are cut by groups")) };
+    let definition = accumulator.body.branch.aliases.get(alias.0);
+    definition.and_then(|definition| definition.table).ok_or_else(|| Error::bug("members are cut by rows of no stored table"))
+}
+
+/// What an accumulator is, and whether it can be used.
+struct Mark {
+    /// Of the plan it was filled under.
+    meaning: u128,
+    /// Members that have no value.
+    without_value: i64,
+    /// The member row behind which the filling goes on; `None`: it is complete.
+    filled_to: Option<Vec<u8>>,
+}
+
+impl Mark {
+    fn read(view: &View<'_>, id: AccumulatorId) -> Result<Option<Self>> {
+        let Some(bytes) = view.get(Space::Accumulator(id), &[MARK])? else { return Ok(None) };
+        let values = row::decode(&bytes)?;
+        let [Value::Bytes(meaning), Value::Int(without_value), filled_to] = values.as_ref() else { return Err(damaged()) };
+        let filled_to = match filled_to {
+            Value::Bytes(key) => Some(key.to_vec()),
+            _ => None,
+        };
+        let meaning = u128::from_be_bytes(meaning.as_ref().try_into().map_err(|_| damaged())?);
+        Ok(Some(Self { meaning, without_value: *without_value, filled_to }))
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let filled_to = self.filled_to.as_ref().map_or(Value::Null, |key| Value::Bytes(key.as_slice().into()));
+        let meaning = Value::Bytes(self.meaning.to_be_bytes().as_slice().into());
+        let mut bytes = Vec::new();
+        row::encode(&[meaning, Value::Int(self.without_value), filled_to], &mut bytes);
+        bytes
+    }
+
+    fn is_complete(&self, accumulator: &AccumulatorPlan) -> bool {
+        self.meaning == accumulator.meaning && self.filled_to.is_none()
+    }
+}
+
+/// The totals of one group in one spelling, or how they change.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Group {
+    /// Length of the group key behind the first byte.
+    pub(crate) key_length: usize,
+    rows: i64,
+    pub(crate) totals: Vec<Total>,
+}
+
+impl Group {
+    /// A group of no rows.
+    pub(crate) fn empty(accumulator: &AccumulatorPlan, key_length: usize) -> Self {
+        Self { key_length, rows: 0, totals: vec![Total::default(); accumulator.aggregates.len()] }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.rows += other.rows;
+        for (total, other) in self.totals.iter_mut().zip(&other.totals) {
+            total.merge(other);
+        }
+    }
+
+    fn is_zero(&self) -> bool {
+        self.rows == 0 && self.totals.iter().all(Total::is_zero)
+    }
+
+    fn encode(&self, accumulator: &AccumulatorPlan) -> Vec<u8> {
+        let mut values = vec![Value::Int(self.key_length as i64), Value::Int(self.rows)];
+        for (total, aggregate) in self.totals.iter().zip(&accumulator.aggregates) {
+            total.write(aggregate.upkeep, &mut values);
+        }
+        let mut bytes = Vec::with_capacity(8 * values.len());
+        row::encode(&values, &mut bytes);
+        bytes
+    }
+
+    pub(crate) fn decode(accumulator: &AccumulatorPlan, bytes: &[u8]) -> Result<Self> {
+        let mut values = row::decode(bytes)?.into_vec().into_iter();
+        let (Some(Value::Int(length)), Some(Value::Int(rows))) = (values.next(), values.next()) else { return Err(damaged()) };
+        let totals = accumulator.aggregates.iter().map(|aggregate| Total::read(aggregate.upkeep, &mut values));
+        let totals = totals.collect::<Result<_>>()?;
+        Ok(Self { key_length: usize::try_from(length).map_err(|_| damaged())?, rows, totals })
+    }
+}
+
+/// A listed value: how often it occurs, or how that changes.
+#[derive(Debug, Clone)]
+struct Listed {
+    count: i64,
+    /// Where the value itself, as it is written, starts in the key.
+    written_at: usize,
+    /// Of [`Upkeep::Distinct`], the entry of its group and the aggregate's place in it.
+    counted_in: Option<(Vec<u8>, usize)>,
+}
+
+/// How entries change.
+#[derive(Default)]
+struct Change {
+    groups: BTreeMap<Vec<u8>, Group>,
+    values: BTreeMap<Vec<u8>, Listed>,
+    without_value: i64,
+}
+
+/// What the members at `range` of `roots` contribute to their groups, with a sign.
+fn contributions(view: &View<'_>, accumulator: &AccumulatorPlan, roots: &Keys, range: Range<usize>, sign: i64) -> Result<Change> {
+    let table = root_table(accumulator)?;
+    let slice = |range| {
+        let reader = Reader::new(view);
+        let roots = roots.owned(range);
+        reader.rows(table, &roots)?;
+        let mut change = Change::default();
+        for root in &roots {
+            change.add_member(&reader, accumulator, root, sign)?;
+        }
+        Ok(change)
+    };
+    let per_slice = (range.len() / (2 * rayon::current_num_threads())).clamp(*ROOTS_PER_SLICE.start(), *ROOTS_PER_SLICE.end());
+    let mut slices = runs(range, per_slice).into_par_iter().map(slice).collect::<Result<Vec<Change>>>()?.into_iter();
+    let mut all = slices.next().unwrap_or_default();
+    slices.for_each(|change| all.merge(change));
+    Ok(all)
+}
+
+impl Change {
+    fn add_member(&mut self, reader: &Reader<'_>, accumulator: &AccumulatorPlan, root: &[u8], sign: i64) -> Result<()> {
+        let execution = Execution { reader, branch: &accumulator.body, anchor: root };
+        let rows = match execution.run() {
+            Ok(rows) => rows,
+            Err(error) if error.class() == Class::Person => {
+                self.without_value += sign;
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        rows.iter().try_for_each(|row| self.add_row(accumulator, row, sign))
+    }
+
+    fn add_row(&mut self, accumulator: &AccumulatorPlan, row: &Row, sign: i64) -> Result<()> {
+        let mut key = vec![TOTALS];
+        for part in &accumulator.key {
+            let value = output(row, part.output)?;
+            if value.is_null() && !part.null_safe {
+                return Ok(());
+            }
+            part.kind.encode(value, &mut key)?;
+        }
+        let key_length = key.len() - 1;
+        let shown = accumulator.shown.iter().map(|place| output(row, *place).cloned()).collect::<Result<Vec<_>>>()?;
+        row::encode(&shown, &mut key);
+        let group = self.groups.entry(key.clone()).or_insert_with(|| Group::empty(accumulator, key_length));
+        group.rows += sign;
+        for (place, aggregate) in accumulator.aggregates.iter().enumerate() {
+            let arguments = aggregate.arguments.iter().map(|place| output(row, *place).cloned()).collect::<Result<Vec<_>>>()?;
+            if !aggregate.upkeep.lists_values() {
+                group.totals.get_mut(place).ok_or_else(damaged)?.add(aggregate.upkeep, &arguments, sign)?;
+                continue;
+            }
+            if arguments.iter().any(Value::is_null) {
+                continue;
+            }
+            let mut entry = values_prefix(&key, place);
+            let ordered_at = entry.len();
+            for (rule, argument) in aggregate.rules.iter().zip(&arguments) {
+                rule.encode(argument, &mut entry)?;
+            }
+            let written_at = entry.len();
+            let counted_in = match aggregate.upkeep {
+                Upkeep::Extreme { greatest } => {
+                    if greatest {
+                        // Keys end by themselves, so that the bytes turned over order them backwards.
+                        entry.iter_mut().skip(ordered_at).for_each(|byte| *byte = !*byte);
+                    }
+                    row::encode(&arguments, &mut entry);
+                    None
+                }
+                _ => Some((key.clone(), place)),
+            };
+            self.values.entry(entry).or_insert(Listed { count: 0, written_at, counted_in }).count += sign;
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, other: Self) {
+        for (key, group) in other.groups {
+            match self.groups.get_mut(&key) {
+                Some(own) => own.merge(&group),
+                None => drop(self.groups.insert(key, group)),
+            }
+        }
+        for (key, listed) in other.values {
+            match self.values.get_mut(&key) {
+                Some(own) => own.count += listed.count,
+                None => drop(self.values.insert(key, listed)),
+            }
+        }
+        self.without_value += other.without_value;
+    }
+
+    /// Puts the changed entries over those that are there.
+    fn apply(mut self, view: &mut View<'_>, (id, accumulator): (AccumulatorId, &AccumulatorPlan), mark: &mut Mark) -> Result<()> {
+        let space = Space::Accumulator(id);
+        mark.without_value += self.without_value;
+        self.values.retain(|_, listed| listed.count != 0);
+        let keys: Vec<Vec<u8>> = self.values.keys().cloned().collect();
+        let stored = view.get_many(space, &keys)?;
+        for ((key, listed), stored) in std::mem::take(&mut self.values).into_iter().zip(stored) {
+            let before = stored.map_or(Ok(0), |bytes| Ok::<_, Error>(decode_listed(&bytes)?.0))?;
+            let after = before + listed.count;
+            let appears = i64::from(after > 0) - i64::from(before > 0);
+            if let Some((group, place)) = listed.counted_in
+                && let Some(total) = self.groups.get_mut(&group).and_then(|group| group.totals.get_mut(place))
+            {
+                total.count_value(appears);
+            }
+            if after < 0 {
+                return Err(contradiction());
+            }
+            view.put(space, key, (after > 0).then(|| encode_listed(after, listed.written_at)));
+        }
+        self.groups.retain(|_, group| !group.is_zero());
+        let keys: Vec<Vec<u8>> = self.groups.keys().cloned().collect();
+        let stored = view.get_many(space, &keys)?;
+        for ((key, change), stored) in self.groups.into_iter().zip(stored) {
+            let mut group = match stored {
+                Some(bytes) => Group::decode(accumulator, &bytes)?,
+                None => Group::empty(accumulator, change.key_length),
+            };
+            group.merge(&change);
+            let possible = group.rows > 0 && group.totals.iter().all(Total::is_possible);
+            if !possible && !group.is_zero() {
+                return Err(contradiction());
+            }
+            view.put(space, key, possible.then(|| group.encode(accumulator)));
+        }
+        Ok(())
+    }
+}
+
+/// Where the values of an aggregate of a group are listed; `entry` is the key of the group's totals.
+pub(crate) fn values_prefix(entry: &[u8], place: usize) -> Vec<u8> {
+    let group = entry.get(1..).unwrap_or_default();
+    let mut prefix = Vec::with_capacity(group.len() + 24);
+    prefix.push(VALUES);
+    prefix.extend_from_slice(group);
+    prefix.extend_from_slice(&u16::try_from(place).unwrap_or(u16::MAX).to_be_bytes());
+    prefix
+}
+
+fn encode_listed(count: i64, written_at: usize) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(8);
+    row::encode(&[Value::Int(count), Value::Int(written_at as i64)], &mut bytes);
+    bytes
+}
+
+/// How often a listed value occurs, and where it starts in its key.
+pub(crate) fn decode_listed(bytes: &[u8]) -> Result<(i64, usize)> {
+    match row::decode(bytes)?.as_ref() {
+        [Value::Int(count), Value::Int(written_at)] => Ok((*count, usize::try_from(*written_at).map_err(|_| damaged())?)),
+        _ => Err(damaged()),
+    }
+}
+
+fn output(row: &Row, place: usize) -> Result<&Value> {
+    row.get(place).ok_or_else(|| Error::bug("a member row is too short"))
+}
+
+pub(crate) fn damaged() -> Error {
+    Error::new(Class::Local, "the state is damaged: an accumulator does not decode")
+        .with_hint("check the disk of the state folder, then rebuild the state with `strangler run --rebuild`")
+}
+
+fn contradiction() -> Error {
+    Error::bug("an accumulator would hold fewer rows than none").with_hint("run with --rebuild: the groups are added up again")
+}

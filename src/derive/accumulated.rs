@@ -1,0 +1,134 @@
+//! Groups read from an accumulator instead of from their rows.
+
+use std::sync::Arc;
+
+use crate::derive::Space;
+use crate::derive::accumulate::{Group, TOTALS, by_id, damaged, decode_listed, values_prefix};
+use crate::derive::rows::{Binding, Environment, Execution, Frame};
+use crate::error::{Error, Result};
+use crate::plan::{AccumulatorPlan, AccumulatorUse, GroupProbe};
+use crate::sql::evaluate::evaluate;
+use crate::sql::query::{Aggregate, Select};
+use crate::sql::total::{Total, Upkeep};
+use crate::value::{Value, row};
+
+/// Per group, what it is shown by and its aggregates.
+pub(crate) type Groups = Vec<(Environment, Vec<Value>)>;
+
+/// The groups that a SELECT asks for, before HAVING: what it shows them by, and their aggregates. `None`: only the rows tell them, because
+/// the accumulator is not complete, or because a group has its key in several spellings.
+pub(crate) fn read_groups(
+    execution: &Execution<'_>,
+    select: &Select,
+    used: &AccumulatorUse,
+    outer: &Environment,
+) -> Result<Option<Groups>> {
+    if !execution.reader.reads_accumulator(used.id)? {
+        return Ok(None);
+    }
+    let accumulator = by_id(execution.reader.view.plan, used.id)?;
+    let mut found = Vec::new();
+    if execution.guards_hold(select, outer)?
+        && let Some(prefix) = prefix(execution, accumulator, used, outer)?
+    {
+        let entries = execution.reader.view.entries(Space::Accumulator(used.id), &prefix)?;
+        let mut last: Vec<u8> = Vec::new();
+        for (entry, bytes) in entries {
+            let group = Group::decode(accumulator, &bytes)?;
+            let key = entry.get(1..=group.key_length).ok_or_else(damaged)?;
+            if !last.is_empty() && last == key {
+                return Ok(None);
+            }
+            last = key.to_vec();
+            let own = row::decode(entry.get(1 + group.key_length..).ok_or_else(damaged)?)?;
+            let Some(aggregates) = values(execution, select, used, &entry, &group.totals)? else { return Ok(None) };
+            found.push((shown_by(used, outer, own), aggregates));
+        }
+    }
+    if found.is_empty() && select.group_by.as_ref().is_some_and(Vec::is_empty) {
+        // Aggregates without GROUP BY give a row even over nothing.
+        let empty = Group::empty(accumulator, 0);
+        let Some(aggregates) = values(execution, select, used, &[], &empty.totals)? else { return Ok(None) };
+        found.push((shown_by(used, outer, row::decode(&[0])?), aggregates));
+    }
+    Ok(Some(found))
+}
+
+fn shown_by(used: &AccumulatorUse, outer: &Environment, own: crate::value::Row) -> Environment {
+    let mut environment = outer.clone();
+    if let Some(slot) = environment.get_mut(used.alias.0) {
+        *slot = Binding::Derived(Arc::new(own));
+    }
+    environment
+}
+
+/// The beginning of the entries that are asked for; `None` if a NULL asks, which equals nothing.
+fn prefix(
+    execution: &Execution<'_>,
+    accumulator: &AccumulatorPlan,
+    used: &AccumulatorUse,
+    outer: &Environment,
+) -> Result<Option<Vec<u8>>> {
+    let mut prefix = vec![TOTALS];
+    let values = match &used.probe {
+        GroupProbe::Anchor => {
+            prefix.extend_from_slice(execution.anchor);
+            return Ok(Some(prefix));
+        }
+        GroupProbe::Values(values) => values,
+    };
+    let frame = Frame::over(execution, outer);
+    for (part, value) in accumulator.key.iter().zip(values) {
+        let value = evaluate(value, &frame)?;
+        if value.is_null() && !part.null_safe {
+            return Ok(None);
+        }
+        part.kind.encode(&value, &mut prefix)?;
+    }
+    Ok(Some(prefix))
+}
+
+/// The aggregates of a group.
+fn values(
+    execution: &Execution<'_>,
+    select: &Select,
+    used: &AccumulatorUse,
+    entry: &[u8],
+    totals: &[Total],
+) -> Result<Option<Vec<Value>>> {
+    let accumulator = by_id(execution.reader.view.plan, used.id)?;
+    let mut values = Vec::with_capacity(totals.len());
+    for (place, ((aggregate, kept), total)) in select.aggregates.iter().zip(&accumulator.aggregates).zip(totals).enumerate() {
+        let value = match kept.upkeep {
+            Upkeep::Extreme { .. } => extreme(execution, used, aggregate, entry, place)?,
+            _ => Some(total.finish(aggregate)?),
+        };
+        let Some(value) = value else { return Ok(None) };
+        values.push(value);
+    }
+    Ok((values.len() == select.aggregates.len()).then_some(values))
+}
+
+/// The first of the listed values. If another one is its equal and written differently, the rows have to say what the source shows.
+fn extreme(
+    execution: &Execution<'_>,
+    used: &AccumulatorUse,
+    aggregate: &Aggregate,
+    entry: &[u8],
+    place: usize,
+) -> Result<Option<Value>> {
+    if entry.is_empty() {
+        return Ok(Some(Value::Null));
+    }
+    let prefix = values_prefix(entry, place);
+    let mut first = execution.reader.view.first(Space::Accumulator(used.id), &prefix, 2)?.into_iter();
+    let Some((key, bytes)) = first.next() else { return Ok(Some(Value::Null)) };
+    let (_, written_at) = decode_listed(&bytes)?;
+    let ordered = key.get(..written_at).ok_or_else(damaged)?;
+    if first.next().is_some_and(|(second, _)| second.starts_with(ordered)) {
+        return Ok(None);
+    }
+    let written = row::decode(key.get(written_at..).ok_or_else(damaged)?)?;
+    let value = written.into_vec().into_iter().next();
+    value.map(Some).ok_or_else(|| Error::bug(format!("an extreme at bytes {:?} has no value", aggregate.span)))
+}

@@ -1,0 +1,57 @@
+//! Groups of every kind that can be kept up row by row: the shapes that are also run on real servers.
+
+/// Name, key and SELECT of each shape.
+pub(super) const SHAPES: &[(&str, &[&str], &str)] = &[
+    (
+        "sums_and_averages_by_customer",
+        &["cust_no"],
+        "SELECT o.cust_no, COUNT(*) AS n, COUNT(d.amt) AS priced, SUM(d.amt) AS total, AVG(d.amt) AS mean, AVG(d.qty) AS qty_mean,
+           SUM(CASE WHEN d.use_yn = 'Y' THEN d.qty * d.amt ELSE 0 END) AS used, SUM(CASE WHEN d.use_yn = 'N' THEN d.amt END) AS unused
+         FROM d JOIN o ON o.ord_no = d.ord_no WHERE o.cust_no IS NOT NULL AND o.del = 'N' GROUP BY o.cust_no
+         HAVING COUNT(*) > 1 OR SUM(d.amt) < 0",
+    ),
+    (
+        "grouped_by_a_joined_table_and_weighted_by_it",
+        &["grd"],
+        "SELECT c.grd, COUNT(*) AS n, SUM(d.qty * c.boss) AS weighted, MIN(d.item_no) AS least, MAX(d.item_no) AS most, COUNT(DISTINCT o.ord_no) AS orders,
+           COUNT(DISTINCT d.item_no, d.use_yn) AS items
+         FROM d JOIN o ON o.ord_no = d.ord_no JOIN c ON c.cust_no = o.cust_no WHERE c.grd IS NOT NULL GROUP BY c.grd",
+    ),
+    (
+        "extremes_beside_sums_in_a_derived_table",
+        &["cust_no"],
+        "SELECT c.cust_no, c.nm, s.n, s.first, s.last, s.total, s.total / s.n AS per FROM c LEFT JOIN (SELECT o.cust_no, COUNT(*) AS n, MIN(p.kind) AS first,
+           MAX(p.pay_no) AS last, SUM(p.amt) AS total FROM p JOIN o ON o.ord_no = p.ord_no GROUP BY o.cust_no HAVING MAX(p.amt) > 0) s ON s.cust_no = c.cust_no",
+    ),
+    (
+        "grouped_by_expression_and_shown_in_others",
+        &["m", "kind"],
+        "SELECT p.ord_no % 3 AS m, p.kind, CONCAT(p.kind, '-', p.ord_no % 3) AS label, SUM(p.amt) + COUNT(*) AS sum, MAX(p.amt) - MIN(p.amt) AS spread
+         FROM p WHERE p.ord_no IS NOT NULL GROUP BY p.ord_no % 3, p.kind",
+    ),
+    (
+        "members_behind_a_left_join",
+        &["ord_no"],
+        "SELECT o.ord_no, (SELECT SUM(IFNULL(c.grd, -1)) FROM d LEFT JOIN c ON c.cust_no = d.item_no AND c.grd > 1 WHERE d.ord_no = o.ord_no) AS grades,
+           (SELECT COUNT(*) FROM p LEFT JOIN o x ON x.ord_no = p.pay_no WHERE p.ord_no <=> o.cust_no AND (x.del IS NULL OR x.del = 'N')) AS pays,
+           (SELECT MAX(x.nm) FROM c x WHERE x.boss = o.cust_no AND o.del = 'N') AS last_name FROM o",
+    ),
+    (
+        "groups_in_several_spellings",
+        &["ord_no"],
+        "SELECT o.ord_no, (SELECT COUNT(*) FROM o x WHERE x.mbr = o.mbr AND x.ctg = o.ctg) AS same, k.n
+         FROM o LEFT JOIN (SELECT y.mbr, y.del, COUNT(*) AS n FROM o y GROUP BY y.mbr, y.del) k ON k.mbr = o.mbr AND k.del = o.del",
+    ),
+    (
+        "counted_bag",
+        &["at"],
+        "SELECT h.at, COUNT(*) AS n, COUNT(h.ord_no) AS known, SUM(h.ord_no) AS sum, MIN(h.ord_no) AS least, COUNT(DISTINCT h.ev) AS events FROM h GROUP BY h.at",
+    ),
+    (
+        "groups_among_conditions",
+        &["ord_no"],
+        "SELECT o.ord_no FROM o WHERE (SELECT COUNT(*) FROM d WHERE d.ord_no = o.ord_no) > 1
+           OR EXISTS (SELECT p.kind FROM p WHERE p.ord_no = o.ord_no GROUP BY p.kind HAVING COUNT(*) > 1)
+           OR o.cust_no IN (SELECT c.boss FROM c WHERE c.boss IS NOT NULL GROUP BY c.boss HAVING SUM(c.grd) > 3)",
+    ),
+];

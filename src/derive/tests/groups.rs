@@ -1,0 +1,188 @@
+//! Groups that are kept up row by row: which they are, and what must not go wrong with them.
+
+use super::random::{fill_all, plan_of, plan_one};
+use super::store::MapStore;
+use super::world::{World, catalog};
+use crate::change::{Change, Image, Operation};
+use crate::derive::{Filling, Space, fill, ingest, step};
+use crate::plan::{AccumulatorId, Plan, Regrouped};
+use crate::schema::{Flavor, SourceCatalog};
+use crate::value::{Decimal, Row, Value};
+
+fn regrouped(plan: &Plan) -> Vec<(&str, &Regrouped)> {
+    let branches = plan.nodes.iter().flat_map(|node| node.branches.iter().map(move |branch| (node.table.name.as_str(), branch)));
+    let accesses = branches.flat_map(|(name, branch)| branch.access.values().map(move |access| (name, access)));
+    accesses.filter_map(|(name, access)| Some((name, access.regrouped.as_ref()?))).collect()
+}
+
+#[test]
+fn groups_are_kept_up_wherever_their_aggregates_allow_it() {
+    let mut catalog = catalog();
+    (catalog.flavor, catalog.version) = (Flavor::MySql, (8, 0, 36));
+    let (plan, _) = plan_of(&catalog, None);
+    let whole = regrouped(&plan).into_iter().filter_map(|(name, regrouped)| match regrouped {
+        Regrouped::KeptUp(_) => None,
+        Regrouped::Whole(reason) => Some(format!("{name}: {reason}")),
+    });
+    let expected = [
+        "correlated_aggregates: GROUP_CONCAT reads all rows",
+        "grouped_self_join: no stored table gives its members one by one",
+        "grouped_over_a_grouped_derived_table: no equality says which group is asked for",
+        "union_of_overlapping_branches: no equality says which group is asked for",
+        "union_of_branches_kept_apart: a group is one row",
+        "union_of_branches_kept_apart: a group is one row",
+        "grouped_over_a_union: no equality says which group is asked for",
+        "union_in_an_optional_derived_table: no stored table gives its members one by one",
+        "scalar_subquery_over_a_union: no stored table gives its members one by one",
+    ];
+    assert_eq!(whole.collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn the_plan_says_which_groups_are_kept_up_and_why_others_are_not() {
+    let sql = "SELECT o.cust_no, COUNT(*) AS n FROM o GROUP BY o.cust_no";
+    let text = plan_one(&catalog(), &["cust_no"], sql).explain();
+    assert!(text.contains("of o by o.cust_no: kept up row by row, whatever their size"), "{text}");
+    let sql = "SELECT o.cust_no, GROUP_CONCAT(o.memo ORDER BY o.ord_no) AS memos FROM o GROUP BY o.cust_no";
+    let text = plan_one(&catalog(), &["cust_no"], sql).explain();
+    assert!(text.contains("of o: derived from all of their rows; GROUP_CONCAT reads all rows"), "{text}");
+}
+
+fn payment(plan: &Plan, catalog: &SourceCatalog, number: i64, order: i64, amount: Option<i128>) -> Change {
+    let table = catalog.table(None, "p").unwrap().0;
+    let amount = amount.map_or(Value::Null, |cents| Value::Decimal(Decimal::from_small(cents, 2)));
+    let values = [("pay_no", Value::Int(number)), ("ord_no", Value::Int(order)), ("kind", Value::text("CARD")), ("amt", amount)];
+    let columns = plan.tables[table.0 as usize].layout.columns.iter();
+    let row: Row = columns.map(|column| values.iter().find(|(name, _)| *name == column.column.name).unwrap().1.clone()).collect();
+    Change { table, operation: Operation::Insert { new: Image::Full(row) } }
+}
+
+fn removal(change: &Change) -> Change {
+    let Operation::Insert { new } = &change.operation else { panic!("no insert") };
+    Change { table: change.table, operation: Operation::Delete { old: new.clone() } }
+}
+
+const TOTALS: &str =
+    "SELECT p.ord_no, COUNT(*) AS n, COUNT(p.amt) AS priced, SUM(p.amt) AS total, MAX(p.amt) AS most FROM p GROUP BY p.ord_no";
+
+fn taken(plan: &Plan, store: &mut MapStore, changes: &[Change]) -> (Vec<Row>, u64) {
+    let step = step(plan, store, changes).unwrap();
+    store.apply(step.mutations);
+    (step.writes[0].tables.iter().flat_map(|writes| writes.upserts.clone()).collect(), step.derived)
+}
+
+/// The members of a group are not read: without its index entries and with its accumulator the answer is the same.
+#[test]
+fn a_change_of_a_kept_up_group_reads_no_other_row_of_it() {
+    let catalog = catalog();
+    let plan = plan_one(&catalog, &["ord_no"], TOTALS);
+    let mut store = MapStore::default();
+    fill_all(&plan, &mut store, 10);
+    let payments: Vec<Change> = (1..=50).map(|number| payment(&plan, &catalog, number, 7, Some(number.into()))).collect();
+    taken(&plan, &mut store, &payments);
+    store.spaces.retain(|space, _| !matches!(space, Space::Index(_)));
+    let (rows, derived) = taken(&plan, &mut store, &[payment(&plan, &catalog, 51, 7, Some(5_000))]);
+    let decimal = |cents| Value::Decimal(Decimal::from_small(cents, 2));
+    assert_eq!(rows, [Row::from([Value::Int(7), Value::Int(51), Value::Int(51), decimal(6_275), decimal(5_000)])]);
+    assert_eq!(derived, 1);
+}
+
+#[test]
+fn a_sum_of_nothing_is_null_again_when_its_last_value_goes() {
+    let catalog = catalog();
+    let plan = plan_one(&catalog, &["ord_no"], TOTALS);
+    let mut store = MapStore::default();
+    fill_all(&plan, &mut store, 10);
+    let (known, unknown) = (payment(&plan, &catalog, 1, 7, Some(100)), payment(&plan, &catalog, 2, 7, None));
+    taken(&plan, &mut store, &[known.clone(), unknown.clone()]);
+    let (rows, _) = taken(&plan, &mut store, &[removal(&known)]);
+    assert_eq!(rows, [Row::from([Value::Int(7), Value::Int(1), Value::Int(0), Value::Null, Value::Null])]);
+    let gone = step(&plan, &store, &[removal(&unknown)]).unwrap();
+    assert_eq!(gone.writes[0].tables[0].deletes.len(), 1);
+}
+
+/// A state that was filled under another plan is not read under this one.
+#[test]
+fn entries_of_another_plan_are_cleared_and_never_read() {
+    let catalog = catalog();
+    let plan = plan_one(&catalog, &["ord_no"], TOTALS);
+    let other = plan_one(
+        &catalog,
+        &["ord_no"],
+        "SELECT p.ord_no, COUNT(*) AS n, COUNT(p.kind) AS priced, SUM(p.pay_no) AS total FROM p GROUP BY p.ord_no",
+    );
+    let mut store = MapStore::default();
+    fill_all(&other, &mut store, 10);
+    let first = payment(&plan, &catalog, 1, 7, Some(100));
+    store.apply(step(&plan, &store, &[first]).unwrap().mutations);
+    let (rows, _) = taken(&plan, &mut store, &[payment(&plan, &catalog, 2, 7, Some(100))]);
+    assert_eq!(rows[0][1], Value::Int(2));
+    assert!(matches!(fill(&plan, &store, 1).unwrap(), Filling::Clear(Space::Accumulator(AccumulatorId(0)))));
+    fill_all(&plan, &mut store, 1);
+    let (rows, _) = taken(&plan, &mut store, &[payment(&plan, &catalog, 3, 7, Some(100))]);
+    assert_eq!(rows[0][1], Value::Int(3));
+}
+
+/// A filling that rows overtake starts again.
+#[test]
+fn rows_that_come_while_an_accumulator_is_filled_are_counted_once() {
+    let catalog = catalog();
+    let plan = plan_one(&catalog, &["ord_no"], TOTALS);
+    let mut store = MapStore::default();
+    let payments: Vec<Change> = (1..=6).map(|number| payment(&plan, &catalog, number, 7, Some(number.into()))).collect();
+    taken(&plan, &mut store, &payments);
+    let Filling::Slice(mutations) = fill(&plan, &store, 2).unwrap() else { panic!("no slice") };
+    store.apply(mutations);
+    taken(&plan, &mut store, &[removal(&payments[0]), payment(&plan, &catalog, 9, 7, Some(9))]);
+    fill_all(&plan, &mut store, 2);
+    let (rows, _) = taken(&plan, &mut store, &[payment(&plan, &catalog, 10, 7, Some(10))]);
+    assert_eq!(rows[0][1], Value::Int(7));
+}
+
+/// A chunk that is read into a live state changes its groups as well.
+#[test]
+fn chunks_of_a_live_state_are_counted() {
+    let catalog = catalog();
+    let (plan, _) = plan_of(&catalog, Some(&["counted_bag", "sums_and_averages_by_customer"]));
+    let mut world = World::new(&catalog, 3);
+    (0..30).for_each(|_| drop(world.batch(&plan)));
+    let (mut filled_first, mut filled_last) = (MapStore::default(), MapStore::default());
+    fill_all(&plan, &mut filled_first, 10);
+    for (table, rows) in &world.tables {
+        let chunk = super::random::chunk(&plan, *table, rows);
+        for store in [&mut filled_first, &mut filled_last] {
+            store.apply(ingest(&plan, store, &chunk).unwrap());
+        }
+    }
+    fill_all(&plan, &mut filled_last, 10);
+    assert_eq!(filled_first, filled_last);
+}
+
+/// Where the source would raise an error for one member, the group is derived from its rows, which raise it.
+#[test]
+fn a_member_without_a_value_stops_its_own_group_only() {
+    let catalog = catalog();
+    let sql = "SELECT c.cust_no, (SELECT SUM((SELECT x.qty FROM d x WHERE x.ord_no = p.pay_no)) FROM p WHERE p.ord_no = c.grd) AS n FROM c";
+    let plan = plan_one(&catalog, &["cust_no"], sql);
+    assert!(regrouped(&plan).iter().any(|(_, regrouped)| matches!(regrouped, Regrouped::KeptUp(_))), "{}", plan.explain());
+    let mut store = MapStore::default();
+    fill_all(&plan, &mut store, 10);
+    let row = |name: &str, values: &[(&str, i64)]| {
+        let table = catalog.table(None, name).unwrap().0;
+        let columns = plan.tables[table.0 as usize].layout.columns.iter();
+        let value =
+            |name: &str| values.iter().find(|(known, _)| *known == name).map_or(Value::Null, |(_, value)| Value::Int(*value));
+        let row: Row = columns.map(|column| value(&column.column.name)).collect();
+        Change { table, operation: Operation::Insert { new: Image::Full(row) } }
+    };
+    let line = |seq| row("d", &[("ord_no", 1), ("seq", seq), ("qty", 5)]);
+    let mut first = vec![row("p", &[("pay_no", 1), ("ord_no", 2)]), line(1), line(2)];
+    // No customer asks for the payment whose order has two lines.
+    first.push(row("c", &[("cust_no", 1), ("grd", 9)]));
+    assert_eq!(taken(&plan, &mut store, &first).0.len(), 1);
+    let asking = row("c", &[("cust_no", 2), ("grd", 2)]);
+    assert!(step(&plan, &store, std::slice::from_ref(&asking)).is_err());
+    taken(&plan, &mut store, &[removal(&line(2))]);
+    let (rows, _) = taken(&plan, &mut store, &[asking]);
+    assert_eq!(rows[0][1], Value::Decimal(Decimal::from_i64(5)));
+}
