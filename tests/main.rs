@@ -10,7 +10,6 @@
 mod support;
 
 mod club;
-mod examples;
 mod from_postgres;
 mod kill;
 mod large;

@@ -24,9 +24,9 @@ pub(super) const SHAPES: &[(&str, &[&str], &str)] = &[
            MAX(p.pay_no) AS last, SUM(p.amt) AS total FROM p JOIN o ON o.ord_no = p.ord_no GROUP BY o.cust_no HAVING MAX(p.amt) > 0) s ON s.cust_no = c.cust_no",
     ),
     (
-        "grouped_by_expression_and_shown_in_others",
+        "grouped_by_expression_and_shown_in_expressions",
         &["m", "kind"],
-        "SELECT p.ord_no % 3 AS m, p.kind, CONCAT(p.kind, '-', p.ord_no % 3) AS label, SUM(p.amt) + COUNT(*) AS sum, MAX(p.amt) - MIN(p.amt) AS spread
+        "SELECT p.ord_no % 3 AS m, p.kind, CONCAT(p.kind, '-', COUNT(p.amt)) AS label, SUM(p.amt) + COUNT(*) AS sum, MAX(p.amt) - MIN(p.amt) AS spread
          FROM p WHERE p.ord_no IS NOT NULL GROUP BY p.ord_no % 3, p.kind",
     ),
     (
