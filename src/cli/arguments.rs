@@ -73,6 +73,12 @@ pub enum Command {
     /// Backfills what is missing, then keeps the target in step; resumes by itself
     #[command(after_long_help = RUN_HELP)]
     Run(RunArguments),
+    /// Pauses one mapping of the running engine, or all: changes are marked, targets stay as they are
+    #[command(after_long_help = PAUSE_HELP)]
+    Pause,
+    /// Lets one mapping, or all, go on after a pause or a stop
+    #[command(after_long_help = RESUME_HELP)]
+    Resume,
     /// Shows phase, lag, age of the checkpoint and progress
     #[command(after_long_help = STATUS_HELP)]
     Status(StatusArguments),
@@ -168,6 +174,32 @@ Exit codes:
   130/143 by signal, checkpoint written
 
 Next: strangler status, strangler verify";
+
+const PAUSE_HELP: &str = "\
+Examples:
+  strangler pause --mapping order-service
+  strangler pause
+
+What waits for the target is still written; then the target stays as it is, also over a restart, and every
+change of the source is marked. The other mappings go on.
+
+Exit codes:
+  0 paused   64 no engine runs   73 the state is held by something that does not answer
+
+Next: strangler resume";
+
+const RESUME_HELP: &str = "\
+Examples:
+  strangler resume --mapping order-service
+  strangler resume
+
+What was marked meanwhile is derived from the source's rows as they are, and the target goes to them in one
+transaction. A mapping that stopped stops again if its cause is still there.
+
+Exit codes:
+  0 asked   76 refused: the mapping needs a rebuild   73 the state is held by something that does not answer
+
+Next: strangler status";
 
 const STATUS_HELP: &str = "\
 Examples:

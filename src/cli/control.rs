@@ -39,6 +39,20 @@ pub struct TouchedAnswer {
     pub changed: Vec<bool>,
 }
 
+/// Asks to halt a mapping, or to let it go on.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct HaltRequest {
+    /// Name of the mapping.
+    pub mapping: String,
+}
+
+/// The answer.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct HaltAnswer {
+    /// How the mapping stands, if there was nothing to do.
+    pub already: Option<String>,
+}
+
 /// What the socket answers to a wrong question.
 #[derive(Debug, Serialize, Deserialize)]
 struct Refusal {

@@ -12,6 +12,7 @@ pub mod demo;
 pub mod diff;
 mod differences;
 pub mod exit;
+pub mod halting;
 pub mod opening;
 pub mod plan;
 pub mod printer;
@@ -90,6 +91,8 @@ async fn run(command: &Command, common: &Common, printer: &Printer) -> Result<Co
         Command::Check => check::command(common, printer).await,
         Command::Plan(arguments) => plan::command(common, arguments, printer).await,
         Command::Run(arguments) => run::command(common, arguments, printer).await,
+        Command::Pause => halting::pause(common, printer).await,
+        Command::Resume => halting::resume(common, printer).await,
         Command::Status(arguments) => status::command(common, arguments, printer).await,
         Command::Verify(arguments) => verify::command(common, arguments, printer).await,
         Command::Diff(arguments) => diff::command(common, arguments, printer).await,

@@ -31,8 +31,8 @@ use crate::source::Source;
 use crate::source::database::Database as SourceDatabase;
 use crate::state::disk::DiskStore;
 use crate::state::meta::{self, Identity, Stage};
+use crate::target::Target;
 use crate::target::database::Database;
-use crate::target::{Phase, Target};
 
 /// How long an engine may take to end in order: waiting for a database that is gone must not hold up the end.
 const STOP_PATIENCE: Duration = Duration::from_secs(20);
@@ -243,15 +243,8 @@ fn board(plan: &Plan, catalog: &SourceCatalog, store: &DiskStore) -> Result<Boar
         let anchor_estimate = preview::anchor_estimate(catalog, node);
         Some(LoadStatus { table: node.table.name.clone(), row_count: 0, anchor_count: 0, anchor_estimate, done: false })
     };
-    let mappings = plan.mappings.iter().map(|mapping| MappingStatus {
-        mapping: mapping.name.clone(),
-        phase: Phase::Loading,
-        sequence: 0,
-        position: None,
-        lag_ms: None,
-        checkpoint_age_ms: 0,
-        loads: mapping.nodes.iter().filter_map(load).collect(),
-    });
+    let mappings =
+        plan.mappings.iter().map(|mapping| MappingStatus::new(&mapping.name, mapping.nodes.iter().filter_map(load).collect()));
     let board = Board::new(tables, mappings.collect());
     let stage = meta::progress(store)?.map_or(Stage::Snapshot, |progress| progress.stage);
     board.update(|status| status.stage = stage);
@@ -299,7 +292,11 @@ async fn drive(ready: Ready, project: &Project, signals: Signals, printer: &Prin
     drop(shown);
     drop(serving);
     let signal = stopping.finish();
-    match ended? {
+    let ended = ended?;
+    if let Some(code) = not_all(&engine, ended, printer) {
+        return Ok(code);
+    }
+    match ended {
         Ended::CaughtUp => {
             printer.note("caught up: every checkpoint contains the source's position of the start\n\nnext: strangler verify");
             Ok(Code::Clean)
@@ -308,5 +305,33 @@ async fn drive(ready: Ready, project: &Project, signals: Signals, printer: &Prin
             printer.note("stopped: checkpoint written; `strangler run` goes on from it");
             Ok(signal.unwrap_or(Code::Interrupted))
         }
+    }
+}
+
+/// The code of an end in order at which some mapping had stopped, or was left behind, with what to do about it.
+fn not_all(engine: &DatabaseEngine, ended: Ended, printer: &Printer) -> Option<Code> {
+    let halted = engine.halted();
+    let needs_person = halted.iter().any(|(_, standing)| standing.cause.needs_person());
+    for (name, standing) in &halted {
+        let hint = standing.hint.as_deref().map(|hint| format!("\n  {hint}")).unwrap_or_default();
+        printer.note(&format!(
+            "mapping {name} {} at {}: {}{hint}",
+            if standing.cause.needs_person() { "stopped" } else { "is paused" },
+            standing.position,
+            standing.reason
+        ));
+    }
+    let behind = if ended == Ended::CaughtUp { engine.out_of_reach() } else { Vec::new() };
+    for name in &behind {
+        printer.note(&format!("mapping {name} is behind: its target stayed out of reach"));
+    }
+    match (needs_person, behind.is_empty(), ended) {
+        (true, ..) => Some(Code::Person),
+        (false, false, _) => Some(Code::Unreachable),
+        (false, true, Ended::CaughtUp) if !halted.is_empty() => {
+            printer.note("caught up, but for what is paused\n\nnext: strangler resume");
+            Some(Code::Resumable)
+        }
+        _ => None,
     }
 }

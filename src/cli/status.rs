@@ -1,5 +1,6 @@
 //! `strangler status`: how far it is. A running engine is asked; without one, the state and the checkpoint rows are read.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Duration;
 
@@ -11,12 +12,13 @@ use super::exit::{Code, Failure};
 use super::opening::{self, StateLock};
 use super::printer::{Format, Printer};
 use super::project::Project;
-use super::status_text::{phase_name, report, stage_name};
+use super::status_text::{halted_lines, phase_name, report, stage_name};
 use super::text;
 use crate::error::{Class, Result};
 use crate::migrate::EngineStatus;
 use crate::migrate::board::now_us;
 use crate::state::meta::{self, Progress};
+use crate::state::standing::{self, Standing};
 use crate::target::{Checkpoint, Target};
 
 #[derive(Serialize)]
@@ -37,6 +39,8 @@ struct StateJson {
     stage: &'static str,
     bytes: u64,
     progress: Progress,
+    /// The mappings that do not run, with why.
+    halted: BTreeMap<String, Standing>,
 }
 
 #[derive(Serialize)]
@@ -111,7 +115,14 @@ fn stored(project: &Project) -> Result<Option<StateJson>> {
     })?;
     let store = opening::open_store(&project.config, &lock)?;
     let (Some(identity), Some(progress)) = (meta::identity(&store)?, meta::progress(&store)?) else { return Ok(None) };
+    let mut halted = BTreeMap::new();
+    for name in identity.mappings.keys() {
+        if let Some(standing) = standing::standing(&store, name)? {
+            halted.insert(name.clone(), standing);
+        }
+    }
     Ok(Some(StateJson {
+        halted,
         state_id: identity.state_id,
         stage: stage_name(progress.stage),
         bytes: opening::store_bytes(&project.config),
@@ -150,6 +161,11 @@ fn status_text(status: &StatusJson) -> String {
         ],
     });
     parts.push(text::table(&["mapping", "phase", "sequence", "newest source commit", "position"], rows.collect(), &[2]));
+    let halted = status.state.iter().flat_map(|state| &state.halted);
+    let lines: Vec<String> = halted.flat_map(|(mapping, standing)| halted_lines(mapping, standing)).collect();
+    if !lines.is_empty() {
+        parts.push(lines.join("\n"));
+    }
     parts.push("next: strangler run".to_owned());
     parts.join("\n\n")
 }

@@ -4,6 +4,7 @@ use super::text;
 use crate::migrate::EngineStatus;
 use crate::migrate::board::MappingStatus;
 use crate::state::meta::Stage;
+use crate::state::standing::Standing;
 use crate::target::Phase;
 
 /// The word for a stage.
@@ -47,6 +48,10 @@ pub fn block(status: &EngineStatus) -> String {
     ));
     lines.push(format!("  target   {} written", text::counted(status.write_count, "row")));
     for mapping in &status.mappings {
+        if let Some(halted) = &mapping.halted {
+            lines.extend(halted_lines(&mapping.mapping, halted));
+            continue;
+        }
         lines.push(format!(
             "  mapping  {}: {}, lag {}, checkpoint {} old",
             mapping.mapping,
@@ -59,6 +64,16 @@ pub fn block(status: &EngineStatus) -> String {
         lines.push(format!("  waiting  {reason}"));
     }
     lines.join("\n")
+}
+
+/// How a mapping stands that does not run, and what can be done.
+#[must_use]
+pub fn halted_lines(mapping: &str, halted: &Standing) -> Vec<String> {
+    let changes = if halted.everything { "everything is derived again when it goes on" } else { "what changes is marked" };
+    let mut lines = vec![format!("  mapping  {mapping}: {} since {}, {changes}", halted.cause.word(), halted.position)];
+    lines.push(format!("           {}", halted.reason));
+    lines.extend(halted.hint.as_ref().map(|hint| format!("           {hint}")));
+    lines
 }
 
 fn headline(status: &EngineStatus) -> String {

@@ -12,9 +12,8 @@ use super::project::Project;
 use crate::error::Result;
 use crate::migrate::board::MappingStatus;
 use crate::migrate::retry::Retry;
-use crate::migrate::{Board, EngineStatus};
+use crate::migrate::{Answer, Board, EngineStatus};
 use crate::state::meta::Identity;
-use crate::target::Phase;
 
 /// The start of one run.
 pub struct Waiting<'a> {
@@ -41,21 +40,17 @@ impl Answers for Starting {
     fn touched(&self, _mapping: &str, _table: &str, _since: u64, _keys: &[u128]) -> Option<Vec<bool>> {
         None
     }
+
+    fn halt(&self, _mapping: &str, _goes_on: bool) -> Result<Option<Answer>> {
+        Ok(None)
+    }
 }
 
 impl<'a> Waiting<'a> {
     /// A start that waits at most `retry_for` for one fault to pass. The caller holds the lock of the state folder.
     #[must_use]
     pub fn new(project: &'a Project, printer: &'a Printer, retry_for: Duration) -> Self {
-        let mappings = project.mappings.iter().map(|mapping| MappingStatus {
-            mapping: mapping.name.value.clone(),
-            phase: Phase::Loading,
-            sequence: 0,
-            position: None,
-            lag_ms: None,
-            checkpoint_age_ms: 0,
-            loads: Vec::new(),
-        });
+        let mappings = project.mappings.iter().map(|mapping| MappingStatus::new(&mapping.name.value, Vec::new()));
         let board = Board::new(Vec::new(), mappings.collect());
         Self { project, printer, board, retry: Retry::new(retry_for), told: None, serving: None }
     }

@@ -5,7 +5,6 @@
 
 use std::future::Future;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
 
 use super::merge::merge;
 use super::retry::Retry;
@@ -26,49 +25,9 @@ pub(super) enum Writes<'w> {
     Parts(&'w dyn WriteParts),
 }
 
-/// How long the applier sleeps when nobody wakes it.
-const IDLE: Duration = Duration::from_millis(50);
-
 impl<S: Source, T: Target> Engine<S, T> {
-    /// Applies entries of one mapping until `stop` is set and the outbox is empty for now.
-    pub(super) async fn apply_forever(&self, mut mapping: Owned, mut stop: tokio::sync::watch::Receiver<bool>) -> Result<()> {
-        let mut advanced = Instant::now();
-        loop {
-            let stopping = *stop.borrow();
-            // The position is read before the entries: entries committed in between belong to a later position.
-            let progress = self.progress()?;
-            let pending = outbox::pending(&*self.store, mapping.id, mapping.checkpoint.sequence, self.options.apply_bytes_max)?;
-            let idle = pending.entries.is_empty();
-            if !idle {
-                self.apply_entries(&mut mapping, pending).await?;
-                advanced = Instant::now();
-            } else if mapping.checkpoint.frontier != self.frontier(&progress.applied)
-                && (stopping || self.options.until_caught_up || advanced.elapsed() >= self.options.advance_every)
-            {
-                let held = self.frontier_position(&mapping.checkpoint.frontier);
-                if held.is_some_and(|held| !progress.applied.contains(&held) && progress.applied.compare(&held).is_some()) {
-                    return Err(super::start::state_behind(&mapping.name));
-                }
-                let mut next = mapping.checkpoint.clone();
-                next.frontier = self.frontier(&progress.applied);
-                next.source_committed_at_us = progress.committed_at_us;
-                let advance = Advance { expected_sequence: next.sequence, next };
-                self.apply_until_landed(&mut mapping, advance, Writes::Whole(WriteBatch::default())).await?;
-                advanced = Instant::now();
-            } else if stopping {
-                return Ok(());
-            }
-            if idle && !stopping {
-                tokio::select! {
-                    () = self.wake.notified() => {}
-                    () = tokio::time::sleep(IDLE) => {}
-                    _ = stop.changed() => {}
-                }
-            }
-        }
-    }
-
-    async fn apply_entries(&self, mapping: &mut Owned, Pending { entries, bytes }: Pending) -> Result<()> {
+    /// Applies entries of one mapping in one target transaction.
+    pub(super) async fn apply_entries(&self, mapping: &mut Owned, Pending { entries, bytes }: Pending) -> Result<()> {
         let Some(last) = entries.last().map(|entry| (entry.sequence, entry.mark.clone())) else { return Ok(()) };
         let first = mapping.checkpoint.sequence;
         let mut next = mapping.checkpoint.clone();
@@ -93,10 +52,16 @@ impl<S: Source, T: Target> Engine<S, T> {
             }
         }
         self.store.commit(removed, Durability::Buffered)?;
-        let left = self.outbox_bytes.fetch_sub(bytes, Ordering::Relaxed).saturating_sub(bytes);
+        let before = self
+            .outbox_of(mapping.id)
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| Some(held.saturating_sub(bytes)));
+        let left = before.map_or(0, |before| before.saturating_sub(bytes));
         self.board.update(|status| {
             status.write_count += row_count;
-            status.outbox_bytes = left;
+            if let Some(mapping) = status.mappings.get_mut(mapping.id.0 as usize) {
+                mapping.outbox_bytes = left;
+            }
+            status.outbox_bytes = status.mappings.iter().map(|mapping| mapping.outbox_bytes).sum();
         });
         Ok(())
     }
@@ -125,7 +90,7 @@ impl<S: Source, T: Target> Engine<S, T> {
         advance: &Advance,
         apply: impl Fn() -> F,
     ) -> Result<()> {
-        let mut retry = Retry::new(self.options.retry_for);
+        let mut retry = Retry::new(self.options.retry_for).of_mapping(mapping.id.0 as usize);
         while let Err(error) = apply().await {
             retry.failed(error, &self.board).await?;
             if self.has_landed(mapping, advance).await? {
@@ -136,7 +101,7 @@ impl<S: Source, T: Target> Engine<S, T> {
         Ok(())
     }
 
-    fn show_checkpoint(&self, mapping: &Owned) {
+    pub(super) fn show_checkpoint(&self, mapping: &Owned) {
         let checkpoint = &mapping.checkpoint;
         let contained = self.frontier_position(&checkpoint.frontier);
         self.board.checkpoint_written(mapping.id.0 as usize, checkpoint.source_committed_at_us, |status| {
@@ -146,7 +111,10 @@ impl<S: Source, T: Target> Engine<S, T> {
         });
         if let Some(position) = contained {
             self.contained.send_modify(|contained| {
-                contained.insert(mapping.id, (position, checkpoint.source_committed_at_us));
+                contained.positions.insert(mapping.id, (position, checkpoint.source_committed_at_us));
+                if contained.unreachable.remove(&mapping.id) {
+                    self.places.forget(mapping.id);
+                }
             });
         }
     }

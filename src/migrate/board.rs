@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::position::Position;
 use crate::state::meta::Stage;
+use crate::state::standing::Standing;
 use crate::target::Phase;
 
 /// A picture of the engine at one moment.
@@ -73,8 +74,36 @@ pub struct MappingStatus {
     pub lag_ms: Option<u64>,
     /// Milliseconds since the checkpoint row was written.
     pub checkpoint_age_ms: u64,
+    /// Why it does not run, if it does not.
+    #[serde(default)]
+    pub halted: Option<Standing>,
+    /// Why it waits for its target, if it waits.
+    #[serde(default)]
+    pub waiting: Option<String>,
+    /// Bytes in its outbox.
+    #[serde(default)]
+    pub outbox_bytes: u64,
     /// First load per target table.
     pub loads: Vec<LoadStatus>,
+}
+
+impl MappingStatus {
+    /// A mapping of which nothing is known yet.
+    #[must_use]
+    pub fn new(mapping: &str, loads: Vec<LoadStatus>) -> Self {
+        Self {
+            mapping: mapping.to_owned(),
+            phase: Phase::Loading,
+            sequence: 0,
+            position: None,
+            lag_ms: None,
+            checkpoint_age_ms: 0,
+            halted: None,
+            waiting: None,
+            outbox_bytes: 0,
+            loads,
+        }
+    }
 }
 
 /// First load of one target table.
@@ -156,6 +185,15 @@ impl Board {
         self.update(|status| status.waiting = reason);
     }
 
+    /// Says why a mapping waits for its target, or that it does not.
+    pub fn waiting_for(&self, mapping: usize, reason: Option<String>) {
+        self.update(|status| {
+            if let Some(mapping) = status.mappings.get_mut(mapping) {
+                mapping.waiting = reason;
+            }
+        });
+    }
+
     /// How far the stream has shown the source's log.
     pub fn saw(&self, position: &Position) {
         self.with(|inner| inner.newest = Some(position.clone()));
@@ -182,6 +220,8 @@ impl Board {
         self.with(|inner| {
             let mut status = inner.status.clone();
             status.uptime_s = inner.started.elapsed().as_secs();
+            let waiting = || status.mappings.iter().find_map(|mapping| mapping.waiting.clone());
+            status.waiting = status.waiting.clone().or_else(waiting);
             let clocks = inner.checkpoint_at.iter().zip(&inner.contained_at_us);
             for (mapping, (at, contained_at_us)) in status.mappings.iter_mut().zip(clocks) {
                 mapping.checkpoint_age_ms = u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use super::run::Engine;
 use super::touched::{key_hash, key_of};
 use crate::change::{Change, Operation, SchemaChange, SourceEvent, Transaction};
-use crate::derive::{self, Space, Step, StepPart};
+use crate::derive::{self, Duty, Failure, Mutation, Outlets, Space, Step, StepPart, duty_of};
 use crate::error::{Class, Error, Result};
 use crate::plan::MappingId;
 use crate::position::Position;
@@ -90,19 +90,25 @@ impl Bounds {
 }
 
 /// The outbox entries of an epoch while their parts are written.
-struct Draft<'e> {
+pub(super) struct Draft<'e> {
     store: &'e dyn Store,
     parts: BTreeMap<MappingId, Vec<PartRecord>>,
-    bytes: u64,
 }
 
-impl Draft<'_> {
-    fn take(&mut self, part: &StepPart) -> Result<()> {
+impl<'e> Draft<'e> {
+    /// A draft without parts. What an attempt that failed left behind is dropped first.
+    pub(super) fn begin(store: &'e dyn Store, mappings: impl Iterator<Item = MappingId>) -> Result<Self> {
+        for mapping in mappings {
+            parts::discard(store, mapping, meta::sequence(store, mapping)?)?;
+        }
+        Ok(Self { store, parts: BTreeMap::new() })
+    }
+
+    pub(super) fn take(&mut self, part: &StepPart) -> Result<()> {
         let sequence = meta::sequence(self.store, part.mapping)? + 1;
         let parts = self.parts.entry(part.mapping).or_default();
         let number = u32::try_from(parts.len()).map_err(|_| Error::bug("an epoch has too many parts"))?;
         let (mutations, record) = parts::put(sequence, number, part)?;
-        self.bytes += record.bytes;
         parts.push(record);
         self.store.commit(mutations, Durability::Buffered)
     }
@@ -127,52 +133,66 @@ impl<S: Source, T: Target> Engine<S, T> {
         Ok(Epoch { bounds: Bounds { epoch_bytes_max, slice_bytes_max, begun }, ..Epoch::default() })
     }
 
-    /// Derives an epoch and makes it durable, with its entries in the outbox.
+    /// Derives an epoch and makes it durable, with its entries in the outbox. A mapping that fails gets another duty, and the epoch is
+    /// taken again for all.
     pub(super) fn commit_epoch(&self, epoch: &Epoch) -> Result<()> {
-        let Some((position, committed_at_us)) = epoch.end.clone() else { return Ok(()) };
+        let at = self.places.boundary();
+        loop {
+            let duties = self.duties();
+            let failures = self.try_epoch(epoch, &duties)?;
+            if failures.is_empty() {
+                break;
+            }
+            failures.into_iter().try_for_each(|failure| self.fail(failure, &at))?;
+        }
+        self.look_after_all(&at)
+    }
+
+    fn try_epoch(&self, epoch: &Epoch, duties: &[Duty]) -> Result<Vec<Failure>> {
+        let Some((position, committed_at_us)) = epoch.end.clone() else { return Ok(Vec::new()) };
         let before = self.progress()?;
         let committed_at_us = if committed_at_us == 0 { before.committed_at_us } else { committed_at_us };
-        let mut draft = Draft { store: &*self.store, parts: BTreeMap::new(), bytes: 0 };
+        let deriving: Vec<MappingId> = self.mapping_ids().filter(|id| duty_of(duties, *id) == Duty::Derive).collect();
+        let mut draft = Draft::begin(&*self.store, deriving.iter().copied())?;
         let mut partial = before.partial.clone();
+        let mut mark = |marks| self.take_marks(marks);
         let step = if epoch.is_sliced {
-            self.take_slices(&epoch.changes, &position, before)?;
+            let failures = self.take_slices(&epoch.changes, &position, before, duties)?;
+            if !failures.is_empty() {
+                return Ok(failures);
+            }
             partial = None;
-            derive::derive_dirty(&self.plan, &*self.store, &[], self.options.part_bytes_max, &mut |part| draft.take(&part))?
-                .or_failure()?
+            derive::derive_dirty(&self.plan, &*self.store, duties, self.options.part_bytes_max, &mut |part| draft.take(&part))?
         } else {
             if !epoch.changes.is_empty()
                 && let Some(partial) = &partial
             {
                 return Err(half_taken(partial, &position));
             }
-            let bound = self.options.part_bytes_max;
-            derive::step_in_parts(
-                &self.plan,
-                &*self.store,
-                &epoch.changes,
-                &[],
-                bound,
-                derive::Outlets { parts: &mut |part| draft.take(&part), marks: &mut |_| Ok(()) },
-            )?
-            .or_failure()?
+            let outlets = Outlets { parts: &mut |part| draft.take(&part), marks: &mut mark };
+            derive::step_in_parts(&self.plan, &*self.store, &epoch.changes, duties, self.options.part_bytes_max, outlets)?
         };
+        if !step.failures.is_empty() {
+            return Ok(step.failures);
+        }
+        for key in &step.broken {
+            self.places.with(key.mapping, |place| place.broken.push(key.clone()));
+        }
         let mark = Mark { position: position.clone(), committed_at_us };
         let progress = Progress { stage: Stage::Live, applied: position.clone(), committed_at_us, partial };
-        self.commit_step(step, draft, &mark, &progress)?;
+        self.commit_step(step, draft, &mark, vec![meta::put_progress(&progress)?])?;
         if epoch.is_sliced {
-            for node in self.plan.mappings.iter().flat_map(|mapping| &mapping.nodes) {
-                self.store.clear(Space::Dirty(*node))?;
-            }
+            deriving.into_iter().try_for_each(|id| self.clear_marks(id))?;
             self.board.waiting(None);
         }
         self.board.update(|status| status.applied = Some(position));
-        Ok(())
+        Ok(Vec::new())
     }
 
-    /// The last batch of an epoch: with it the entries count and the position moves.
-    fn commit_step(&self, step: Step, mut draft: Draft<'_>, mark: &Mark, progress: &Progress) -> Result<()> {
+    /// The last batch of an epoch, with `records`: with it the entries count and the position moves.
+    pub(super) fn commit_step(&self, step: Step, mut draft: Draft<'_>, mark: &Mark, records: Vec<Mutation>) -> Result<()> {
         let mut mutations = step.mutations;
-        let mut bytes = 0;
+        let mut added = Vec::new();
         for (id, writes) in self.mapping_ids().zip(step.writes) {
             let (writes, parts) = draft.complete(id, writes)?;
             if writes.is_empty() && parts.is_empty() {
@@ -180,19 +200,32 @@ impl<S: Source, T: Target> Engine<S, T> {
             }
             let sequence = meta::sequence(&*self.store, id)? + 1;
             self.note_touched(id, sequence, &writes, !parts.is_empty())?;
+            let bytes = parts.iter().map(|part| part.bytes).sum::<u64>();
             let entry = outbox::put(id, &Entry { sequence, mark: mark.clone(), writes, parts })?;
-            bytes += entry.value.as_ref().map_or(0, Vec::len) as u64;
+            added.push((id, bytes + entry.value.as_ref().map_or(0, Vec::len) as u64));
             mutations.push(entry);
             mutations.push(meta::put_sequence(id, sequence)?);
         }
-        mutations.push(meta::put_progress(progress)?);
-        self.outbox_bytes.fetch_add(bytes + draft.bytes, Ordering::Relaxed);
+        mutations.extend(records);
+        for (id, bytes) in added {
+            self.outbox_of(id).fetch_add(bytes, Ordering::Relaxed);
+        }
         self.store.commit(mutations, Durability::Synced)?;
         draft.parts.keys().try_for_each(|mapping| parts::fold(&*self.store, *mapping))
     }
 
+    /// Makes marks durable and counts them.
+    fn take_marks(&self, marks: Vec<Mutation>) -> Result<()> {
+        if let Some(Mutation { space: Space::Dirty(node), .. }) = marks.first() {
+            let bytes = marks.iter().map(|mark| mark.key.len() as u64).sum();
+            let mapping = self.node_plan(*node)?.mapping;
+            self.places.with(mapping, |place| place.mark_bytes = place.mark_bytes.saturating_add(bytes));
+        }
+        self.store.commit(marks, Durability::Buffered)
+    }
+
     /// Brings the changes of one transaction into the arrangements, slice by slice, and marks the anchors that they affect.
-    fn take_slices(&self, changes: &[Change], position: &Position, before: Progress) -> Result<()> {
+    fn take_slices(&self, changes: &[Change], position: &Position, before: Progress, duties: &[Duty]) -> Result<Vec<Failure>> {
         let mut done = match &before.partial {
             Some(partial) if partial.position == *position => partial.changes_done,
             Some(partial) => return Err(half_taken(partial, position)),
@@ -201,10 +234,9 @@ impl<S: Source, T: Target> Engine<S, T> {
         while let Some(rest) = changes.get(done..).filter(|rest| !rest.is_empty()) {
             let (total, rows_max) = (changes.len(), self.options.slice_rows_max);
             self.board.waiting(Some(format!("a transaction of {total} row changes is taken in, {done} are done")));
-            let mut mark = |marks| self.store.commit(marks, Durability::Buffered);
-            let marked = derive::mark(&self.plan, &*self.store, rest, &[], rows_max, &mut mark)?;
-            if let Some(failure) = marked.failures.into_iter().next() {
-                return Err(failure.error);
+            let marked = derive::mark(&self.plan, &*self.store, rest, duties, rows_max, &mut |marks| self.take_marks(marks))?;
+            if !marked.failures.is_empty() {
+                return Ok(marked.failures);
             }
             done += marked.changes_done;
             let partial = Some(Partial { position: position.clone(), changes_done: done });
@@ -212,7 +244,7 @@ impl<S: Source, T: Target> Engine<S, T> {
             mutations.push(meta::put_progress(&Progress { partial, ..before.clone() })?);
             self.store.commit(mutations, Durability::Buffered)?;
         }
-        Ok(())
+        Ok(Vec::new())
     }
 
     fn note_touched(&self, mapping: MappingId, sequence: u64, writes: &WriteBatch, is_in_parts: bool) -> Result<()> {

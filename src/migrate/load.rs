@@ -173,7 +173,7 @@ impl<S: Source, T: Target> Engine<S, T> {
     /// Whether the target already holds the checkpoint of an advance whose answer was lost.
     pub(super) async fn has_landed(&self, mapping: &Owned, advance: &Advance) -> Result<bool> {
         let target = self.target(mapping.id)?;
-        let found = self.retried(|| target.checkpoint(&mapping.name)).await?;
+        let found = self.retried_for(mapping.id, || target.checkpoint(&mapping.name)).await?;
         let found = found.ok_or_else(|| super::start::checkpoint_lost(&mapping.name))?;
         if found.owner_epoch != advance.next.owner_epoch || found.state_id != advance.next.state_id {
             return Err(super::start::fenced_out(&mapping.name));

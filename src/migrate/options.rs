@@ -1,7 +1,39 @@
 //! The bounds of a running engine, each with a name and a unit.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The engine's clock, for what may last only so long; a simulator brings its own.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> u64 + Send + Sync>);
+
+impl Clock {
+    /// A clock that answers milliseconds since any fixed moment.
+    #[must_use]
+    pub fn new(now_ms: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now_ms))
+    }
+
+    /// Milliseconds since a fixed moment.
+    #[must_use]
+    pub fn now_ms(&self) -> u64 {
+        (self.0)()
+    }
+}
+
+impl std::fmt::Debug for Clock {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Clock")
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        let begun = Instant::now();
+        Self::new(move || u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+}
 
 /// Everything a run may be told.
 #[derive(Debug, Clone)]
@@ -24,8 +56,14 @@ pub struct EngineOptions {
     pub queue_bytes_max: usize,
     /// Bytes of outbox entries that one target transaction may merge.
     pub apply_bytes_max: u64,
-    /// Bytes of outbox entries at which the stream pauses because the target is behind.
+    /// Bytes of all outbox entries from which on the mapping that is furthest behind only marks what changes.
     pub outbox_bytes_max: u64,
+    /// Bytes of a mapping's marks from which on everything counts as changed.
+    pub marks_bytes_max: u64,
+    /// How long the data may break a declared fact before its mapping stops.
+    pub facts_grace: Duration,
+    /// What measures it.
+    pub clock: Clock,
     /// Bytes of the spool at which the stream pauses until the backfill is done.
     pub spool_bytes_max: u64,
     /// Anchors derived and loaded in one target transaction.
@@ -64,6 +102,9 @@ impl Default for EngineOptions {
             queue_bytes_max: 16 << 20,
             apply_bytes_max: 8 << 20,
             outbox_bytes_max: 8 << 30,
+            marks_bytes_max: 256 << 20,
+            facts_grace: Duration::from_secs(10),
+            clock: Clock::default(),
             spool_bytes_max: 64 << 30,
             load_anchors_max: 5_000,
             retry_for: Duration::from_secs(600),

@@ -1,7 +1,7 @@
 //! Live: source transactions become epochs, each durable in the state before the target hears of it.
 //!
 //! An idle engine takes a transaction at once; an epoch grows only while the previous one is being written. A schema change of
-//! mapped tables stops at its position after everything before it was applied.
+//! mapped tables stops the mappings that it concerns, at its position, after everything before it.
 
 use std::sync::Arc;
 
@@ -11,38 +11,37 @@ use tokio::task::JoinSet;
 use super::backfill::blocking;
 use super::epoch::Epoch;
 use super::feed::Feed;
-use super::run::{Ended, Engine, Owned};
-use super::schema_change;
+use super::run::{Ended, Engine};
+use super::standing::Contained;
+use crate::change::SchemaChange;
 use crate::error::{Class, Error, Result};
+use crate::plan::MappingId;
 use crate::position::Position;
 use crate::source::Source;
 use crate::state::spool::{SpoolReader, position_of};
 use crate::target::Target;
 
 impl<S: Source, T: Target> Engine<S, T> {
-    /// Replays until the goal, a stop request or an error.
-    pub(super) async fn live(&self, owned: Vec<Owned>, goal: Option<Position>) -> Result<Ended> {
-        for mapping in &owned {
-            self.check_outbox(mapping)?;
-        }
+    /// Replays until the goal, a stop request, an error, or until nothing is left that goes on.
+    pub(super) async fn live(&self, goal: Option<Position>) -> Result<Ended> {
         let (stop, stopped) = watch::channel(false);
-        let mut appliers = JoinSet::new();
-        for mapping in owned {
+        let mut keepers = JoinSet::new();
+        for id in self.mapping_ids() {
             let (engine, stopped) = (self.clone(), stopped.clone());
-            appliers.spawn(async move { engine.apply_forever(mapping, stopped).await });
+            keepers.spawn(async move { engine.keep(id, stopped).await });
         }
         let ended = tokio::select! {
             ended = self.take_events(goal) => ended,
-            applier = appliers.join_next() => Err(match applier {
+            keeper = keepers.join_next() => Err(match keeper {
                 Some(Ok(Err(error))) => error,
-                _ => Error::bug("an applier ended"),
+                _ => Error::bug("the keeper of a mapping ended"),
             }),
         };
         // What is durable here is applied before the engine ends, unless the target itself is the reason.
         stop.send_replace(true);
         let drained = tokio::time::timeout(std::time::Duration::from_secs(8), async {
-            while let Some(applier) = appliers.join_next().await {
-                applier.map_err(|panic| Error::bug("an applier ended").because(panic))??;
+            while let Some(keeper) = keepers.join_next().await {
+                keeper.map_err(|panic| Error::bug("the keeper of a mapping ended").because(panic))??;
             }
             Ok::<_, Error>(())
         });
@@ -58,51 +57,45 @@ impl<S: Source, T: Target> Engine<S, T> {
         if !self.drain_spool().await? {
             return Ok(Ended::Stopped);
         }
-        let mut feed = self.feed(self.progress()?.applied);
-        let mut contained = self.contained.subscribe();
+        loop {
+            let mut feed = self.feed(self.progress()?.applied)?;
+            match self.take_from(&mut feed, goal.as_ref()).await? {
+                Some(ended) => return Ok(ended),
+                None => tracing::info!("the change stream is opened again, without what is not read any more"),
+            }
+        }
+    }
+
+    /// Takes events until the engine ends; `None` if the stream must be opened again.
+    async fn take_from(&self, feed: &mut Feed, goal: Option<&Position>) -> Result<Option<Ended>> {
+        let (mut contained, mut hopeless) = (self.contained.subscribe(), self.contained.subscribe());
         let mut stop = self.stop.clone();
         loop {
-            if !self.outbox_has_room().await {
-                return Ok(Ended::Stopped);
-            }
             let fed = tokio::select! {
                 biased;
-                _ = stop.wait_for(|stop| *stop) => return Ok(Ended::Stopped),
-                () = reached(&mut contained, goal.as_ref(), self.plan.mappings.len()) => return Ok(Ended::CaughtUp),
+                _ = stop.wait_for(|stop| *stop) => return Ok(Some(Ended::Stopped)),
+                () = nothing_left(&mut hopeless, self.plan.mappings.len()) => return Err(self.all_stopped()),
+                () = reached(&mut contained, goal, self.plan.mappings.len()) => return Ok(Some(Ended::CaughtUp)),
                 fed = feed.next() => fed?,
             };
             let mut epoch = self.epoch()?;
             let mut next = Some(fed);
             while let Some(fed) = next {
-                if let Some(full) = epoch.take(fed.event) {
+                if let Some(full) = epoch.take(self.as_stored(fed.event)?) {
                     self.step(full).await?;
                 }
                 next = if epoch.is_open() { feed.ready() } else { None };
             }
             let end = epoch.end.as_ref().map(|(position, _)| position.clone());
-            self.step(epoch).await?;
+            let change = self.step(epoch).await?;
             if let Some(position) = end {
                 feed.stored(position);
             }
+            if let Some(change) = change {
+                self.schema_changed(change, true).await?;
+                return Ok(None);
+            }
         }
-    }
-
-    /// Waits while the target is so far behind that the outbox is at its bound; `false` if a stop was asked for.
-    async fn outbox_has_room(&self) -> bool {
-        if !self.outbox_is_full() {
-            return !*self.stop.borrow();
-        }
-        let bytes = || self.outbox_bytes.load(std::sync::atomic::Ordering::Relaxed);
-        let (begun, at_first) = (std::time::Instant::now(), bytes());
-        while self.outbox_is_full() && !*self.stop.borrow() {
-            let drained = at_first.saturating_sub(bytes());
-            let excess = bytes().saturating_sub(self.options.outbox_bytes_max);
-            self.board.waiting(Some(forecast(excess, drained, begun.elapsed())));
-            self.wake.notify_waiters();
-            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-        }
-        self.board.waiting(None);
-        !*self.stop.borrow()
     }
 
     /// Applies what the backfill's spool still holds, then removes it: from there on the stream is read directly. `false` if a
@@ -115,7 +108,7 @@ impl<S: Source, T: Target> Engine<S, T> {
         let mut reader = SpoolReader::open(&path)?;
         let applied = self.progress()?.applied;
         loop {
-            if !self.outbox_has_room().await {
+            if *self.stop.borrow() {
                 return Ok(false);
             }
             let mut epoch = self.epoch()?;
@@ -123,7 +116,7 @@ impl<S: Source, T: Target> Engine<S, T> {
                 && let Some(event) = reader.next()?
             {
                 if !applied.contains(position_of(&event))
-                    && let Some(full) = epoch.take(event)
+                    && let Some(full) = epoch.take(self.as_stored(event)?)
                 {
                     self.step(full).await?;
                 }
@@ -131,15 +124,18 @@ impl<S: Source, T: Target> Engine<S, T> {
             if epoch.is_empty() {
                 break;
             }
-            self.step(epoch).await?;
+            if let Some(change) = self.step(epoch).await? {
+                // What is spooled was read for all mappings; it cannot be read again for some of them.
+                self.schema_changed(change, false).await?;
+            }
         }
         std::fs::remove_file(&path).map_err(|error| Error::new(Class::Local, "the spool cannot be removed").because(error))?;
         self.board.update(|status| status.spool_bytes = 0);
         Ok(true)
     }
 
-    /// One epoch: derive, make durable, wake the appliers.
-    async fn step(&self, epoch: Epoch) -> Result<()> {
+    /// One epoch: derive, make durable, wake the keepers. Answers the schema change at its end.
+    async fn step(&self, epoch: Epoch) -> Result<Option<SchemaChange>> {
         let schema_change = epoch.schema_change.clone();
         if epoch.end.is_some() {
             let (changes, transactions) = (epoch.changes.len() as u64, epoch.transactions);
@@ -151,60 +147,32 @@ impl<S: Source, T: Target> Engine<S, T> {
             });
             self.wake.notify_waiters();
         }
-        match schema_change {
-            Some(change) => Err(schema_change::stop(&self.plan, &change)),
-            None => Ok(()),
-        }
+        Ok(schema_change)
     }
 
-    fn feed(&self, position: Position) -> Feed {
-        Feed::start(
-            Arc::clone(&self.source),
-            Arc::clone(&self.catalog),
-            Arc::clone(&self.layouts),
-            position,
-            &self.options,
-            self.board.clone(),
-        )
+    fn feed(&self, position: Position) -> Result<Feed> {
+        let (source, catalog) = (Arc::clone(&self.source), Arc::clone(&self.catalog));
+        Ok(Feed::start(source, catalog, self.decoded_layouts()?, position, &self.options, self.board.clone()))
     }
 }
 
-/// Why the stream pauses, and when it goes on if the target goes on as it did since the pause began.
-fn forecast(excess_bytes: u64, drained_bytes: u64, since: std::time::Duration) -> String {
-    let reason = "the target is behind: the outbox is at its bound and the stream pauses";
-    let rate = drained_bytes as f64 / since.as_secs_f64().max(0.001);
-    if rate < 1.0 {
-        return format!("{reason}; the target takes nothing at the moment");
-    }
-    let left_s = (excess_bytes as f64 / rate).ceil().max(1.0);
-    format!("{reason}; at the target's present pace it goes on in about {left_s} s")
-}
-
-/// Waits until every mapping's checkpoint contains the goal; for ever without a goal.
-async fn reached(
-    contained: &mut watch::Receiver<std::collections::BTreeMap<crate::plan::MappingId, (Position, i64)>>,
-    goal: Option<&Position>,
-    mapping_count: usize,
-) {
-    let Some(goal) = goal else { return std::future::pending().await };
-    let all = |contained: &std::collections::BTreeMap<_, (Position, i64)>| {
-        contained.len() == mapping_count && contained.values().all(|(position, _)| position.contains(goal))
-    };
-    if contained.wait_for(all).await.is_err() {
+/// Waits until every mapping has stopped, or has been without its target for longer than is waited.
+async fn nothing_left(contained: &mut watch::Receiver<Contained>, mapping_count: usize) {
+    let none = |contained: &Contained| contained.stopped.union(&contained.unreachable).count() == mapping_count;
+    if contained.wait_for(none).await.is_err() {
         std::future::pending().await
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::forecast;
-
-    #[test]
-    fn a_paused_stream_says_when_it_goes_on() {
-        assert!(forecast(10 << 20, 0, Duration::from_secs(3)).ends_with("takes nothing at the moment"));
-        assert!(forecast(10 << 20, 2 << 20, Duration::from_secs(2)).ends_with("in about 10 s"));
-        assert!(forecast(1, 2 << 20, Duration::ZERO).ends_with("in about 1 s"));
+/// Waits until the checkpoint of every mapping that goes on contains the goal; for ever without a goal.
+async fn reached(contained: &mut watch::Receiver<Contained>, goal: Option<&Position>, mapping_count: usize) {
+    let Some(goal) = goal else { return std::future::pending().await };
+    let all = |contained: &Contained| {
+        let has_goal = |id: &MappingId| contained.positions.get(id).is_some_and(|(position, _)| position.contains(goal));
+        let is_done = |id: MappingId| contained.excused.contains(&id) || contained.unreachable.contains(&id) || has_goal(&id);
+        (0..).map(MappingId).take(mapping_count).all(is_done)
+    };
+    if contained.wait_for(all).await.is_err() {
+        std::future::pending().await
     }
 }

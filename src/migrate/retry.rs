@@ -14,19 +14,34 @@ pub struct Retry {
     retry_for: Duration,
     since: Option<Instant>,
     pause: Duration,
+    /// The mapping whose target is waited for; `None`: what all wait for.
+    mapping: Option<usize>,
 }
 
 impl Retry {
     /// A wait that gives up after `retry_for` without a success.
     #[must_use]
     pub fn new(retry_for: Duration) -> Self {
-        Self { retry_for, since: None, pause: PAUSE_MIN }
+        Self { retry_for, since: None, pause: PAUSE_MIN, mapping: None }
+    }
+
+    /// The same, for the target of one mapping: its index in the plan.
+    #[must_use]
+    pub fn of_mapping(self, mapping: usize) -> Self {
+        Self { mapping: Some(mapping), ..self }
+    }
+
+    fn show(&self, board: &Board, reason: Option<String>) {
+        match self.mapping {
+            Some(mapping) => board.waiting_for(mapping, reason),
+            None => board.waiting(reason),
+        }
     }
 
     /// The step worked: the next fault starts anew.
     pub fn succeeded(&mut self, board: &Board) {
         if self.since.take().is_some() {
-            board.waiting(None);
+            self.show(board, None);
         }
         self.pause = PAUSE_MIN;
     }
@@ -48,7 +63,7 @@ impl Retry {
             return Err(error);
         }
         tracing::debug!(error = ?error, "waiting before the next try");
-        board.waiting(Some(Self::reason(&error)));
+        self.show(board, Some(Self::reason(&error)));
         // Half of the pause is random, so that several workers do not come back at once.
         tokio::time::sleep(self.pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
         self.pause = (self.pause * 2).min(PAUSE_MAX);

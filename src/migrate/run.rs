@@ -12,6 +12,7 @@ use super::board::Board;
 use super::feed::Spooler;
 use super::options::EngineOptions;
 use super::retry::Retry;
+use super::standing::{Contained, Places};
 use super::touched::Touched;
 use crate::error::{Error, Result};
 use crate::plan::{MappingId, MappingPlan, NodeId, NodePlan, Plan, TablePlan};
@@ -19,8 +20,7 @@ use crate::position::{Frontier, Position};
 use crate::schema::{SourceCatalog, TargetTable};
 use crate::source::{Layouts, Source};
 use crate::state::meta::{self, Identity, Progress, Stage};
-use crate::state::{Durability, Store};
-use crate::state::{outbox, parts};
+use crate::state::{Durability, Store, outbox, parts};
 use crate::target::{Checkpoint, Target};
 
 /// How a run ended without an error.
@@ -40,8 +40,6 @@ pub(super) struct Owned {
     pub(super) checkpoint: Checkpoint,
 }
 
-type Contained = BTreeMap<MappingId, (Position, i64)>;
-
 /// One engine: one source, its mappings, one state folder. Cheap to clone; clones share everything.
 pub struct Engine<S, T> {
     pub(super) source: Arc<S>,
@@ -55,7 +53,9 @@ pub struct Engine<S, T> {
     pub(super) options: Arc<EngineOptions>,
     pub(super) board: Board,
     pub(super) touched: Arc<[Touched]>,
-    pub(super) outbox_bytes: Arc<AtomicU64>,
+    /// Bytes that wait, per mapping.
+    pub(super) outbox_bytes: Arc<[AtomicU64]>,
+    pub(super) places: Places,
     pub(super) wake: Arc<Notify>,
     pub(super) contained: Arc<watch::Sender<Contained>>,
     pub(super) stop: watch::Receiver<bool>,
@@ -76,6 +76,7 @@ impl<S, T> Clone for Engine<S, T> {
             board: self.board.clone(),
             touched: Arc::clone(&self.touched),
             outbox_bytes: Arc::clone(&self.outbox_bytes),
+            places: self.places.clone(),
             wake: Arc::clone(&self.wake),
             contained: Arc::clone(&self.contained),
             stop: self.stop.clone(),
@@ -108,6 +109,7 @@ impl<S: Source, T: Target> Engine<S, T> {
     #[must_use]
     pub fn new(parts: Parts<S, T>) -> Self {
         let layouts = parts.plan.tables.iter().map(|table| table.layout.clone()).collect();
+        let outbox_bytes = parts.plan.mappings.iter().map(|_| AtomicU64::new(0)).collect();
         let touched = parts.plan.mappings.iter().map(|_| Touched::since(u64::MAX)).collect();
         Self {
             source: parts.source,
@@ -121,9 +123,10 @@ impl<S: Source, T: Target> Engine<S, T> {
             options: Arc::new(parts.options),
             board: parts.board,
             touched,
-            outbox_bytes: Arc::default(),
+            outbox_bytes,
+            places: Places::default(),
             wake: Arc::default(),
-            contained: Arc::new(watch::Sender::new(BTreeMap::new())),
+            contained: Arc::new(watch::Sender::new(Contained::default())),
             stop: parts.stop,
         }
     }
@@ -133,21 +136,30 @@ impl<S: Source, T: Target> Engine<S, T> {
     /// # Errors
     /// Whatever stops the engine, with its class.
     pub async fn run(&self) -> Result<Ended> {
-        let mut owned: Vec<Owned> = self.take_over().await?.into_iter().map(|(owned, _)| owned).collect();
-        self.same_server_while_spooled().await?;
+        let mut owned: Vec<Owned> = Vec::new();
         let is_live = self.progress()?.stage == Stage::Live;
+        if !is_live {
+            owned = self.take_over().await?.into_iter().map(|(owned, _)| owned).collect();
+        }
+        self.same_server_while_spooled().await?;
         let prepared = async { if is_live { self.fill_accumulators().await } else { self.backfill(&mut owned).await } };
         let mut stop = self.stop.clone();
         tokio::select! {
             prepared = prepared => prepared?,
             _ = stop.wait_for(|stop| *stop) => return Ok(Ended::Stopped),
         }
-        let goal = match self.options.until_caught_up {
+        let now = match self.options.until_caught_up || self.has_standings()? {
             true => Some(self.retried(|| self.source.current_position()).await?),
             false => None,
         };
-        self.prepare_live(&owned)?;
-        self.live(owned, goal).await
+        self.recall_standings(now.as_ref())?;
+        for id in self.mapping_ids() {
+            // Before anything is derived: a crash may have left fingerprints apart from what was emitted.
+            parts::settle(&*self.store, id, meta::sequence(&*self.store, id)?, 0)?;
+            self.outbox_of(id).store(outbox::pending_bytes(&*self.store, id, 0)?, Ordering::Relaxed);
+        }
+        self.board.update(|status| status.stage = Stage::Live);
+        self.live(now.filter(|_| self.options.until_caught_up)).await
     }
 
     /// Snapshot, catch-up and load, each only if it is still to do.
@@ -189,27 +201,6 @@ impl<S: Source, T: Target> Engine<S, T> {
         }
         let now = self.retried(|| self.source.current_position()).await?;
         if now.compare(&progress.applied).is_none() { Err(super::feed::other_server()) } else { Ok(()) }
-    }
-
-    fn prepare_live(&self, owned: &[Owned]) -> Result<()> {
-        for mapping in owned {
-            // What was written before this start is not remembered.
-            let last = meta::sequence(&*self.store, mapping.id)?;
-            if let Some(touched) = self.touched.get(mapping.id.0 as usize) {
-                touched.restart(last);
-            }
-            parts::settle(&*self.store, mapping.id, last, mapping.checkpoint.sequence)?;
-            let waiting = outbox::pending_bytes(&*self.store, mapping.id, mapping.checkpoint.sequence)?;
-            self.outbox_bytes.fetch_add(waiting, Ordering::Relaxed);
-            if let Some(position) = self.frontier_position(&mapping.checkpoint.frontier) {
-                let at = mapping.checkpoint.source_committed_at_us;
-                self.contained.send_modify(|contained| {
-                    contained.insert(mapping.id, (position, at));
-                });
-            }
-        }
-        self.board.update(|status| status.stage = Stage::Live);
-        Ok(())
     }
 
     /// Whether an output key may have been written behind `since`; for verify.
@@ -274,13 +265,23 @@ impl<S: Source, T: Target> Engine<S, T> {
         frontier.0.get(&*self.source_name).cloned()
     }
 
-    pub(super) fn outbox_is_full(&self) -> bool {
-        self.outbox_bytes.load(Ordering::Relaxed) > self.options.outbox_bytes_max
+    /// Bytes that wait for the target of a mapping.
+    pub(super) fn outbox_of(&self, id: MappingId) -> &AtomicU64 {
+        static NONE: AtomicU64 = AtomicU64::new(0);
+        self.outbox_bytes.get(id.0 as usize).unwrap_or(&NONE)
     }
 
     /// Runs a step again through passing faults.
     pub(super) async fn retried<R, F: Future<Output = Result<R>>>(&self, step: impl Fn() -> F) -> Result<R> {
-        let mut retry = Retry::new(self.options.retry_for);
+        self.retried_with(Retry::new(self.options.retry_for), step).await
+    }
+
+    /// The same for the target of one mapping, which alone waits.
+    pub(super) async fn retried_for<R, F: Future<Output = Result<R>>>(&self, id: MappingId, step: impl Fn() -> F) -> Result<R> {
+        self.retried_with(Retry::new(self.options.retry_for).of_mapping(id.0 as usize), step).await
+    }
+
+    async fn retried_with<R, F: Future<Output = Result<R>>>(&self, mut retry: Retry, step: impl Fn() -> F) -> Result<R> {
         loop {
             match step().await {
                 Ok(answer) => {

@@ -1,14 +1,23 @@
 //! The stop that a DDL statement on mapped tables causes: what happened at which position, and which target columns it is about.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::change::SchemaChange;
-use crate::error::{Class, Error};
-use crate::plan::expr::visit_columns;
-use crate::plan::{NodePlan, Plan};
+use super::backfill::blocking;
+use super::run::Engine;
+use super::standing::Boundary;
+use crate::change::{Image, Operation, SchemaChange, SourceEvent};
+use crate::error::{Class, Error, Result};
+use crate::plan::expr::{visit_columns, visit_select_columns};
+use crate::plan::{IndexId, MappingId, NodePlan, Plan, TablePlan};
+use crate::schema::TableId;
+use crate::source::{Layouts, Source};
 use crate::sql::query::AliasId;
+use crate::state::Durability;
+use crate::state::standing::{self, Cause, Decoded};
+use crate::target::Target;
+use crate::value::Value;
 
-/// The error that stops the engine.
+/// The error that stops the mappings of the changed tables.
 pub(super) fn stop(plan: &Plan, change: &SchemaChange) -> Error {
     let affected = affected(plan, change);
     let about = if affected.is_empty() { String::new() } else { format!("; affected: {}", affected.join(", ")) };
@@ -20,10 +29,173 @@ pub(super) fn stop(plan: &Plan, change: &SchemaChange) -> Error {
         .with_hint("adapt the mapping if needed, then run `strangler check` and `strangler run --rebuild`")
 }
 
+impl<S: Source, T: Target> Engine<S, T> {
+    /// Stops the mappings that a schema change concerns and records what of the tables is still read. Where a stored table keeps its rows apart
+    /// without the columns that the change is about, the mappings that do not need them go on: the source decides, when the stream is opened
+    /// again before the change (`is_reopened`), whether the rest of the table is untouched.
+    pub(super) async fn schema_changed(&self, change: SchemaChange, is_reopened: bool) -> Result<()> {
+        let engine = self.clone();
+        blocking(move || {
+            let at = engine.places.boundary();
+            let tables = engine.plan.tables.iter().filter(|table| change.tables.contains(&table.layout.name));
+            let tables: Vec<&TablePlan> = tables.collect();
+            if tables.is_empty() {
+                return Err(stop(&engine.plan, &change));
+            }
+            for table in tables {
+                engine.table_changed(table, &change, is_reopened, &at)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    fn table_changed(&self, table: &TablePlan, change: &SchemaChange, is_reopened: bool, at: &Boundary<'_>) -> Result<()> {
+        let before = standing::decoded(&*self.store, &table.layout.name)?;
+        if before == Some(Decoded::Nothing) {
+            return Err(stop(&self.plan, change)); // it is not read any more, and still the source speaks of it
+        }
+        let readers: Vec<MappingId> = self.readers(table.layout.id);
+        let words = words_of(change);
+        let concerned = |id: &MappingId| self.columns_read(*id, table).iter().any(|name| words.contains(&name.to_lowercase()));
+        let (concerned, others): (Vec<_>, Vec<_>) = readers.iter().copied().partition(concerned);
+        let others: Vec<MappingId> = others.into_iter().filter(|id| self.reads_exactly(*id)).collect();
+        let is_narrowed = is_reopened && before.is_none() && table.layout.identity.is_some() && !concerned.is_empty();
+        let (stopping, decoded) = if is_narrowed && !others.is_empty() {
+            let mut kept: BTreeSet<String> = others.iter().flat_map(|id| self.columns_read(*id, table)).collect();
+            let column = |place: &usize| table.layout.columns.get(*place).map(|stored| stored.column.name.clone());
+            kept.extend(table.layout.identity.iter().flatten().filter_map(column));
+            (concerned, Decoded::Columns(kept.into_iter().collect()))
+        } else {
+            (readers, Decoded::Nothing)
+        };
+        for id in stopping {
+            if self.standing(id).is_none_or(|standing| !standing.everything) {
+                self.halt(id, Cause::Schema, stop(&self.plan, change), true, at)?;
+            }
+        }
+        let record = standing::put_decoded(&table.layout.name, Some(&decoded))?;
+        self.store.commit(vec![record], Durability::Synced)
+    }
+
+    /// The mappings that read a legacy table.
+    fn readers(&self, table: TableId) -> Vec<MappingId> {
+        let reads = |id: &MappingId| {
+            self.plan.nodes.iter().any(|node| node.mapping == *id && self.plan.tables_of(node).contains(&table))
+                || self.plan.facts.iter().any(|fact| fact.mapping == *id && self.index_table(fact.index) == Some(table))
+        };
+        self.mapping_ids().filter(reads).collect()
+    }
+
+    fn index_table(&self, index: IndexId) -> Option<TableId> {
+        self.plan.indexes.get(index.0 as usize).map(|index| index.table)
+    }
+
+    /// Whether a mapping still goes by the rows themselves; one that derives everything again reads no log.
+    fn reads_exactly(&self, id: MappingId) -> bool {
+        self.standing(id).is_none_or(|standing| !standing.everything)
+    }
+
+    /// The names of the stored columns of a table that a mapping reads, for whatever purpose.
+    fn columns_read(&self, id: MappingId, table: &TablePlan) -> BTreeSet<String> {
+        let mut places = BTreeSet::new();
+        for node in self.plan.nodes.iter().filter(|node| node.mapping == id) {
+            for plan in &node.branches {
+                visit_select_columns(&plan.branch.select, &mut |alias, column| {
+                    let definition = plan.branch.aliases.get(alias.0);
+                    if definition.and_then(|definition| definition.table) == Some(table.layout.id) {
+                        places.insert(column);
+                    }
+                });
+            }
+        }
+        let facts = self.plan.facts.iter().filter(|fact| fact.mapping == id);
+        for index in facts.filter_map(|fact| self.plan.indexes.get(fact.index.0 as usize)) {
+            for part in index.parts.iter().filter(|_| index.table == table.layout.id) {
+                visit_columns(&part.expr, &mut |_, column| {
+                    places.insert(column);
+                });
+            }
+        }
+        let name = |place: usize| table.layout.columns.get(place).map(|stored| stored.column.name.clone());
+        places.into_iter().filter_map(name).collect()
+    }
+
+    /// The layouts with which the log is read: tables that only stopped mappings read are left out.
+    pub(super) fn decoded_layouts(&self) -> Result<Layouts> {
+        let mut layouts = Vec::new();
+        for layout in self.layouts.iter() {
+            match standing::decoded(&*self.store, &layout.name)? {
+                None => layouts.push(layout.clone()),
+                Some(decoded) => layouts.extend(decoded.layout(layout).map(|(layout, _)| layout)),
+            }
+        }
+        Ok(layouts.into())
+    }
+
+    /// An event with rows as they are stored: columns that are not read any more are NULL, tables that are not read any more are gone.
+    pub(super) fn as_stored(&self, event: SourceEvent) -> Result<SourceEvent> {
+        let SourceEvent::Transaction(mut transaction) = event else { return Ok(event) };
+        let mut places: BTreeMap<TableId, Option<Places>> = BTreeMap::new();
+        for change in &transaction.changes {
+            if places.contains_key(&change.table) {
+                continue;
+            }
+            let layout = &self.table(change.table.0 as usize)?.layout;
+            let place = match standing::decoded(&*self.store, &layout.name)? {
+                None => None,
+                Some(decoded) => Some(decoded.layout(layout).map(|(_, places)| places)),
+            };
+            places.insert(change.table, place);
+        }
+        if places.values().all(Option::is_none) {
+            return Ok(SourceEvent::Transaction(transaction));
+        }
+        transaction.changes.retain(|change| !matches!(places.get(&change.table), Some(Some(None))));
+        for change in &mut transaction.changes {
+            if let Some(Some(Some(places))) = places.get(&change.table) {
+                widen(&mut change.operation, places);
+            }
+        }
+        Ok(SourceEvent::Transaction(transaction))
+    }
+}
+
+/// Per stored column, its place in the row as it is read; `None` for the whole: the table is not read.
+type Places = Option<Vec<Option<usize>>>;
+
+fn widen(operation: &mut Operation, places: &[Option<usize>]) {
+    let widen = |image: &mut Image| match image {
+        // A row of the spool may have been read before the change.
+        Image::Full(row) if row.len() == places.len() => {}
+        Image::Full(row) => {
+            let value = |place: &Option<usize>| place.and_then(|place| row.get(place).cloned()).unwrap_or(Value::Null);
+            *row = places.iter().map(value).collect();
+        }
+        Image::Partial(values) => {
+            let value = |place: &Option<usize>| match place {
+                Some(place) => values.get(*place).cloned().flatten(),
+                None => Some(Value::Null),
+            };
+            *values = places.iter().map(value).collect();
+        }
+    };
+    match operation {
+        Operation::Insert { new } => widen(new),
+        Operation::Delete { old } => widen(old),
+        Operation::Update { old, new } => [old, new].into_iter().for_each(widen),
+        Operation::Truncate => {}
+    }
+}
+
+/// The words of a description, in small letters: names of columns are among them.
+fn words_of(change: &SchemaChange) -> BTreeSet<String> {
+    change.description.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '$').map(str::to_lowercase).collect()
+}
+
 /// Target columns whose expression names a column of the description; a table alone where it is used otherwise or as a whole.
 fn affected(plan: &Plan, change: &SchemaChange) -> Vec<String> {
-    let words: BTreeSet<String> =
-        change.description.split(|c: char| !c.is_alphanumeric() && c != '_').map(str::to_lowercase).collect();
+    let words = words_of(change);
     plan.nodes.iter().filter(|node| reads(plan, node, change)).flat_map(|node| columns_of(plan, node, change, &words)).collect()
 }
 

@@ -143,12 +143,12 @@ impl<S: Source, T: Target> Engine<S, T> {
         let mut owned = Vec::new();
         for id in self.mapping_ids() {
             // Whole: an answer that was lost shows in the checkpoint row that is read again.
-            owned.push(self.retried(|| self.take_over_mapping(id)).await?);
+            owned.push(self.retried_for(id, || self.take_over_mapping(id)).await?);
         }
         Ok(owned)
     }
 
-    async fn take_over_mapping(&self, id: crate::plan::MappingId) -> Result<(Owned, Decision)> {
+    pub(super) async fn take_over_mapping(&self, id: crate::plan::MappingId) -> Result<(Owned, Decision)> {
         let plan = self.mapping(id)?;
         let target = self.target(id)?;
         let checkpoint = target.checkpoint(&plan.name).await?;

@@ -86,14 +86,22 @@ pub struct ChunkRecord {
     pub visibility: Option<Visibility>,
 }
 
-fn record<T: DeserializeOwned>(store: &dyn Arrangements, key: &[u8]) -> Result<Option<T>> {
+/// A record by its key.
+///
+/// # Errors
+/// `Local` if the record is damaged.
+pub(super) fn record<T: DeserializeOwned>(store: &dyn Arrangements, key: &[u8]) -> Result<Option<T>> {
     let Some(bytes) = store.get(Space::Meta, key)? else { return Ok(None) };
     serde_json::from_slice(&bytes).map(Some).map_err(|error| {
         Error::new(Class::Local, format!("the state is damaged: record {}", String::from_utf8_lossy(key))).because(error)
     })
 }
 
-fn put<T: Serialize>(key: Vec<u8>, record: &T) -> Result<Mutation> {
+/// Writes a record.
+///
+/// # Errors
+/// Never in practice (`Bug`).
+pub(super) fn put<T: Serialize>(key: Vec<u8>, record: &T) -> Result<Mutation> {
     let value =
         serde_json::to_vec(record).map_err(|error| Error::bug("a state record cannot be written as JSON").because(error))?;
     Ok(Mutation { space: Space::Meta, key, value: Some(value) })

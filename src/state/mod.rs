@@ -12,6 +12,7 @@ pub mod meta;
 pub mod outbox;
 pub mod parts;
 pub mod spool;
+pub mod standing;
 
 use crate::derive::{Arrangements, Mutation, Space};
 use crate::error::Result;

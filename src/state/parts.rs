@@ -113,6 +113,20 @@ pub fn settle(store: &dyn Store, mapping: MappingId, committed: u64, applied: u6
     fold(store, mapping)
 }
 
+/// Drops the parts behind the last committed entry of a mapping: their epoch is taken again.
+///
+/// # Errors
+/// `Local` if the store fails.
+pub fn discard(store: &dyn Store, mapping: MappingId, committed: u64) -> Result<()> {
+    let space = Space::OutboxPart(mapping);
+    let mut dropped = Vec::new();
+    store.scan(space, &[], Some(&key(committed, u32::MAX, u8::MAX)), &mut |key, _| {
+        dropped.push(Mutation { space, key: key.to_vec(), value: None });
+        Ok(true)
+    })?;
+    store.commit(dropped, Durability::Buffered)
+}
+
 /// The parts of one entry, read from the state when their turn comes.
 pub struct Parts<'s> {
     store: &'s dyn Arrangements,

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
-use super::{Refusal, TouchedAnswer, TouchedRequest, socket_path};
+use super::{HaltAnswer, HaltRequest, Refusal, TouchedAnswer, TouchedRequest, socket_path};
 use crate::error::{Class, Error, Result};
 use crate::migrate::EngineStatus;
 use crate::state::meta::Identity;
@@ -74,6 +74,17 @@ impl Client {
             return Err(Error::bug("the engine answered about another number of keys"));
         }
         Ok(answer.changed)
+    }
+
+    /// Halts a mapping, or lets it go on; answers how it stands if there was nothing to do.
+    ///
+    /// # Errors
+    /// `Local` if it does not answer; `Person` if it refuses.
+    pub async fn halt(&self, mapping: &str, goes_on: bool) -> Result<Option<String>> {
+        let request = HaltRequest { mapping: mapping.to_owned() };
+        let path = if goes_on { "/v1/resume" } else { "/v1/pause" };
+        let answer: HaltAnswer = self.ask(Method::POST, path, Some(&request)).await?;
+        Ok(answer.already)
     }
 
     fn failed(&self) -> Error {

@@ -9,9 +9,9 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use tokio::net::UnixListener;
 
-use super::{PATH_BYTES_MAX, Refusal, TouchedAnswer, TouchedRequest, note_path};
+use super::{HaltAnswer, HaltRequest, PATH_BYTES_MAX, Refusal, TouchedAnswer, TouchedRequest, note_path};
 use crate::error::{Class, Error, Result};
-use crate::migrate::{Engine, EngineStatus};
+use crate::migrate::{Answer, Engine, EngineStatus};
 use crate::plan::{MappingId, Plan};
 use crate::source::Source;
 use crate::state::meta::Identity;
@@ -27,6 +27,12 @@ pub trait Answers: Send + Sync + 'static {
 
     /// Whether keys may have been written behind a sequence; `None` for an unknown mapping or table.
     fn touched(&self, mapping: &str, table: &str, since: u64, keys: &[u128]) -> Option<Vec<bool>>;
+
+    /// Halts a mapping, or lets it go on; `None` for an unknown mapping. May wait for the end of an epoch.
+    ///
+    /// # Errors
+    /// The state's disk failed.
+    fn halt(&self, mapping: &str, goes_on: bool) -> Result<Option<Answer>>;
 }
 
 /// An engine and the identity of its state answer for themselves.
@@ -46,6 +52,12 @@ impl<S: Source, T: Target> Answers for (Engine<S, T>, Identity) {
         let node = *plan.mappings.get(index)?.nodes.iter().find(is_table)?;
         let mapping = MappingId(u32::try_from(index).ok()?);
         Some(keys.iter().map(|key| self.0.may_have_changed(mapping, node, *key, since)).collect())
+    }
+
+    fn halt(&self, mapping: &str, goes_on: bool) -> Result<Option<Answer>> {
+        let index = self.0.plan().mappings.iter().position(|candidate| candidate.name == mapping);
+        let Some(id) = index.and_then(|index| u32::try_from(index).ok()).map(MappingId) else { return Ok(None) };
+        Ok(Some(if goes_on { self.0.resume_asked(id) } else { self.0.pause(id)? }))
     }
 }
 
@@ -87,6 +99,8 @@ pub fn serve(state: &Path, answers: impl Answers) -> Result<Serving> {
         .route("/v1/status", get(status))
         .route("/v1/identity", get(identity))
         .route("/v1/touched", post(touched))
+        .route("/v1/pause", post(pause))
+        .route("/v1/resume", post(resume))
         .with_state(Arc::new(answers) as Shared);
     let task = tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, routes).await {
@@ -128,6 +142,35 @@ async fn touched(
     let unknown =
         || refuse(StatusCode::NOT_FOUND, format!("the engine has no table {} in mapping {}", request.table, request.mapping));
     changed.map(|changed| Json(TouchedAnswer { changed })).ok_or_else(unknown)
+}
+
+async fn pause(state: State<Shared>, request: Json<HaltRequest>) -> std::result::Result<Json<HaltAnswer>, Refused> {
+    halt(state, request, false).await
+}
+
+async fn resume(state: State<Shared>, request: Json<HaltRequest>) -> std::result::Result<Json<HaltAnswer>, Refused> {
+    halt(state, request, true).await
+}
+
+async fn halt(
+    State(answers): State<Shared>,
+    Json(HaltRequest { mapping }): Json<HaltRequest>,
+    goes_on: bool,
+) -> std::result::Result<Json<HaltAnswer>, Refused> {
+    let name = mapping.clone();
+    let done = tokio::task::spawn_blocking(move || answers.halt(&name, goes_on)).await;
+    let failed = |error: String| refuse(StatusCode::INTERNAL_SERVER_ERROR, error);
+    match done.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))? {
+        Some(Answer::Done) => Ok(Json(HaltAnswer { already: None })),
+        Some(Answer::Already(word)) => Ok(Json(HaltAnswer { already: Some(word.to_owned()) })),
+        Some(Answer::NeedsRebuild) => Err(refuse(
+            StatusCode::CONFLICT,
+            format!(
+                "what mapping {mapping} reads has changed its definition: stop the engine and run `strangler run --rebuild --mapping {mapping}`"
+            ),
+        )),
+        None => Err(refuse(StatusCode::NOT_FOUND, format!("the engine has no mapping {mapping}, or is still starting"))),
+    }
 }
 
 /// Where to put the socket, and the file that names the place where it is not in the state folder.

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use super::{Answers, Client, serve};
 use crate::error::Class;
-use crate::migrate::{Board, EngineStatus};
+use crate::migrate::{Answer, Board, EngineStatus};
 use crate::position::{BinlogPosition, Position};
 use crate::schema::{Flavor, SessionSettings, SourceCatalog};
 use crate::state::meta::{FORMAT, Identity};
@@ -22,6 +22,15 @@ impl Answers for Fake {
 
     fn touched(&self, mapping: &str, table: &str, since: u64, keys: &[u128]) -> Option<Vec<bool>> {
         (mapping == "m" && table == "주문").then(|| keys.iter().map(|key| *key > u128::from(since)).collect())
+    }
+
+    fn halt(&self, mapping: &str, goes_on: bool) -> crate::error::Result<Option<Answer>> {
+        Ok(match (mapping, goes_on) {
+            ("m", false) => Some(Answer::Done),
+            ("m", true) => Some(Answer::Already("running")),
+            ("old", true) => Some(Answer::NeedsRebuild),
+            _ => None,
+        })
     }
 }
 

@@ -22,14 +22,13 @@ fn status(stage: Stage, phase: Phase) -> EngineStatus {
         anchor_estimate: 10_000,
         done: anchors >= 10_000,
     };
+    let loads = vec![load("주문", 9_900, 10_000), load("order_lines", 12_345, 4_210)];
     let mapping = MappingStatus {
-        mapping: "order-service".into(),
         phase,
         sequence: 42,
-        position: None,
         lag_ms: Some(1_234),
         checkpoint_age_ms: 310,
-        loads: vec![load("주문", 9_900, 10_000), load("order_lines", 12_345, 4_210)],
+        ..MappingStatus::new("order-service", loads)
     };
     let board = Board::new(vec![table("shop.tb_ord", 2, Some(3), 20_000), table("shop.tb_cust", 0, None, 0)], vec![mapping]);
     board.update(|status| {

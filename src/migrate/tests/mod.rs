@@ -3,8 +3,10 @@
 //! The service database compares its rows with an independent evaluation at every commit, so a state that is not a prefix fails at the
 //! moment it becomes visible, not at the end.
 
+mod many;
 mod postgres;
 mod service;
+mod shelf;
 mod world;
 
 use std::sync::{Arc, Mutex};

@@ -115,11 +115,26 @@ impl State {
                 changes.push(Change { table: crate::schema::TableId(table as u32), operation: Operation::Truncate });
                 changes.extend(self.change());
             }
-            let bytes = self.random.usize(50..300);
-            self.history.push(self.tables.clone());
-            let position = position(self.history.len() - 1);
-            self.log.push(Transaction { position, id: None, committed_at_us: self.history.len() as i64, changes, bytes });
+            self.commit(changes);
         }
+    }
+
+    /// Logs changes that the tables contain already.
+    pub fn commit(&mut self, changes: Vec<Change>) {
+        let bytes = self.random.usize(50..300);
+        self.history.push(self.tables.clone());
+        let position = position(self.history.len() - 1);
+        self.log.push(Transaction { position, id: None, committed_at_us: self.history.len() as i64, changes, bytes });
+    }
+
+    /// Puts a row in its place.
+    pub fn put(&mut self, table: usize, row: Row) -> Change {
+        let new = Image::Full(row.clone());
+        let operation = match self.tables[table].insert(key_of(&row), row) {
+            None => Operation::Insert { new },
+            Some(old) => Operation::Update { old: Image::Full(old), new },
+        };
+        Change { table: crate::schema::TableId(table as u32), operation }
     }
 
     fn change(&mut self) -> Option<Change> {
