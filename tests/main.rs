@@ -13,6 +13,7 @@ mod club;
 mod from_postgres;
 mod kill;
 mod large;
+mod many;
 mod prefix;
 mod scenarios;
 mod shop;

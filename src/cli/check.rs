@@ -12,6 +12,7 @@ use super::{binding, text};
 use crate::error::{Class, Error, Result};
 use crate::finding::Severity;
 use crate::mapping::Problem;
+use crate::plan::MappingPlan;
 use crate::review::preflight::{self, FindingJson, Report, TableReport};
 
 /// Runs the command.
@@ -71,18 +72,67 @@ fn with_first_grants(project: &Project, error: Error) -> Error {
 /// # Errors
 /// The findings, if one of them refuses; or a database cannot be asked.
 pub async fn preflight(project: &Project, planned: &Planned, printer: &Printer) -> Result<(), Failure> {
+    let mut report = source_report(project, planned).await?;
+    for mapping in &planned.plan.mappings {
+        target_report(&mut report, project, planned, mapping).await?;
+    }
+    conclude(report, printer)
+}
+
+/// The same for a state whose mappings are live: what stands in the way of one of them does not keep the others from going on. The engine
+/// meets it again, and says so in the status of that mapping.
+///
+/// # Errors
+/// As [`preflight`], where nothing could go on.
+pub async fn preflight_live(project: &Project, planned: &Planned, printer: &Printer) -> Result<(), Failure> {
+    if planned.plan.mappings.len() < 2 {
+        return preflight(project, planned, printer).await;
+    }
+    let mut report = source_report(project, planned).await?;
+    let mut refusals = Vec::new();
+    for mapping in &planned.plan.mappings {
+        let mut own = Report::default();
+        let asked = target_report(&mut own, project, planned, mapping).await;
+        let refused = match asked {
+            Ok(()) => judged(own.clone()).err(),
+            Err(error) => Some(error.into()),
+        };
+        match refused {
+            None => report.findings.extend(own.findings),
+            Some(failure) => refusals.push((mapping.name.as_str(), failure)),
+        }
+    }
+    if refusals.len() == planned.plan.mappings.len()
+        && let Some((_, failure)) = refusals.into_iter().next()
+    {
+        return Err(failure);
+    }
+    conclude(report, printer)
+}
+
+async fn source_report(project: &Project, planned: &Planned) -> Result<Report> {
     let mut report = Report::default();
     preflight::of_source(&mut report, &project.source_name, &*project.source, &planned.catalog).await?;
-    for mapping in &planned.plan.mappings {
-        let Some((name, target)) = project.target_of(&mapping.name) else { continue };
-        preflight::of_target(&mut report, name, target, &planned.plan, mapping).await?;
+    Ok(report)
+}
+
+async fn target_report(report: &mut Report, project: &Project, planned: &Planned, mapping: &MappingPlan) -> Result<()> {
+    match project.target_of(&mapping.name) {
+        Some((name, target)) => preflight::of_target(report, name, target, &planned.plan, mapping).await,
+        None => Ok(()),
     }
+}
+
+/// What is worth saying, unless something refuses.
+fn judged(mut report: Report) -> Result<Findings, Failure> {
     // Whether filled tables may be taken over is decided with the checkpoint at hand.
     report.findings.retain(|(_, finding)| finding.check != "filled_table" && finding.severity > Severity::Note);
     let findings = Findings { report, ..Findings::default() };
-    if findings.code().is_some() {
-        return Err(findings.into());
-    }
+    if findings.code().is_some() { Err(findings.into()) } else { Ok(findings) }
+}
+
+fn conclude(report: Report, printer: &Printer) -> Result<(), Failure> {
+    let findings = judged(report)?;
     if let Some(text) = super::printer::report_text(&findings.report, false) {
         printer.note(&text);
     }

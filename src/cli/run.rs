@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::arguments::{Common, RunArguments};
-use super::check::preflight;
+use super::check::{preflight, preflight_live};
 use super::exit::{Code, Failure};
 use super::opening::{self, StateLock};
 use super::printer::Printer;
@@ -18,6 +18,7 @@ use super::signals::Signals;
 use super::waiting::Waiting;
 use super::{control, progress, text};
 use crate::error::{Class, Error, Result};
+use crate::migrate::board::now_us;
 use crate::migrate::board::{LoadStatus, MappingStatus, TableStatus};
 use crate::migrate::options::StartMode;
 use crate::migrate::run::Parts;
@@ -31,6 +32,8 @@ use crate::source::Source;
 use crate::source::database::Database as SourceDatabase;
 use crate::state::disk::DiskStore;
 use crate::state::meta::{self, Identity, Stage};
+use crate::state::standing::{self, Cause, Standing};
+use crate::state::{Durability, Store};
 use crate::target::Target;
 use crate::target::database::Database;
 
@@ -57,10 +60,14 @@ pub struct Ready {
 /// # Errors
 /// Whatever refuses the start, or stops the engine.
 pub async fn command(common: &Common, arguments: &RunArguments, printer: &Printer) -> Result<Code, Failure> {
-    let project = Project::open(&common.config, &common.mapping)?;
+    let mut project = Project::open(&common.config, &common.mapping)?;
     let mut signals = Signals::listen()?;
+    let rebuilt = if arguments.rebuild { rebuilt_part(&project, &common.mapping)? } else { Vec::new() };
+    if !rebuilt.is_empty() {
+        project = Project::open(&common.config, &[])?;
+    }
     let ready = tokio::select! {
-        ready = prepare(&project, arguments, printer) => ready?,
+        ready = prepare(&project, arguments, &rebuilt, printer) => ready?,
         code = signals.next() => {
             printer.note("stopped before the engine began");
             return Ok(code);
@@ -69,12 +76,61 @@ pub async fn command(common: &Common, arguments: &RunArguments, printer: &Printe
     drive(ready, &project, signals, printer).await
 }
 
-/// Opens state and engine.
+/// The mappings of `--rebuild --mapping NAME` over a live state that holds others too: those alone are rebuilt, while the others stay live.
+/// None: the state as a whole is made anew.
+fn rebuilt_part(project: &Project, named: &[String]) -> Result<Vec<String>> {
+    if named.is_empty() || !opening::has_store(&project.config) {
+        return Ok(Vec::new());
+    }
+    let lock = StateLock::take(&project.config.state)?;
+    let store = opening::open_store(&project.config, &lock)?;
+    let (Some(identity), Some(progress)) = (meta::identity(&store)?, meta::progress(&store)?) else { return Ok(Vec::new()) };
+    let has_others = identity.mappings.keys().any(|name| !named.contains(name));
+    Ok(if has_others && progress.stage == Stage::Live { named.to_vec() } else { Vec::new() })
+}
+
+/// Notes that everything of some mappings is to be derived again.
+fn note_rebuilt(store: &DiskStore, planned: &Planned, rebuilt: &[String]) -> Result<()> {
+    let Some(progress) = meta::progress(store)? else { return Ok(()) };
+    let mut records = Vec::new();
+    for mapping in planned.plan.mappings.iter().filter(|mapping| rebuilt.contains(&mapping.name)) {
+        for table in mapping
+            .nodes
+            .iter()
+            .filter_map(|id| planned.plan.nodes.get(id.0 as usize))
+            .flat_map(|node| planned.plan.tables_of(node))
+        {
+            let Some(table) = planned.plan.tables.get(table.0 as usize) else { continue };
+            if standing::decoded(store, &table.layout.name)?.is_some() {
+                let message = format!(
+                    "mapping {} reads {}, of which not every column is read any more since its definition changed",
+                    mapping.name, table.layout.name
+                );
+                return Err(Error::new(Class::Person, message).with_hint(
+                    "run `strangler run --rebuild` without --mapping: a new snapshot, and the difference applied to every target",
+                ));
+            }
+        }
+        let before = standing::standing(store, &mapping.name)?;
+        let position = before.map_or_else(|| progress.applied.clone(), |before| before.position);
+        let reason = "a person asked for its rebuild".to_owned();
+        let standing = Standing { cause: Cause::Filling, reason, hint: None, position, since_us: now_us(), everything: true };
+        records.push(standing::put_standing(&mapping.name, Some(&standing))?);
+    }
+    store.commit(records, Durability::Synced)
+}
+
+/// Opens state and engine; `rebuilt` names the mappings that are rebuilt while the others stay live.
 ///
 /// # Errors
 /// Everything that refuses the start.
-pub async fn prepare(project: &Project, arguments: &RunArguments, printer: &Printer) -> Result<Ready, Failure> {
-    let mode = match (arguments.rebuild, arguments.adopt) {
+pub async fn prepare(
+    project: &Project,
+    arguments: &RunArguments,
+    rebuilt: &[String],
+    printer: &Printer,
+) -> Result<Ready, Failure> {
+    let mode = match (arguments.rebuild && rebuilt.is_empty(), arguments.adopt) {
         (true, _) => StartMode::Rebuild,
         (false, true) => StartMode::Adopt,
         (false, false) => StartMode::Continue,
@@ -89,7 +145,8 @@ pub async fn prepare(project: &Project, arguments: &RunArguments, printer: &Prin
     let (store, planned, identity) = match found(project, mode, &lock)? {
         Found::Begun(store, identity) => {
             let planned = project.plan_of_identity(&identity)?;
-            waiting.until(async || preflight(project, &planned, printer).await).await?;
+            waiting.until(async || preflight_live(project, &planned, printer).await).await?;
+            note_rebuilt(&store, &planned, rebuilt)?;
             (store, planned, *identity)
         }
         Found::Empty(store) => {

@@ -44,6 +44,8 @@ pub struct Project {
     pub state: PathBuf,
     /// How much memory the engine may use, bytes.
     pub memory_bytes: u64,
+    /// How long the data may break a declared fact before its mapping stops, seconds.
+    pub facts_grace_s: u64,
     /// Mapping files or patterns, as written.
     pub mappings: Vec<Placed<String>>,
     /// The file.

@@ -13,10 +13,11 @@ use crate::error::Class;
 use crate::mapping::document::{self, Content, Node};
 use crate::mapping::fields::{Fields, Reader};
 use crate::mapping::{Placed, Problem, SourceFile};
+use crate::migrate::EngineOptions;
 use crate::source::mysql::connect::{SessionOverrides, TRANSACTION_BYTES_MAX};
 use crate::source::postgres::connect::{OnExceed, SlotLimit};
 
-const PROJECT_KEYS: [&str; 6] = ["sources", "targets", "state", "memory", "mappings", "masking"];
+const PROJECT_KEYS: [&str; 7] = ["sources", "targets", "state", "memory", "mappings", "masking", "facts_grace"];
 const SOURCE_KEYS: [&str; 9] = ["url", "password", "tls", "server_id", "session", "limits", "slot", "publication", "slot_limit"];
 const SESSION_KEYS: [&str; 5] =
     ["sql_mode", "time_zone", "div_precision_increment", "group_concat_max_len", "collation_connection"];
@@ -81,6 +82,10 @@ impl Reading<'_> {
             None => Some(self.folder.join("state")),
         };
         let memory_bytes = self.memory(&fields);
+        let facts_grace_s = match fields.get("facts_grace") {
+            Some(node) => self.reader.number(node, "facts_grace (in seconds)", 0..=86_400),
+            None => Some(EngineOptions::default().facts_grace.as_secs()),
+        };
         let mappings = fields.required(&mut self.reader, "mappings").and_then(|node| self.patterns(node));
         Some(Project {
             folder: self.folder.to_path_buf(),
@@ -88,6 +93,7 @@ impl Reading<'_> {
             targets: targets?,
             state: state?,
             memory_bytes: memory_bytes?,
+            facts_grace_s: facts_grace_s?,
             mappings: mappings?,
             file: Arc::clone(&self.reader.file),
         })

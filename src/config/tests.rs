@@ -20,6 +20,7 @@ targets:
     password: { file: secrets/order }
 state: ./state
 memory: 1GiB
+facts_grace: 30
 mappings: [mappings/*.yaml]
 "#;
 
@@ -47,6 +48,7 @@ fn a_right_file_becomes_a_project() {
     assert_eq!(project.targets["order-db"].password, SecretPlace::File("/project/secrets/order".into()));
     assert_eq!(project.store_folder(), Path::new("/project/state/store"));
     assert_eq!(project.memory_bytes, 1 << 30);
+    assert_eq!(project.engine_options("erp").facts_grace.as_secs(), 30);
 }
 
 #[test]
@@ -131,6 +133,7 @@ const CASES: &[(&str, &str, &str)] = &[
     ("tls on", "{ ca: certs/erp-ca.pem }", "on"),
     ("memory without a unit of ours", "1GiB", "1G"),
     ("too little memory", "1GiB", "1MiB"),
+    ("a grace that is no number of seconds", "facts_grace: 30", "facts_grace: long"),
     ("no mappings", "mappings: [mappings/*.yaml]\n", ""),
     ("no sources", "sources:\n", "sources: {}\nsrc:\n"),
 ];

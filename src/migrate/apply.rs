@@ -14,7 +14,7 @@ use crate::source::Source;
 use crate::state::outbox::{self, Pending};
 use crate::state::parts::{self, Parts};
 use crate::state::{Durability, meta};
-use crate::target::{Advance, Target};
+use crate::target::{Advance, Phase, Target};
 use crate::write::{WriteBatch, WriteParts};
 
 /// What one target transaction writes.
@@ -34,6 +34,8 @@ impl<S: Source, T: Target> Engine<S, T> {
         next.sequence = last.0;
         next.frontier = self.frontier(&last.1.position);
         next.source_committed_at_us = last.1.committed_at_us;
+        // Every entry makes the tables one prefix, the first after a fill too.
+        (next.phase, next.load_cursor) = (Phase::Live, None);
         let advance = Advance { expected_sequence: first, next };
         let mut row_count: u64 = entries.iter().map(|entry| entry.writes.row_count() as u64).sum();
         let mut removed: Vec<_> = (first + 1..=last.0).map(|sequence| outbox::remove(mapping.id, sequence)).collect();

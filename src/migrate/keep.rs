@@ -118,7 +118,12 @@ impl<S: Source, T: Target> Engine<S, T> {
             return Ok(Next::Again);
         }
         if let Some(standing) = standing {
-            let resumes = !stopping && self.may_resume(id, &standing, &progress.applied) && self.resume(id, &standing).await?;
+            let may_resume = !stopping && self.may_resume(id, &standing, &progress.applied);
+            let resumes = match (may_resume, standing.everything) {
+                (false, _) => false,
+                (true, true) => self.refill(mapping).await?,
+                (true, false) => self.resume(id, &standing).await?,
+            };
             return Ok(if resumes { Next::Again } else { idle });
         }
         let is_due = stopping || self.options.until_caught_up || advanced.elapsed() >= self.options.advance_every;

@@ -43,7 +43,7 @@ impl<S: Source, T: Target> Engine<S, T> {
         self.fill_accumulators().await?;
         for mapping in owned.iter_mut() {
             if is_reconciling(&mapping.checkpoint) {
-                let difference = self.difference(mapping).await?;
+                let difference = self.difference(mapping, DIFFERENCE).await?;
                 let parts = Parts::new(&*self.store, mapping.id, DIFFERENCE, &difference);
                 self.go_live(mapping, Writes::Parts(&parts)).await?;
                 self.store.clear(Space::OutboxPart(mapping.id))?;

@@ -13,6 +13,7 @@ pub mod load;
 pub mod merge;
 pub mod options;
 pub mod reconcile;
+mod refill;
 pub mod replay;
 mod resume;
 pub mod retry;

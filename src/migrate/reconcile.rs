@@ -33,6 +33,19 @@ struct Slice {
     anchor_count: u64,
 }
 
+/// The parts of one entry while they are written.
+struct Draft {
+    sequence: u64,
+    parts: Vec<PartRecord>,
+}
+
+impl Draft {
+    /// The sequence and the number of the next part.
+    fn next(&self) -> (u64, usize) {
+        (self.sequence, self.parts.len())
+    }
+}
+
 fn encoded(values: &[crate::value::Value]) -> Vec<u8> {
     let mut bytes = Vec::new();
     row::encode(values, &mut bytes);
@@ -40,17 +53,17 @@ fn encoded(values: &[crate::value::Value]) -> Vec<u8> {
 }
 
 impl<S: Source, T: Target> Engine<S, T> {
-    /// What turns the tables of a mapping into the rows of the state as it stands, written to the outbox in parts.
-    pub(super) async fn difference(&self, mapping: &Owned) -> Result<Vec<PartRecord>> {
+    /// What turns the tables of a mapping into the rows of the state as it stands, written to the outbox in parts of entry `sequence`.
+    pub(super) async fn difference(&self, mapping: &Owned, sequence: u64) -> Result<Vec<PartRecord>> {
         self.store.clear(Space::OutboxPart(mapping.id))?;
-        let mut parts = Vec::new();
+        let mut parts = Draft { sequence, parts: Vec::new() };
         for (index, node) in self.mapping(mapping.id)?.nodes.iter().enumerate() {
             self.note_target(mapping, *node).await?;
             self.compare_derived(mapping, index, *node, &mut parts).await?;
             self.add_surplus(mapping, index, *node, &mut parts)?;
         }
         self.store.sync()?;
-        Ok(parts)
+        Ok(parts.parts)
     }
 
     /// Notes what the target table holds.
@@ -60,7 +73,8 @@ impl<S: Source, T: Target> Engine<S, T> {
         self.store.clear(Space::Scratch(node))?;
         let mut after: Option<Row> = None;
         loop {
-            let (_, rows) = self.retried(|| target.read_after(&mapping.name, table, after.as_ref(), PAGE_ROWS)).await?;
+            let (_, rows) =
+                self.retried_for(mapping.id, || target.read_after(&mapping.name, table, after.as_ref(), PAGE_ROWS)).await?;
             let Some(last) = rows.last() else { return Ok(()) };
             after = Some(key_of(table, last));
             let noted = rows.iter().map(|row| Mutation {
@@ -73,17 +87,17 @@ impl<S: Source, T: Target> Engine<S, T> {
     }
 
     /// Derives every row; rows that the target has equal are struck from the note, others are upserts.
-    async fn compare_derived(&self, mapping: &Owned, table: usize, node: NodeId, parts: &mut Vec<PartRecord>) -> Result<()> {
+    async fn compare_derived(&self, mapping: &Owned, table: usize, node: NodeId, parts: &mut Draft) -> Result<()> {
         for branch in 0..self.node_plan(node)?.branches.len() {
             let mut after = None;
             loop {
-                let (engine, from, id, number) = (self.clone(), after.clone(), mapping.id, parts.len());
+                let (engine, from, id, number) = (self.clone(), after.clone(), mapping.id, parts.next());
                 let slice = blocking(move || engine.compare_slice((id, table, node), branch, from, number)).await?;
                 self.show_load(mapping, table, |load| {
                     load.row_count += slice.row_count;
                     load.anchor_count += slice.anchor_count;
                 });
-                parts.extend(slice.part);
+                parts.parts.extend(slice.part);
                 match slice.next {
                     Some(next) => after = Some(next),
                     None => break,
@@ -99,7 +113,7 @@ impl<S: Source, T: Target> Engine<S, T> {
         (mapping, position, node): (MappingId, usize, NodeId),
         branch: usize,
         after: Option<Vec<u8>>,
-        number: usize,
+        number: (u64, usize),
     ) -> Result<Slice> {
         let loaded = derive::load(&self.plan, &*self.store, node, branch, after.as_deref(), self.options.load_anchors_max)?;
         let table = &self.node_plan(node)?.table;
@@ -125,7 +139,7 @@ impl<S: Source, T: Target> Engine<S, T> {
     }
 
     /// What is left in the note is in the target only.
-    fn add_surplus(&self, mapping: &Owned, position: usize, node: NodeId, parts: &mut Vec<PartRecord>) -> Result<()> {
+    fn add_surplus(&self, mapping: &Owned, position: usize, node: NodeId, parts: &mut Draft) -> Result<()> {
         let mut after: Option<Vec<u8>> = None;
         loop {
             let (mut keys, mut last) = (Vec::new(), None);
@@ -138,9 +152,9 @@ impl<S: Source, T: Target> Engine<S, T> {
             if keys.is_empty() {
                 return self.store.clear(Space::Scratch(node));
             }
-            let (mutations, record) = self.difference_part(mapping.id, position, parts.len(), keys, vec![])?;
+            let (mutations, record) = self.difference_part(mapping.id, position, parts.next(), keys, vec![])?;
             self.store.commit(mutations, Durability::Buffered)?;
-            parts.push(record);
+            parts.parts.push(record);
         }
     }
 
@@ -148,13 +162,13 @@ impl<S: Source, T: Target> Engine<S, T> {
         &self,
         mapping: MappingId,
         position: usize,
-        number: usize,
+        (sequence, number): (u64, usize),
         deletes: Vec<Row>,
         upserts: Vec<Row>,
     ) -> Result<(Vec<Mutation>, PartRecord)> {
         let many = |_| Error::bug("a difference has too many parts");
         let writes = TableWrites { table: u32::try_from(position).map_err(many)?, deletes, upserts };
         let part = StepPart { mapping, writes, fingerprints: vec![] };
-        parts::put(DIFFERENCE, u32::try_from(number).map_err(many)?, &part)
+        parts::put(sequence, u32::try_from(number).map_err(many)?, &part)
     }
 }

@@ -121,7 +121,7 @@ impl<S: Source, T: Target> Engine<S, T> {
     pub(super) fn recall_standings(&self, now: Option<&Position>) -> Result<()> {
         for id in self.mapping_ids() {
             let Some(standing) = standing::standing(&*self.store, &self.mapping(id)?.name)? else { continue };
-            let goes_on = !standing.everything && standing.cause != Cause::Paused;
+            let goes_on = !matches!(standing.cause, Cause::Paused | Cause::Schema);
             self.places.with(id, |place| {
                 place.resume_behind = now.filter(|_| goes_on).cloned();
                 place.mark_bytes = u64::MAX; // counted at the first mark

@@ -34,8 +34,19 @@ pub fn check(store: &dyn Store) {
     assert_eq!(keys(store, two, b"", Some(b"a")), Vec::<Vec<u8>>::new());
     let many = store.get_many(one, &[b"b".to_vec(), b"x".to_vec()]).unwrap();
     assert_eq!(many, [Some(b"3".to_vec()), None]);
+    let before = store.snapshot();
     store.commit(vec![Mutation { space: one, key: b"a".to_vec(), value: None }], Durability::Buffered).unwrap();
     assert_eq!(store.get(one, b"a").unwrap(), None);
+    assert_eq!(before.get(one, b"a").unwrap().as_deref(), Some(b"5".as_slice()), "a snapshot stays as it was");
+    let mut count = 0;
+    before
+        .scan(one, b"", Some(b"a"), &mut |_, _| {
+            count += 1;
+            Ok(true)
+        })
+        .unwrap();
+    assert_eq!(count, 2, "a snapshot is scanned as the store is");
+    drop(before);
     store.clear(one).unwrap();
     assert!(keys(store, one, b"", None).is_empty());
     assert_eq!(keys(store, two, b"", None), [b"a".to_vec()], "clearing a space leaves its neighbours");

@@ -5,9 +5,10 @@
 //! batch before it. The database is locked by the process that opened it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable};
 
 use super::{Durability, Store};
 use crate::derive::{Arrangements, Mutation, Space};
@@ -45,7 +46,8 @@ impl DiskOptions {
     }
 }
 
-/// The state store of a running engine.
+/// The state store of a running engine. Clones share everything.
+#[derive(Clone)]
 pub struct DiskStore {
     folder: PathBuf,
     database: Database,
@@ -169,26 +171,67 @@ impl Arrangements for DiskStore {
         let bound = joined(space_prefix, prefix);
         let entries = match after {
             None => tree.prefix(&bound),
-            Some(after) => {
-                // The least key behind `after` is `after` with a zero byte.
-                let mut start = joined(space_prefix, after);
-                start.push(0);
-                tree.range(start.max(bound.clone())..)
-            }
+            Some(after) => tree.range(behind(space_prefix, after, &bound)..),
         };
-        for entry in entries {
-            let (key, value) = entry.into_inner().map_err(|error| failed(&self.folder, "reading the state", error))?;
-            if !key.starts_with(&bound) {
-                return Ok(());
-            }
-            let Some(own_key) = key.get(4..) else {
-                return Err(Error::new(Class::Local, "the state is damaged: a key is shorter than its prefix"));
-            };
-            if !visit(own_key, &value)? {
-                return Ok(());
-            }
+        visit_entries(&self.folder, entries, &bound, visit)
+    }
+}
+
+/// The least key behind `after`, which is `after` with a zero byte, and not before the prefix.
+fn behind(space_prefix: [u8; 4], after: &[u8], bound: &[u8]) -> Vec<u8> {
+    let mut start = joined(space_prefix, after);
+    start.push(0);
+    start.max(bound.to_vec())
+}
+
+fn visit_entries(
+    folder: &Path,
+    entries: fjall::Iter,
+    bound: &[u8],
+    visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool>,
+) -> Result<()> {
+    for entry in entries {
+        let (key, value) = entry.into_inner().map_err(|error| failed(folder, "reading the state", error))?;
+        if !key.starts_with(bound) {
+            return Ok(());
         }
-        Ok(())
+        let Some(own_key) = key.get(4..) else {
+            return Err(Error::new(Class::Local, "the state is damaged: a key is shorter than its prefix"));
+        };
+        if !visit(own_key, &value)? {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// The store as it was at one moment.
+struct DiskSnapshot {
+    store: DiskStore,
+    snapshot: fjall::Snapshot,
+}
+
+impl Arrangements for DiskSnapshot {
+    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        let (tree, prefix) = self.store.place(space);
+        let value = self.snapshot.get(tree, joined(prefix, key));
+        Ok(value.map_err(|error| failed(&self.store.folder, "reading the state", error))?.map(|value| value.to_vec()))
+    }
+
+    fn scan(
+        &self,
+        space: Space,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool>,
+    ) -> Result<()> {
+        let (tree, space_prefix) = self.store.place(space);
+        let bound = joined(space_prefix, prefix);
+        let entries = match after {
+            None => self.snapshot.prefix(tree, &bound),
+            Some(after) => self.snapshot.range(tree, behind(space_prefix, after, &bound)..),
+        };
+        visit_entries(&self.store.folder, entries, &bound, visit)
     }
 }
 
@@ -235,6 +278,10 @@ impl Store for DiskStore {
             }
             self.commit(slice, Durability::Buffered)?;
         }
+    }
+
+    fn snapshot(&self) -> Arc<dyn Arrangements> {
+        Arc::new(DiskSnapshot { store: self.clone(), snapshot: self.database.snapshot() })
     }
 
     fn disk_bytes(&self) -> u64 {

@@ -75,6 +75,10 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    fn snapshot(&self) -> std::sync::Arc<dyn Arrangements> {
+        std::sync::Arc::new(Self { entries: Mutex::new(self.entries().clone()) })
+    }
+
     fn disk_bytes(&self) -> u64 {
         self.entries().iter().map(|((_, key), value)| (key.len() + value.len()) as u64).sum()
     }

@@ -46,6 +46,9 @@ pub trait Store: Arrangements {
     /// The disk failed.
     fn clear(&self, space: Space) -> Result<()>;
 
+    /// Everything as it is now, whatever is committed later. To be dropped soon: what is deleted meanwhile stays on disk.
+    fn snapshot(&self) -> std::sync::Arc<dyn Arrangements>;
+
     /// Bytes on disk, spool not included.
     fn disk_bytes(&self) -> u64;
 }

@@ -62,6 +62,9 @@ impl Store for Disk {
         self.fuse.burn()?;
         self.memory.clear(space)
     }
+    fn snapshot(&self) -> Arc<dyn Arrangements> {
+        self.memory.snapshot()
+    }
     fn disk_bytes(&self) -> u64 {
         0
     }
