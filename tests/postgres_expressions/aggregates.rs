@@ -8,7 +8,7 @@ use strangler::value::{Row, Value};
 
 use super::{OneRow, Server, table};
 
-const AGGREGATES: [&str; 40] = [
+const AGGREGATES: [&str; 54] = [
     "count(*)",
     "count(i4)",
     "count(DISTINCT b)",
@@ -49,6 +49,20 @@ const AGGREGATES: [&str; 40] = [
     "array_agg(vc ORDER BY k)",
     "array_agg(i4 ORDER BY d, k)",
     "json_agg(n2 ORDER BY k)",
+    "bit_xor(i4)",
+    "string_agg(c5, ',' ORDER BY k)",
+    "string_agg(DISTINCT c5, ',')",
+    "string_agg(t, ',' ORDER BY i4 NULLS FIRST, k)",
+    "array_agg(t ORDER BY n2 DESC NULLS LAST, k)",
+    "array_agg(i4 ORDER BY k) FILTER (WHERE i4 > 0)",
+    "array_agg(b ORDER BY k) FILTER (WHERE k < 4)",
+    "json_agg(t ORDER BY k DESC) FILTER (WHERE b)",
+    "jsonb_agg(d ORDER BY k) FILTER (WHERE b IS NULL)",
+    "json_object_agg(k, vc ORDER BY k)",
+    "json_object_agg(c5, n2 ORDER BY k) FILTER (WHERE c5 IS NOT NULL)",
+    "jsonb_object_agg(k, ts)",
+    "jsonb_object_agg(k, jb) FILTER (WHERE b)",
+    "jsonb_agg(m ORDER BY k)",
 ];
 
 fn value_of(aggregate: &Aggregate, rows: &[&Row]) -> strangler::error::Result<Value> {

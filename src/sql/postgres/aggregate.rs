@@ -26,21 +26,33 @@ pub enum Collected {
     BoolOr,
     BitAnd,
     BitOr,
+    BitXor,
     StringAgg,
-    ArrayAgg { call: Box<Call> },
-    JsonAgg { binary: bool, call: Box<Call> },
+    ArrayAgg { call: Box<Call>, filtered: bool },
+    JsonAgg { binary: bool, call: Box<Call>, filtered: bool },
+    JsonObject { binary: bool, call: Box<Call>, filtered: bool },
 }
 
 impl Collected {
     /// Whether the result shows the order of the rows.
     #[must_use]
     pub fn is_ordered(&self) -> bool {
-        matches!(self, Self::StringAgg | Self::ArrayAgg { .. } | Self::JsonAgg { .. })
+        matches!(self, Self::StringAgg | Self::ArrayAgg { .. } | Self::JsonAgg { .. } | Self::JsonObject { binary: false, .. })
     }
 
     /// Whether rows with NULL count.
     fn takes_nulls(&self) -> bool {
-        matches!(self, Self::ArrayAgg { .. } | Self::JsonAgg { .. })
+        matches!(self, Self::ArrayAgg { .. } | Self::JsonAgg { .. } | Self::JsonObject { .. })
+    }
+
+    /// Whether the last argument is the condition of FILTER: what collects NULLs cannot take NULL for a row that is left out.
+    fn is_filtered(&self) -> bool {
+        matches!(
+            self,
+            Self::ArrayAgg { filtered: true, .. }
+                | Self::JsonAgg { filtered: true, .. }
+                | Self::JsonObject { filtered: true, .. }
+        )
     }
 }
 
@@ -95,8 +107,16 @@ pub struct Written {
     pub arguments: Vec<Expr>,
     /// ORDER BY, and which way each element goes.
     pub order_by: Vec<(Expr, Direction)>,
+    /// FILTER, of aggregates that collect NULLs.
+    pub filter: Option<Expr>,
     /// Where it stands.
     pub span: Span,
+}
+
+/// Whether an aggregate collects NULLs, so that FILTER stays a condition of its own.
+#[must_use]
+pub fn collects_nulls(name: &str) -> bool {
+    matches!(name, "array_agg" | "json_agg" | "jsonb_agg" | "json_object_agg" | "jsonb_object_agg")
 }
 
 /// Types an aggregate call.
@@ -104,10 +124,15 @@ pub struct Written {
 /// # Errors
 /// Aggregates and argument types that are not carried exactly.
 pub fn resolve(written: Written, catalog: &SourceCatalog) -> Result<Aggregate, Refusal> {
-    let Written { name, distinct, arguments, order_by, span } = written;
-    let arguments = arguments.into_iter().map(|argument| typing::settle(argument, catalog)).collect::<Result<Vec<_>, _>>()?;
+    let Written { name, distinct, arguments, order_by, filter, span } = written;
+    let mut arguments = arguments.into_iter().map(|argument| typing::settle(argument, catalog)).collect::<Result<Vec<_>, _>>()?;
+    if let ("string_agg", Some(first)) = (name.as_str(), arguments.first_mut())
+        && let (Kind::Bpchar, Some(text)) = (Kind::of(&first.data_type), Kind::Text.data_type(catalog))
+    {
+        *first = typing::coerce(first.clone(), &collated(text, &first.data_type), catalog)?;
+    }
     let kinds: Vec<Kind> = arguments.iter().map(|argument| Kind::of(&argument.data_type)).collect();
-    let (function, data_type) = chosen(&name, &kinds, &arguments, catalog)?;
+    let (function, data_type) = chosen(&name, &kinds, &arguments, filter.is_some(), catalog)?;
     let ordered = matches!(function, AggregateFunction::Min | AggregateFunction::Max);
     let shows_order = matches!(&function, AggregateFunction::Postgres(collected) if collected.is_ordered());
     if !shows_order && !order_by.is_empty() {
@@ -130,13 +155,16 @@ pub fn resolve(written: Written, catalog: &SourceCatalog) -> Result<Aggregate, R
             items.push(OrderItem { expr: first.clone(), rule: rule.clone(), descending: false, nulls_first: false });
         }
     }
+    arguments.extend(filter);
     Ok(Aggregate { function, distinct, arguments, rules, order_by: items, data_type, span })
 }
 
+// size: one arm per aggregate
 fn chosen(
     name: &str,
     kinds: &[Kind],
     arguments: &[Expr],
+    filtered: bool,
     catalog: &SourceCatalog,
 ) -> Result<(AggregateFunction, DataType), Refusal> {
     use AggregateFunction as F;
@@ -163,15 +191,23 @@ fn chosen(
         ("bool_or", [Kind::Bool]) => collected(Collected::BoolOr, DataType::Boolean),
         ("bit_and", [Kind::Int2 | Kind::Int4 | Kind::Int8]) => collected(Collected::BitAnd, first()),
         ("bit_or", [Kind::Int2 | Kind::Int4 | Kind::Int8]) => collected(Collected::BitOr, first()),
-        ("string_agg", [Kind::Text | Kind::Bpchar, Kind::Text]) => {
+        ("bit_xor", [Kind::Int2 | Kind::Int4 | Kind::Int8]) => collected(Collected::BitXor, first()),
+        ("string_agg", [Kind::Text, Kind::Text]) => {
             let text = Kind::Text.data_type(catalog).map_or(DataType::Null, |text| collated(text, &first()));
             collected(Collected::StringAgg, text)
         }
-        ("array_agg", [kind]) if !matches!(kind, Kind::Array | Kind::TextArray) => {
-            collected(Collected::ArrayAgg { call: call()? }, DataType::Array { element: Box::new(without_length(first())) })
+        ("array_agg", [kind]) if !matches!(kind, Kind::Array | Kind::TextArray) => collected(
+            Collected::ArrayAgg { call: call()?, filtered },
+            DataType::Array { element: Box::new(without_length(first())) },
+        ),
+        ("json_agg", [_]) => collected(Collected::JsonAgg { binary: false, call: call()?, filtered }, DataType::Json),
+        ("jsonb_agg", [_]) => collected(Collected::JsonAgg { binary: true, call: call()?, filtered }, DataType::Jsonb),
+        ("json_object_agg", [key, _]) if is_json_key(*key) => {
+            collected(Collected::JsonObject { binary: false, call: call()?, filtered }, DataType::Json)
         }
-        ("json_agg", [_]) => collected(Collected::JsonAgg { binary: false, call: call()? }, DataType::Json),
-        ("jsonb_agg", [_]) => collected(Collected::JsonAgg { binary: true, call: call()? }, DataType::Jsonb),
+        ("jsonb_object_agg", [key, _]) if is_json_key(*key) => {
+            collected(Collected::JsonObject { binary: true, call: call()?, filtered }, DataType::Jsonb)
+        }
         _ => {
             let names: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
             Err(Refusal::new(
@@ -180,6 +216,10 @@ fn chosen(
             ))
         }
     }
+}
+
+fn is_json_key(kind: Kind) -> bool {
+    !matches!(kind, Kind::Array | Kind::TextArray | Kind::Json | Kind::Jsonb | Kind::Native)
 }
 
 /// An array has no length of its elements.
@@ -235,6 +275,10 @@ struct Line {
 impl Rows {
     /// Adds one row.
     pub fn add(&mut self, collected: &Collected, arguments: Vec<Value>, order: Vec<Value>) {
+        let mut arguments = arguments;
+        if collected.is_filtered() && arguments.pop() != Some(Value::Bool(true)) {
+            return;
+        }
         let missing = if *collected == Collected::StringAgg {
             arguments.first().is_none_or(Value::is_null)
         } else {
@@ -314,21 +358,49 @@ impl Rows {
             Collected::BoolOr => Value::Bool(values().any(truth)),
             Collected::BitAnd => Value::Int(values().map(whole).try_fold(-1, |bits, number| number.map(|number| bits & number))?),
             Collected::BitOr => Value::Int(values().map(whole).try_fold(0, |bits, number| number.map(|number| bits | number))?),
+            Collected::BitXor => Value::Int(values().map(whole).try_fold(0, |bits, number| number.map(|number| bits ^ number))?),
             Collected::StringAgg => self.joined()?,
-            Collected::ArrayAgg { call } => {
+            Collected::ArrayAgg { call, .. } => {
                 let element = aggregate.arguments.first().map(|argument| &argument.data_type).ok_or(WRONG)?;
                 let printed = values()
                     .map(|value| if value.is_null() { Ok(None) } else { super::output::text(value, element, call).map(Some) });
                 Value::text(array::write(&printed.collect::<Result<Vec<_>, Fault>>()?))
             }
-            Collected::JsonAgg { binary, call } => {
+            Collected::JsonAgg { binary, call, .. } => {
                 let element = aggregate.arguments.first().map(|argument| &argument.data_type).ok_or(WRONG)?;
                 let printed =
                     values().map(|value| json_routines::of_value(value, element, call)).collect::<Result<Vec<_>, Fault>>()?;
                 let text = format!("[{}]", printed.join(", "));
                 Value::text(if *binary { json::canonical(&text)? } else { text })
             }
+            Collected::JsonObject { binary, call, .. } => Value::text(self.object(*binary, aggregate, call)?),
         })
+    }
+
+    /// An object of keys and values; in `jsonb` a key that comes twice with different values has none without an order.
+    fn object(&self, binary: bool, aggregate: &Aggregate, call: &Call) -> Result<String, Fault> {
+        let [key_type, value_type, ..] = aggregate.arguments.as_slice() else { return Err(WRONG) };
+        let mut members: Vec<(String, String)> = Vec::new();
+        for line in &self.rows {
+            let [key, value] = line.arguments.as_slice() else { return Err(WRONG) };
+            if key.is_null() {
+                return Err("field name must not be null");
+            }
+            let mut name = String::new();
+            json::quote(&super::output::text(key, &key_type.data_type, call)?, &mut name);
+            members.push((name, json_routines::of_value(value, &value_type.data_type, call)?));
+        }
+        if !binary {
+            let members: Vec<String> = members.into_iter().map(|(name, value)| format!("{name} : {value}")).collect();
+            return Ok(format!("{{ {} }}", members.join(", ")));
+        }
+        members.sort();
+        members.dedup();
+        if members.windows(2).any(|pair| matches!(pair, [(one, _), (two, _)] if one == two)) {
+            return Err("a key that has two values meets");
+        }
+        let members: Vec<String> = members.into_iter().map(|(name, value)| format!("{name}: {value}")).collect();
+        json::canonical(&format!("{{{}}}", members.join(", ")))
     }
 
     /// Each value but the first comes behind its own separator.

@@ -3,7 +3,7 @@
 //! One dimension counted from one is read; other shapes are passed on as they are, and have no value where something looks inside.
 
 use super::convert;
-use super::kind::Kind::{self, Array, Bool, Element, Int4, Text, TextArray};
+use super::kind::Kind::{self, Array, Int4, Text, TextArray};
 use super::routine::{Arguments, Call, Compute, Fault, Routine, WRONG};
 use crate::schema::DataType;
 use crate::value::Value;
@@ -160,20 +160,6 @@ pub static ROWS: &[Routine] = &[
         strict: false,
         compute: Some(|a| parted(a, if a.get(2).is_null() { None } else { Some(a.text(2)?) })),
     },
-    Routine { name: "array_append", arguments: &[Array, Element], result: Array, strict: false, compute: None },
-    Routine { name: "array_prepend", arguments: &[Element, Array], result: Array, strict: false, compute: None },
-    Routine { name: "array_position", arguments: &[Array, Element, Int4], result: Int4, strict: false, compute: None },
-    Routine { name: "array_append", arguments: &[TextArray, Text], result: TextArray, strict: false, compute: None },
-    Routine { name: "array_prepend", arguments: &[Text, TextArray], result: TextArray, strict: false, compute: None },
-    Routine { name: "array_cat", arguments: &[Array, Array], result: Array, strict: false, compute: None },
-    Routine { name: "array_remove", arguments: &[Array, Element], result: Array, strict: false, compute: None },
-    Routine { name: "array_position", arguments: &[Array, Element], result: Int4, strict: false, compute: None },
-    Routine { name: "@>", arguments: &[Array, Array], result: Bool, strict: true, compute: None },
-    Routine { name: "<@", arguments: &[Array, Array], result: Bool, strict: true, compute: None },
-    Routine { name: "&&", arguments: &[Array, Array], result: Bool, strict: true, compute: None },
-    Routine { name: "||", arguments: &[Array, Array], result: Array, strict: false, compute: None },
-    Routine { name: "||", arguments: &[Array, Element], result: Array, strict: false, compute: None },
-    Routine { name: "||", arguments: &[Element, Array], result: Array, strict: false, compute: None },
 ];
 
 fn elements(a: &Arguments<'_>, index: usize) -> Result<Vec<Option<String>>, Fault> {

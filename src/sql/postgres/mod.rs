@@ -6,6 +6,7 @@
 
 pub mod aggregate;
 mod array;
+pub mod array_calls;
 pub mod compare;
 mod convert;
 mod digest;
@@ -26,9 +27,22 @@ mod times;
 pub mod typing;
 mod zone;
 
-pub use refusal::refused_function;
+pub use refusal::{REFUSED, refused_function};
 
 use routine::Routine;
+
+/// The tables of operators and functions, by subject.
+pub fn subjects() -> [(&'static str, Vec<&'static Routine>); 7] {
+    [
+        ("Numbers", numbers::TABLES.into_iter().flatten().collect()),
+        ("Text and bytes", texts::ROWS.iter().chain(texts::VARIADIC).collect()),
+        ("Patterns", like::ROWS.iter().collect()),
+        ("Regular expressions", regular::ROWS.iter().collect()),
+        ("Dates, times and intervals", times::ROWS.iter().collect()),
+        ("JSON", json_routines::ROWS.iter().chain(json_routines::VARIADIC).collect()),
+        ("Arrays", array::ROWS.iter().chain(array_calls::ROWS).collect()),
+    ]
+}
 
 /// Every operator and function with a fixed number of arguments.
 pub fn routines() -> impl Iterator<Item = &'static Routine> {
@@ -37,6 +51,7 @@ pub fn routines() -> impl Iterator<Item = &'static Routine> {
         times::ROWS,
         json_routines::ROWS,
         array::ROWS,
+        array_calls::ROWS,
         like::ROWS,
         regular::ROWS,
     ]);

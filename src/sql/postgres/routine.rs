@@ -56,6 +56,8 @@ pub struct Call {
     pub zone: TimeZone,
     /// Whether only ASCII letters have a case (`LC_CTYPE` C or POSIX).
     pub ascii_case: bool,
+    /// How the elements of its arrays compare, where they do.
+    pub elements: Option<std::sync::Arc<super::array_calls::ElementRule>>,
     /// The regular expression of a routine that takes one.
     pub pattern: Option<std::sync::Arc<super::regular::Compiled>>,
 }

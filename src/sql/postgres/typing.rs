@@ -6,7 +6,7 @@ use super::compare::behaviour;
 use super::convert::{self, CONVERT};
 use super::kind::{Kind, UNKNOWN};
 use super::routine::{self, Call, Routine};
-use super::{regular, routines, variadic_routines, zone};
+use super::{array_calls, regular, routines, variadic_routines, zone};
 use crate::schema::{DataType, SourceCatalog};
 use crate::sql::functions::Function;
 use crate::sql::query::{Expr, ExprKind, Span};
@@ -74,7 +74,7 @@ fn environment(routine: &'static Routine, collation: Option<&str>, catalog: &Sou
             "give session.time_zone as a name such as Asia/Seoul",
         ));
     };
-    Ok(Call { routine, zone, ascii_case: matches!(character_type, "C" | "POSIX"), pattern: None })
+    Ok(Call { routine, zone, ascii_case: matches!(character_type, "C" | "POSIX"), elements: None, pattern: None })
 }
 
 /// The conversions of a session, for values that an aggregate prints.
@@ -252,6 +252,9 @@ pub fn resolve(
     let candidates: Vec<&'static Routine> = routines().filter(|routine| routine.name == name).collect();
     let kinds: Vec<Kind> = arguments.iter().map(|argument| Kind::of(&argument.data_type)).collect();
     let routine = routine::choose(name, &candidates, &kinds, is_operator)?;
+    if array_calls::is_typed_here(routine) {
+        return array_calls::call(routine, arguments, span, catalog);
+    }
     let arguments = arguments
         .into_iter()
         .zip(routine.arguments)

@@ -1,5 +1,8 @@
 //! Typed random expressions: templates with holes for expressions of a kind, as deep as allowed, and how to make one smaller.
 
+use super::statement::Statement;
+use super::world::World;
+
 /// What an expression is, as far as templates care.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -11,11 +14,29 @@ pub enum Kind {
     DateTime,
     Time,
     Truth,
+    /// timestamptz
+    Instant,
+    Interval,
+    Json,
+    /// text[]
+    Array,
 }
 
 impl Kind {
-    pub const ALL: [Self; 8] =
-        [Self::Integer, Self::Decimal, Self::Double, Self::Text, Self::Date, Self::DateTime, Self::Time, Self::Truth];
+    pub const ALL: [Self; 12] = [
+        Self::Integer,
+        Self::Decimal,
+        Self::Double,
+        Self::Text,
+        Self::Date,
+        Self::DateTime,
+        Self::Time,
+        Self::Truth,
+        Self::Instant,
+        Self::Interval,
+        Self::Json,
+        Self::Array,
+    ];
 
     /// The letter of its holes.
     fn letter(self) -> char {
@@ -28,6 +49,10 @@ impl Kind {
             Self::DateTime => 'M',
             Self::Time => 'C',
             Self::Truth => 'B',
+            Self::Instant => 'Z',
+            Self::Interval => 'V',
+            Self::Json => 'J',
+            Self::Array => 'Y',
         }
     }
 }
@@ -36,7 +61,16 @@ impl Kind {
 pub struct Grammar {
     pub templates: &'static [(Kind, &'static [&'static str])],
     pub constants: &'static [(Kind, &'static [&'static str])],
+    /// Aggregates: what stands before and behind an expression of a kind; `{order}` is a total order.
+    pub aggregates: &'static [(&'static str, Kind, &'static str)],
+    /// The kinds that outputs have.
+    pub outputs: &'static [Kind],
+    /// Statements that only this dialect has.
+    pub own: &'static [Maker],
 }
+
+/// Makes a random statement.
+pub type Maker = fn(&mut fastrand::Rng, &Grammar, &World) -> Statement;
 
 /// A column that expressions may name.
 #[derive(Debug, Clone)]
@@ -70,6 +104,14 @@ impl Tree {
             return Self::Leaf(constants[random.usize(0..constants.len())].to_owned());
         }
         Self::Leaf(own[random.usize(0..own.len())].text.clone())
+    }
+
+    /// Whether it is one of the constants.
+    pub fn is_constant(&self, grammar: &Grammar) -> bool {
+        match self {
+            Self::Leaf(text) => grammar.constants.iter().any(|(_, constants)| constants.contains(&text.as_str())),
+            Self::Call { .. } => false,
+        }
     }
 
     pub fn render(&self) -> String {

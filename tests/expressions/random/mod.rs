@@ -7,6 +7,7 @@
 mod engine;
 mod grammar;
 mod mysql;
+mod postgres;
 mod shrink;
 mod statement;
 mod world;
@@ -207,6 +208,16 @@ fn check(server: Option<Server>, name: &str) {
 #[test]
 fn random_statements_are_what_mariadb_says() {
     check(Server::mariadb(), "MariaDB");
+}
+
+#[test]
+fn random_statements_are_what_postgresql_says() {
+    let Some(server) = postgres::PostgresServer::start() else {
+        assert!(std::env::var("STRANGLER_REQUIRE_DB").as_deref() != Ok("1"), "PostgreSQL is required and missing");
+        eprintln!("SKIPPED: no PostgreSQL on this machine, no random statements were compared with it");
+        return;
+    };
+    run(&server);
 }
 
 #[test]

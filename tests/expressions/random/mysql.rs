@@ -6,7 +6,29 @@ use strangler::schema::{Column, DataType, Generated, TableName, TableSchema, Uni
 use super::grammar::{Grammar, Kind};
 use super::world::{ColumnKind, RandomTable};
 
-pub const GRAMMAR: Grammar = Grammar { templates: TEMPLATES, constants: CONSTANTS };
+pub const GRAMMAR: Grammar =
+    Grammar { templates: TEMPLATES, constants: CONSTANTS, aggregates: AGGREGATES, outputs: OUTPUTS, own: &[] };
+
+const OUTPUTS: &[Kind] =
+    &[Kind::Integer, Kind::Decimal, Kind::Text, Kind::Text, Kind::Date, Kind::DateTime, Kind::Time, Kind::Truth];
+
+const AGGREGATES: &[(&str, Kind, &str)] = &[
+    ("MAX(", Kind::Text, ")"),
+    ("MIN(", Kind::Time, ")"),
+    ("BIT_XOR(", Kind::Integer, ")"),
+    ("COUNT(", Kind::Text, ")"),
+    ("COUNT(DISTINCT ", Kind::Integer, ")"),
+    ("SUM(", Kind::Decimal, ")"),
+    ("SUM(", Kind::Integer, ")"),
+    ("AVG(", Kind::Decimal, ")"),
+    ("MIN(", Kind::Date, ")"),
+    ("MAX(", Kind::Decimal, ")"),
+    ("MAX(", Kind::DateTime, ")"),
+    ("MIN(", Kind::Integer, ")"),
+    ("BIT_OR(", Kind::Integer, ")"),
+    ("GROUP_CONCAT(", Kind::Text, " ORDER BY {order} SEPARATOR '|')"),
+    ("SUM(", Kind::Truth, ")"),
+];
 
 const TEMPLATES: &[(Kind, &[&str])] = &[
     (

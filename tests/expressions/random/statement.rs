@@ -4,8 +4,12 @@ use super::grammar::{ColumnName, Grammar, Kind, Tree};
 use super::world::World;
 
 /// A statement in parts.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Statement {
+    /// What stands between SELECT and the outputs.
+    pub before: String,
+    /// What stands behind everything.
+    pub after: String,
     /// The key column's expression; its name is `key_id`.
     pub key: String,
     /// Further outputs.
@@ -27,14 +31,14 @@ pub struct Output {
 }
 
 impl Output {
-    fn plain(tree: Tree) -> Self {
+    pub fn plain(tree: Tree) -> Self {
         Self { before: String::new(), tree, after: String::new() }
     }
 }
 
 impl Statement {
     pub fn render(&self) -> String {
-        let mut sql = format!("SELECT {} AS key_id", self.key);
+        let mut sql = format!("SELECT {}{} AS key_id", self.before, self.key);
         for (number, Output { before, tree, after }) in self.outputs.iter().enumerate() {
             sql += &format!(", {before}{}{after} AS c{number}", tree.render());
         }
@@ -52,10 +56,13 @@ impl Statement {
         if let Some(having) = &self.having {
             sql += &format!(" HAVING {}", having.render());
         }
-        sql
+        sql + &self.after
     }
 
     pub fn random(random: &mut fastrand::Rng, grammar: &Grammar, world: &World) -> Self {
+        if !grammar.own.is_empty() && random.u8(0..4) == 0 {
+            return grammar.own[random.usize(0..grammar.own.len())](random, grammar, world);
+        }
         match random.u8(0..6) {
             0 | 1 => rows(random, grammar, world, "r"),
             2 => rows(random, grammar, world, "s"),
@@ -99,26 +106,25 @@ impl Statement {
     }
 }
 
-fn kind(random: &mut fastrand::Rng) -> Kind {
-    let kinds = [Kind::Integer, Kind::Decimal, Kind::Text, Kind::Text, Kind::Date, Kind::DateTime, Kind::Time, Kind::Truth];
-    kinds[random.usize(0..kinds.len())]
+fn kind(random: &mut fastrand::Rng, grammar: &Grammar) -> Kind {
+    grammar.outputs[random.usize(0..grammar.outputs.len())]
 }
 
-fn outputs(random: &mut fastrand::Rng, grammar: &Grammar, columns: &[ColumnName]) -> Vec<Output> {
+pub fn outputs(random: &mut fastrand::Rng, grammar: &Grammar, columns: &[ColumnName]) -> Vec<Output> {
     let count = random.usize(1..5);
     (0..count)
         .map(|_| {
-            let kind = kind(random);
+            let kind = kind(random, grammar);
             Output::plain(Tree::random(random, grammar, columns, kind, 3))
         })
         .collect()
 }
 
-fn filters(random: &mut fastrand::Rng, grammar: &Grammar, columns: &[ColumnName]) -> Vec<Tree> {
+pub fn filters(random: &mut fastrand::Rng, grammar: &Grammar, columns: &[ColumnName]) -> Vec<Tree> {
     (0..random.usize(0..3)).map(|_| Tree::random(random, grammar, columns, Kind::Truth, 2)).collect()
 }
 
-fn columns_of(world: &World, alias: &str) -> Vec<ColumnName> {
+pub fn columns_of(world: &World, alias: &str) -> Vec<ColumnName> {
     world.tables.iter().find(|table| table.name == alias).unwrap().names(alias)
 }
 
@@ -147,31 +153,14 @@ fn rows(random: &mut fastrand::Rng, grammar: &Grammar, world: &World, root: &str
         from: root.to_owned(),
         filters: filters(random, grammar, &columns),
         joins,
-        group_by: None,
-        having: None,
+        ..Statement::default()
     }
 }
 
 /// An aggregate over an expression.
 fn aggregate(random: &mut fastrand::Rng, grammar: &Grammar, columns: &[ColumnName], order: &str) -> Output {
-    let forms: [(&str, Kind, String); 15] = [
-        ("MAX(", Kind::Text, ")".into()),
-        ("MIN(", Kind::Time, ")".into()),
-        ("BIT_XOR(", Kind::Integer, ")".into()),
-        ("COUNT(", Kind::Text, ")".into()),
-        ("COUNT(DISTINCT ", Kind::Integer, ")".into()),
-        ("SUM(", Kind::Decimal, ")".into()),
-        ("SUM(", Kind::Integer, ")".into()),
-        ("AVG(", Kind::Decimal, ")".into()),
-        ("MIN(", Kind::Date, ")".into()),
-        ("MAX(", Kind::Decimal, ")".into()),
-        ("MAX(", Kind::DateTime, ")".into()),
-        ("MIN(", Kind::Integer, ")".into()),
-        ("BIT_OR(", Kind::Integer, ")".into()),
-        ("GROUP_CONCAT(", Kind::Text, format!(" ORDER BY {order} SEPARATOR '|')")),
-        ("SUM(", Kind::Truth, ")".into()),
-    ];
-    let (before, kind, after) = forms[random.usize(0..forms.len())].clone();
+    let (before, kind, after) = grammar.aggregates[random.usize(0..grammar.aggregates.len())];
+    let after = after.replace("{order}", order);
     Output { before: before.to_owned(), tree: Tree::random(random, grammar, columns, kind, 2), after }
 }
 
@@ -188,6 +177,7 @@ fn grouped(random: &mut fastrand::Rng, grammar: &Grammar, world: &World) -> Stat
         filters,
         group_by: Some("s.r_id".into()),
         having: (random.u8(0..3) == 0).then(|| Tree::Leaf("COUNT(*) > 1".into())),
+        ..Statement::default()
     }
 }
 
@@ -204,7 +194,7 @@ fn subqueries(random: &mut fastrand::Rng, grammar: &Grammar, world: &World) -> S
         });
     }
     if random.bool() {
-        let kind = kind(random);
+        let kind = kind(random, grammar);
         outputs.push(Output {
             before: "(SELECT ".to_owned(),
             tree: Tree::random(random, grammar, &inner, kind, 2),
@@ -220,7 +210,7 @@ fn subqueries(random: &mut fastrand::Rng, grammar: &Grammar, world: &World) -> S
         let test = ["EXISTS", "NOT EXISTS"][random.usize(0..2)];
         filters.push(Tree::Leaf(format!("{test} (SELECT 1 FROM s WHERE s.r_id = r.id AND s.d_id > 3)")));
     }
-    Statement { key: "r.id".into(), outputs, from: "r".into(), joins: Vec::new(), filters, group_by: None, having: None }
+    Statement { key: "r.id".into(), outputs, from: "r".into(), filters, ..Statement::default() }
 }
 
 fn derived(random: &mut fastrand::Rng, grammar: &Grammar, world: &World) -> Statement {
@@ -239,7 +229,6 @@ fn derived(random: &mut fastrand::Rng, grammar: &Grammar, world: &World) -> Stat
         from: "r".into(),
         joins,
         filters: filters(random, grammar, &outer),
-        group_by: None,
-        having: None,
+        ..Statement::default()
     }
 }

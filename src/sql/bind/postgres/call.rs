@@ -148,15 +148,13 @@ impl Binder<'_> {
             Ok((self.expr(expr)?, direction))
         });
         let order_by = collected(order_by.collect())?;
-        if let Some(filter) = filter {
+        let mut kept = None;
+        if let Some(filter) = filter
+            && aggregate::collects_nulls(name)
+        {
+            kept = Some(self.condition(filter)?);
+        } else if let Some(filter) = filter {
             let condition = self.condition(filter)?;
-            if matches!(name, "array_agg" | "json_agg" | "jsonb_agg") {
-                return Err(self.refuse(
-                    span.clone(),
-                    format!("FILTER with {name}, which also collects NULLs, is not carried"),
-                    "put the condition into the WHERE of a subquery",
-                ));
-            }
             if arguments.is_empty() {
                 let one = typing::literal_number("1", span.clone());
                 arguments.push(self.typed(one, span)?);
@@ -169,7 +167,7 @@ impl Binder<'_> {
                 *first = Expr { kind, data_type, nullable: true, span: span.clone() };
             }
         }
-        Ok(Written { name: name.to_owned(), distinct, arguments, order_by, span: span.clone() })
+        Ok(Written { name: name.to_owned(), distinct, arguments, order_by, filter: kept, span: span.clone() })
     }
 }
 

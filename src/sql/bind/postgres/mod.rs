@@ -2,6 +2,7 @@
 
 mod call;
 mod data_type;
+mod literal;
 
 use sqlparser::ast::{self, BinaryOperator, UnaryOperator, ValueWithSpan};
 
@@ -9,7 +10,7 @@ use super::logic::Position;
 use super::typing::{both, collected, either, is_null, negated};
 use super::{Binder, Bound};
 use crate::schema::DataType;
-use crate::sql::postgres::{regular, typing};
+use crate::sql::postgres::{array_calls, regular, typing};
 use crate::sql::query::{CompareOperator, Expr, ExprKind, Span};
 use crate::value::Value;
 
@@ -121,6 +122,11 @@ impl Binder<'_> {
                 let written = [&**expr, overlay_what, overlay_from].into_iter().chain(overlay_for.as_deref());
                 self.exprs(written).and_then(|arguments| self.call("overlay", arguments, span))
             }
+            ast::Expr::Array(ast::Array { elem, named: true }) => self.exprs(elem).and_then(|elements| {
+                let array = array_calls::constructor(elements, span.clone(), self.catalog);
+                self.typed(array, &span)
+            }),
+            ast::Expr::CompoundFieldAccess { root, access_chain } => self.postgres_subscript(root, access_chain, span),
             ast::Expr::Collate { expr, collation } => {
                 let name = match collation.0.last().and_then(|part| part.as_ident()) {
                     Some(ident) => ident.value.clone(),
@@ -160,11 +166,13 @@ impl Binder<'_> {
             ast::Value::Boolean(truth) => {
                 Ok(Expr { kind: ExprKind::Literal(Value::Bool(*truth)), data_type: DataType::Boolean, nullable: false, span })
             }
-            ast::Value::EscapedStringLiteral(_) | ast::Value::UnicodeStringLiteral(_) => Err(self.refuse(
-                span,
-                "strings with escapes are not read",
-                "write the characters themselves between plain quotes",
-            )),
+            ast::Value::EscapedStringLiteral(_) => {
+                let literal = literal::escaped(self.tokens.text(&span)).map(|text| typing::literal_string(&text, span.clone()));
+                self.typed(literal, &span)
+            }
+            ast::Value::UnicodeStringLiteral(_) => {
+                Err(self.refuse(span, "U&'' strings are not read", "write the characters themselves between plain quotes"))
+            }
             ast::Value::HexStringLiteral(_) | ast::Value::SingleQuotedByteStringLiteral(_) => {
                 Err(self.refuse(span, "bit strings are not supported", "write '\\x0a1b'::bytea for bytes"))
             }
@@ -259,18 +267,11 @@ impl Binder<'_> {
         Ok(negated(is_not, either(tests, span.clone()), span))
     }
 
-    /// `x = ANY (ARRAY[..])` and `x <> ALL (ARRAY[..])`, whose elements are written out.
+    /// `x = ANY (ARRAY[..])` and `x <> ALL (column)`.
     fn quantified(&mut self, left: &ast::Expr, op: &BinaryOperator, right: &ast::Expr, all: bool, span: Span) -> Bound<Expr> {
         let array = match right {
             ast::Expr::Nested(inner) => inner,
             other => other,
-        };
-        let ast::Expr::Array(ast::Array { elem, named: true }) = array else {
-            return Err(self.refuse(
-                span,
-                "ANY and ALL take an array whose elements are written out",
-                "write x = ANY (ARRAY[1, 2]) or x IN (1, 2)",
-            ));
         };
         let operator = match op {
             BinaryOperator::Eq => CompareOperator::Equal,
@@ -285,6 +286,11 @@ impl Binder<'_> {
             }
         };
         let value = self.expr(left);
+        let ast::Expr::Array(ast::Array { elem, named: true }) = array else {
+            let array = self.expr(array);
+            let quantified = array_calls::quantify(operator, value?, array?, all, span.clone(), self.catalog);
+            return self.typed(quantified, &span);
+        };
         let elements = self.exprs(elem);
         let value = value?;
         let tests = elements?.into_iter().map(|item| self.compare(operator, value.clone(), item, span.clone()));
@@ -314,6 +320,17 @@ impl Binder<'_> {
         arguments.push(typing::literal_string(&escape, span.clone()));
         let tested = self.call(name, arguments, span.clone())?;
         Ok(negated(is_not, tested, span))
+    }
+
+    /// `array[1]`.
+    fn postgres_subscript(&mut self, root: &ast::Expr, chain: &[ast::AccessExpr], span: Span) -> Bound<Expr> {
+        let [ast::AccessExpr::Subscript(ast::Subscript::Index { index })] = chain else {
+            return Err(self.refuse(span, "slices, fields and several subscripts are not carried", "write one subscript: x[1]"));
+        };
+        let array = self.expr(root);
+        let index = self.expr(index);
+        let element = array_calls::subscript(array?, index?, span.clone(), self.catalog);
+        self.typed(element, &span)
     }
 
     fn like_escape(&mut self, escape: Option<&ast::Expr>, span: &Span) -> Bound<String> {

@@ -2,6 +2,7 @@
 //! its caret; `accepted.txt` holds the output columns with their types. `UPDATE_GOLDEN=1` rewrites the files for review.
 
 mod catalog;
+mod postgres;
 mod shape;
 
 use crate::schema::{Flavor, SourceCatalog};
@@ -27,13 +28,17 @@ fn cases(text: &str) -> Vec<Case> {
 }
 
 fn check(file: &str, text: &str, render: impl Fn(&str, &SourceCatalog) -> String) {
+    check_in(file, text, catalog::shop, render);
+}
+
+fn check_in(file: &str, text: &str, catalog: impl Fn(&str) -> SourceCatalog, render: impl Fn(&str, &SourceCatalog) -> String) {
     let mut written = text.split("\n=== ").next().unwrap().to_owned();
     let mut wrong = Vec::new();
     let all = cases(text);
     assert!(!all.is_empty());
     for case in &all {
         let mode = case.title.split_once('[').map_or("", |(_, mode)| mode.trim_end_matches(']'));
-        let found = render(&case.sql, &catalog::shop(mode));
+        let found = render(&case.sql, &catalog(mode));
         if found != case.expected {
             wrong.push(format!("{}\n--- found\n{found}\n--- expected\n{}", case.title, case.expected));
         }
@@ -62,6 +67,21 @@ fn refused_statements_point_at_the_exact_text() {
         Ok(_) => "ACCEPTED".to_owned(),
         Err(refused) => findings(sql, &refused),
     });
+}
+
+#[test]
+fn refused_statements_of_postgresql_point_at_the_exact_text() {
+    let text = include_str!("postgres_refused.txt");
+    assert!(cases(text).len() >= 30);
+    check_in(
+        "postgres_refused.txt",
+        text,
+        |_| postgres::shop(),
+        |sql, catalog| match bind(sql, catalog) {
+            Ok(_) => "ACCEPTED".to_owned(),
+            Err(refused) => findings(sql, &refused),
+        },
+    );
 }
 
 #[test]

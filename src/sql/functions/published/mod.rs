@@ -3,8 +3,10 @@
 //! One file per dialect holds its entries; [`markdown`] prints them. What is refused by name comes from the binder itself.
 
 mod mysql;
+mod postgres;
 mod refused;
 
+pub use postgres::{FORMS, Form};
 pub use refused::refusal;
 
 use std::fmt::Write as _;
@@ -101,12 +103,17 @@ pub fn markdown() -> String {
             }
         }
         out.push_str("\n### Refused\n\n| names | why | instead |\n|---|---|---|\n");
-        for refused in dialect.refusals {
-            let names: Vec<String> = refused.names.iter().map(|name| format!("`{name}`")).collect();
-            let _ = writeln!(out, "| {} | {} | {} |", names.join(" "), escaped(refused.why), escaped(refused.help));
-        }
+        refusals(dialect.refusals, &mut out);
     }
+    postgres::section(&mut out);
     out
+}
+
+fn refusals(refused: &[Refused], out: &mut String) {
+    for refused in refused {
+        let names: Vec<String> = refused.names.iter().map(|name| format!("`{}`", escaped(name))).collect();
+        let _ = writeln!(out, "| {} | {} | {} |", names.join(" "), escaped(refused.why), escaped(refused.help));
+    }
 }
 
 fn remarks(entry: &Entry) -> String {
