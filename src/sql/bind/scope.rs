@@ -215,7 +215,7 @@ impl Binder<'_> {
     fn unknown_qualified(&self, table: &Ident, column: &str, span: &Span) -> Diagnostic {
         let all = || self.frames.iter().rev().flat_map(|frame| frame.visible.iter().rev());
         if let Some(visible) = all().find(|visible| self.same_table_name(&visible.name, &table.value)) {
-            if visible.columns.iter().any(|candidate| same_column(&candidate.name, column)) {
+            if visible.columns.iter().any(|candidate| self.same_column(&candidate.name, column)) {
                 return out_of_sight(&table.value, span);
             }
             let names = || visible.columns.iter().map(|column| column.name.as_str());
@@ -235,7 +235,8 @@ impl Binder<'_> {
 
     fn unknown_bare(&self, column: &str, span: &Span) -> Diagnostic {
         let all = || self.frames.iter().rev().flat_map(|frame| frame.visible.iter());
-        if let Some(visible) = all().find(|visible| visible.columns.iter().any(|candidate| same_column(&candidate.name, column)))
+        if let Some(visible) =
+            all().find(|visible| visible.columns.iter().any(|candidate| self.same_column(&candidate.name, column)))
         {
             return out_of_sight(&visible.name, span);
         }
