@@ -1,5 +1,7 @@
 -- The order domain of an OpenCart 3 shop: its tables and columns by name and type, with a few rows of a small tea shop.
 -- OpenCart makes MyISAM tables unless told otherwise; this shop was converted to InnoDB, as most that outgrew one machine were.
+SET SESSION sql_mode = '';               -- as OpenCart's own connections do
+
 CREATE TABLE oc_language (
   language_id INT NOT NULL AUTO_INCREMENT PRIMARY KEY,
   name        VARCHAR(32) NOT NULL,
@@ -173,7 +175,6 @@ CREATE TABLE oc_order_history (
   date_added       DATETIME NOT NULL
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci;
 
-SET SESSION sql_mode = '';
 INSERT INTO oc_language VALUES (1, 'English', 'en-gb', 'en-US,en_US.UTF-8', 1, 1), (2, '한국어', 'ko-kr', 'ko_KR.UTF-8', 2, 1);
 INSERT INTO oc_currency VALUES
   (1, 'US Dollar', 'USD', '$', '', '2', 1.00000000, 1, '2024-05-01 00:00:00'),

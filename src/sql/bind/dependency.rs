@@ -8,7 +8,8 @@
 use std::collections::BTreeSet;
 
 use super::{Binder, tree};
-use crate::schema::DataType;
+use crate::schema::{DataType, Flavor};
+use crate::sql::functions::Function;
 use crate::sql::query::{AliasId, CompareOperator, Expr, ExprKind, FromItem, JoinKind, NumberingFunction, Relation, Select};
 use crate::value::KeyKind;
 
@@ -50,7 +51,7 @@ impl Binder<'_> {
     /// Everything that follows from `seeds` having one value each.
     pub(super) fn determined(&self, select: &Select, seeds: &[&Expr]) -> Determined {
         let own = select.from.iter().map(|item| item.alias).collect();
-        let columns = seeds.iter().filter_map(|seed| column_of(seed)).collect();
+        let columns = seeds.iter().filter_map(|seed| column_of(self.uncollated(seed))).collect();
         let mut known = Determined { own, columns, rows: BTreeSet::new() };
         loop {
             let before = (known.columns.len(), known.rows.len());
@@ -63,6 +64,22 @@ impl Binder<'_> {
             if before == (known.columns.len(), known.rows.len()) {
                 return known;
             }
+        }
+    }
+
+    /// The string that is ordered under another collation, where equal means equal bytes under both: its ties are those of the string.
+    fn uncollated<'e>(&self, expr: &'e Expr) -> &'e Expr {
+        let by_bytes = |collation: &str| {
+            let known = self.catalog.collations.get(collation).and_then(|known| known.postgres_behaviour());
+            matches!(collation, "C" | "POSIX" | "ucs_basic") || known.is_some_and(|behaviour| behaviour.deterministic)
+        };
+        match (&expr.kind, &expr.data_type) {
+            (ExprKind::Call { function: Function::Collate, arguments }, DataType::Text { collation, .. })
+                if self.catalog.flavor == Flavor::PostgreSql && by_bytes(collation) =>
+            {
+                arguments.first().unwrap_or(expr)
+            }
+            _ => expr,
         }
     }
 
