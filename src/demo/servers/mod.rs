@@ -13,6 +13,8 @@ mod port;
 mod postgres;
 mod process;
 #[cfg(test)]
+mod shared;
+#[cfg(test)]
 mod tests;
 
 pub use mariadb::MariaDb;
@@ -20,6 +22,8 @@ pub use mysql::MySql;
 pub use mysql_wire::MysqlWireServer;
 pub use postgres::Postgres;
 pub(in crate::demo) use process::{find_program, private_folder, signal, spawn_tied_to_us};
+#[cfg(test)]
+pub(crate) use shared::TestPostgres;
 
 use std::path::PathBuf;
 use std::time::Duration;

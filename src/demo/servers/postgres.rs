@@ -163,6 +163,12 @@ impl Postgres {
         self.process.folder()
     }
 
+    /// Gives a file to the server's account.
+    #[cfg(test)]
+    pub(super) fn own(&self, path: &std::path::Path) -> Result<(), ServerError> {
+        self.process.own(path)
+    }
+
     /// `postgresql://postgres:PASSWORD@127.0.0.1:PORT/postgres`.
     pub fn url(&self) -> String {
         self.url_of("postgres")

@@ -60,6 +60,12 @@ impl ServerProcess {
         Ok(())
     }
 
+    /// Gives a file to the account that the process runs as.
+    #[cfg(test)]
+    pub fn own(&self, path: &Path) -> Result<(), ServerError> {
+        self.account.own(path)
+    }
+
     /// The command as the account's user; dies with us by `end_signal` where the machine has `setpriv` (util-linux).
     fn account_command(&self, end_signal: &str) -> Command {
         let mut parts = self.command_line.iter();

@@ -2,8 +2,11 @@
 
 mod abandoned;
 mod checkpoints;
+mod crash;
 mod parts;
 mod unique;
+
+use std::sync::Arc;
 
 use super::database::{Database, TargetOptions};
 use super::{mysql, postgres};
@@ -28,8 +31,18 @@ impl Bench {
     /// One of each kind that can be started here.
     async fn all() -> Vec<Self> {
         let postgres = postgres::tests::Bench::new().await.map(Running::Postgres);
-        let mysql = mysql::tests::Bench::all().await.into_iter().map(Running::MySql);
-        let running = postgres.into_iter().chain(mysql);
+        Self::over(postgres, mysql::tests::Bench::all().await)
+    }
+
+    /// The same, on servers that keep what they have committed when they are killed.
+    async fn durable() -> Vec<Self> {
+        let postgres = postgres::tests::Bench::durable().await.map(Running::Postgres);
+        let mysql = mysql::tests::Bench::all_with(&["--innodb-flush-log-at-trx-commit=1"]).await;
+        Self::over(postgres, mysql)
+    }
+
+    fn over(postgres: Option<Running>, mysql: Vec<mysql::tests::Bench>) -> Vec<Self> {
+        let running = postgres.into_iter().chain(mysql.into_iter().map(Running::MySql));
         running.map(|server| Self { target: server.target(), server }).collect()
     }
 
@@ -75,10 +88,36 @@ impl Bench {
 
 impl Running {
     fn target(&self) -> Database {
-        Database::new(match self {
-            Self::Postgres(bench) => TargetOptions::Postgres(bench.options.clone()),
-            Self::MySql(bench) => TargetOptions::MySql(bench.options.clone()),
-        })
+        Database::new(self.options_at(self.port()))
+    }
+
+    fn port(&self) -> u16 {
+        match self {
+            Self::Postgres(bench) => bench.server.port(),
+            Self::MySql(bench) => bench.server.port(),
+        }
+    }
+
+    /// The target's options, but for another port of this machine.
+    fn options_at(&self, port: u16) -> TargetOptions {
+        match self {
+            Self::Postgres(bench) => {
+                let address = postgres::Address::Tcp { host: "127.0.0.1".into(), port };
+                TargetOptions::Postgres(postgres::PostgresOptions { address, ..bench.options.clone() })
+            }
+            Self::MySql(bench) => TargetOptions::MySql(mysql::MySqlOptions { port, ..bench.options.clone() }),
+        }
+    }
+
+    /// SIGKILL, and a new start.
+    async fn crash(&mut self) {
+        match self {
+            Self::Postgres(bench) => Arc::get_mut(&mut bench.server).expect("a server of its own").crash().await,
+            Self::MySql(bench) => {
+                bench.server.kill().unwrap();
+                bench.server.restart().await.unwrap();
+            }
+        }
     }
 }
 

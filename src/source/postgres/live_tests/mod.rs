@@ -1,6 +1,5 @@
 //! The source against a real server: what it reads is compared with what the server says of itself.
 
-mod server;
 mod sessions;
 mod snapshots;
 mod streams;
@@ -11,19 +10,20 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use self::server::{Server, shared};
 use super::PostgresSource;
-use super::connect::PostgresSourceOptions;
+use super::connect::{OnExceed, PostgresSourceOptions, SlotLimit};
 use super::stream::WalStream;
 use crate::change::{Change, SourceEvent, Transaction};
+use crate::demo::servers::TestPostgres;
 use crate::error::Result;
 use crate::position::{Position, WalPosition};
 use crate::schema::{SourceCatalog, StoredColumn, TableId, TableLayout, TableName};
 use crate::source::{Layouts, Source, SourceStream};
+use crate::transport::{Secret, Tls};
 
 /// A database of its own on the shared server, with a source over it.
 struct Bench {
-    server: Arc<Server>,
+    server: Arc<TestPostgres>,
     database: String,
     source: Arc<PostgresSource>,
 }
@@ -34,10 +34,10 @@ impl Bench {
     }
 
     async fn with(statements: &str, change: impl FnOnce(&mut PostgresSourceOptions)) -> Option<Self> {
-        let server = shared()?;
+        let server = shared().await?;
         let database = server.create_database().await;
         server.run(&database, statements).await;
-        let mut options = server.options(&database);
+        let mut options = options(&server, &database);
         change(&mut options);
         let source = Arc::new(PostgresSource::new(options));
         Some(Self { server, database, source })
@@ -68,6 +68,42 @@ impl Bench {
         let (durable, stored) = watch::channel(start.clone());
         let stream = self.source.open_stream(&catalog, Arc::clone(&layouts), &start, stored).await?;
         Ok(Open { stream, durable, catalog, layouts, start })
+    }
+}
+
+/// Settings under which small changes exercise what large ones do elsewhere.
+const SETTINGS: &[&str] = &[
+    "max_wal_senders=40",
+    "max_replication_slots=40",
+    "max_prepared_transactions=10",
+    "max_slot_wal_keep_size=2GB",
+    "max_wal_size=4GB",
+    "autovacuum=off",
+    "logical_decoding_work_mem=64kB",
+];
+
+async fn shared() -> Option<Arc<TestPostgres>> {
+    TestPostgres::shared(SETTINGS).await
+}
+
+/// Options for the superuser of a server.
+fn options(server: &TestPostgres, database: &str) -> PostgresSourceOptions {
+    PostgresSourceOptions {
+        name: "crm".into(),
+        host: "127.0.0.1".into(),
+        port: server.port(),
+        user: "postgres".into(),
+        password: Some(Secret::new(server.password())),
+        database: database.into(),
+        tls: Tls::Off,
+        schema: None,
+        time_zone: Some("Asia/Seoul".into()),
+        slot: format!("strangler_{database}"),
+        publication: "strangler_crm".into(),
+        slot_limit: Some(SlotLimit { bytes_max: 1 << 30, on_exceed: OnExceed::Stop }),
+        statement_timeout_s: 30,
+        connections_max: 4,
+        transaction_bytes_max: 64 << 20,
     }
 }
 

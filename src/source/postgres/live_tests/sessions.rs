@@ -198,8 +198,8 @@ async fn the_preflight_names_every_fault_with_its_remedy() {
 async fn f116_a_role_with_the_printed_grants_can_read_and_stream_and_no_less() {
     let Some(bench) = Bench::new("CREATE SCHEMA app; CREATE TABLE app.o (id int PRIMARY KEY, v int)").await else { return };
     let role = format!("src_{}", bench.database);
-    bench.run(&format!("CREATE ROLE {role} LOGIN PASSWORD 'canary-password'")).await;
-    let mut options = bench.server.options(&bench.database);
+    bench.run(&format!("CREATE ROLE {role} LOGIN PASSWORD '{}'", bench.server.password())).await;
+    let mut options = super::options(&bench.server, &bench.database);
     options.user.clone_from(&role);
     let source = PostgresSource::new(options);
     let names = [named("app.o")];
@@ -235,7 +235,7 @@ async fn f116_a_role_with_the_printed_grants_can_read_and_stream_and_no_less() {
 #[tokio::test]
 async fn a_wrong_password_is_a_privilege_and_is_never_shown() {
     let Some(bench) = Bench::new("SELECT 1").await else { return };
-    let mut options = bench.server.options(&bench.database);
+    let mut options = super::options(&bench.server, &bench.database);
     options.password = Some(crate::transport::Secret::new("canary-wrong"));
     for error in [
         super::super::replication::client::Client::connect(&options, None).await.err().unwrap(),
@@ -250,7 +250,7 @@ async fn a_wrong_password_is_a_privilege_and_is_never_shown() {
 async fn tls_is_verified_and_binds_the_login_to_its_channel() {
     use crate::source::postgres::replication::client::Client;
     use crate::transport::Tls;
-    let Some(server) = Server::start(&["password_encryption=scram-sha-256"]) else { return };
+    let Some(server) = TestPostgres::start(SETTINGS).await else { return };
     let folder = server.folder().to_owned();
     let run = |arguments: &[&str]| {
         let done = std::process::Command::new("openssl").args(arguments).current_dir(&folder).output();
@@ -290,7 +290,7 @@ async fn tls_is_verified_and_binds_the_login_to_its_channel() {
     }
     server.run("postgres", "ALTER SYSTEM SET ssl = on").await;
     server.run("postgres", "SELECT pg_reload_conf()").await;
-    let mut options = server.options("postgres");
+    let mut options = super::options(&server, "postgres");
     options.host = "localhost".into();
     options.tls = Tls::VerifyFull { ca: Some(folder.join("ca.pem")) };
     let mut client = loop {

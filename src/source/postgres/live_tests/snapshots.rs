@@ -23,7 +23,7 @@ async fn f57_ranges_cover_integer_composite_text_and_exotic_keys_once() {
       CREATE TABLE n (id numeric PRIMARY KEY, t timestamptz); INSERT INTO n SELECT g / 7.0 FROM generate_series(1, 60) g;
       CREATE TABLE q (\"A\"\"b\" varchar(20) PRIMARY KEY); INSERT INTO q SELECT '''' || chr(92) || g FROM generate_series(1, 40) g;
       CREATE TABLE e (id int PRIMARY KEY)";
-    let statements = match shared() {
+    let statements = match shared().await {
         Some(server) if server.ask("postgres", "SELECT 1 FROM pg_collation WHERE collname = 'en_US.utf8'").await.is_empty() => {
             statements.replace("en_US.utf8", "C")
         }
@@ -56,13 +56,12 @@ async fn f52_a_chunk_shows_exactly_the_transactions_that_its_visibility_names() 
         .map(|writer| {
             let (server, database) = (Arc::clone(&bench.server), bench.database.clone());
             tokio::spawn(async move {
-                let (client, task) = server.connect(&database).await;
+                let client = server.connect(&database).await;
                 for round in 0..60 {
                     let row = (round * 7 + writer) % 20 + 1;
                     client.batch_execute(&format!("BEGIN; UPDATE a SET n = n + 1 WHERE id = {row}; SAVEPOINT s; UPDATE a SET n = n + 100 WHERE id = {row}; ROLLBACK TO s; COMMIT")).await.unwrap();
                 }
                 drop(client);
-                task.await.unwrap();
             })
         })
         .collect();

@@ -4,7 +4,6 @@
 
 mod apply;
 mod catalogue;
-mod crash;
 mod roundtrip;
 mod text;
 
@@ -14,13 +13,13 @@ use mysql_async::prelude::Queryable;
 use super::{MySqlOptions, MySqlTarget, Secret};
 use crate::demo::servers::{MariaDb, MySql, MysqlWireServer, ServerOptions};
 use crate::schema::{LongSize, MySqlType, TargetKind, TargetTable, TargetType};
-use crate::target::tests::{batch, key, label, next, row, values};
-use crate::target::{Advance, Checkpoint, Target};
+use crate::target::tests::{batch, label, next, row, values};
+use crate::target::{Checkpoint, Target};
 use crate::value::{Row, Value};
 
 /// A database on a server of its own.
 pub(in crate::target) struct Bench {
-    server: MysqlWireServer,
+    pub(in crate::target) server: MysqlWireServer,
     pub(in crate::target) options: MySqlOptions,
     target: MySqlTarget,
 }
@@ -31,7 +30,7 @@ impl Bench {
         Self::all_with(&[]).await
     }
 
-    async fn all_with(arguments: &[&str]) -> Vec<Self> {
+    pub(in crate::target) async fn all_with(arguments: &[&str]) -> Vec<Self> {
         let options = || ServerOptions::with_args(arguments.iter().copied());
         let mut benches = Vec::new();
         for (kind, server) in

@@ -1,7 +1,7 @@
 //! Inspection, preflight, privileges, and the promise that reads cannot write.
 
+use super::super::Tls;
 use super::super::connect::{Connection, Reads};
-use super::super::{Address, Secret, Tls};
 use super::*;
 use crate::error::Class;
 use crate::finding::{Finding, Severity};
@@ -160,8 +160,8 @@ async fn f100_a_read_only_server_is_waited_for() {
 
 #[tokio::test]
 async fn unix_sockets_and_tls_are_ways_in() {
-    let Some(server) = Server::start(&[]) else { return };
-    let mut options = server.options("postgres");
+    let Some(server) = TestPostgres::start(&[]).await else { return };
+    let mut options = super::options(&server, "postgres");
     options.address = Address::Socket { directory: server.folder().into(), port: server.port() };
     PostgresTarget::new(options).create(&[]).await.unwrap();
     let Some(ca) = certificate(&server) else { return };
@@ -170,7 +170,7 @@ async fn unix_sockets_and_tls_are_ways_in() {
     server.run("postgres", "ALTER SYSTEM SET ssl = on").await;
     server.run("postgres", "SELECT pg_reload_conf()").await;
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-    let mut options = server.options("postgres");
+    let mut options = super::options(&server, "postgres");
     options.tls = Tls::VerifyFull { ca: Some(ca.clone()) };
     options.address = Address::Tcp { host: "localhost".into(), port: server.port() };
     PostgresTarget::new(options.clone()).checkpoint("m").await.unwrap();
@@ -188,7 +188,7 @@ async fn unix_sockets_and_tls_are_ways_in() {
 }
 
 /// A certificate for `localhost`, by its own authority; `None`, loudly, without the openssl tool.
-fn certificate(server: &Server) -> Option<std::path::PathBuf> {
+fn certificate(server: &TestPostgres) -> Option<std::path::PathBuf> {
     let script = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=test-ca -keyout ca.key -out ca.pem \
         -addext basicConstraints=critical,CA:TRUE && \
         openssl req -newkey rsa:2048 -nodes -subj /CN=localhost -keyout server.key -out server.csr && \

@@ -4,33 +4,40 @@
 
 mod apply;
 mod catalogue;
-mod crash;
+mod locks;
 mod measure;
 mod roundtrip;
-mod server;
 mod text;
 
 use std::sync::Arc;
 
-use super::{PostgresOptions, PostgresTarget};
+use super::{Address, PostgresOptions, PostgresTarget, Secret};
+use crate::demo::servers::TestPostgres;
 use crate::schema::{TargetTable, TargetType};
 use crate::target::tests::{batch, key, label, next, row, values};
-use crate::target::{Advance, Checkpoint, Target};
+use crate::target::{Checkpoint, Target};
 use crate::value::{Row, Value};
-use server::Server;
 
 /// A database of its own on the shared server.
 pub(in crate::target) struct Bench {
-    server: Arc<Server>,
+    pub(in crate::target) server: Arc<TestPostgres>,
     pub(in crate::target) options: PostgresOptions,
     target: PostgresTarget,
 }
 
 impl Bench {
     pub(in crate::target) async fn new() -> Option<Self> {
-        let server = server::shared()?;
-        let options = server.create_database().await;
-        Some(Self { server, target: PostgresTarget::new(options.clone()), options })
+        Some(Self::on(TestPostgres::shared(&[]).await?).await)
+    }
+
+    /// On a server of its own that keeps what it has committed when it is killed.
+    pub(in crate::target) async fn durable() -> Option<Self> {
+        Some(Self::on(Arc::new(TestPostgres::start(&["fsync=on", "synchronous_commit=on", "full_page_writes=on"]).await?)).await)
+    }
+
+    async fn on(server: Arc<TestPostgres>) -> Self {
+        let options = options(&server, &server.create_database().await);
+        Self { server, target: PostgresTarget::new(options.clone()), options }
     }
 
     /// A second target on the same database, as another engine would have.
@@ -43,7 +50,7 @@ impl Bench {
     }
 
     pub(in crate::target) async fn ask(&self, query: &str) -> String {
-        self.server.ask(&self.options.database, query).await
+        self.server.ask(&self.options.database, query).await.join("\n")
     }
 
     /// Creates tables and takes the mapping `m` over.
@@ -51,6 +58,14 @@ impl Bench {
         self.target.create(tables).await.unwrap();
         self.target.take_over(None, row("m", "state-1", 0)).await.unwrap()
     }
+}
+
+/// Options for the superuser, over TCP with a password.
+fn options(server: &TestPostgres, database: &str) -> PostgresOptions {
+    let address = Address::Tcp { host: "127.0.0.1".into(), port: server.port() };
+    let mut options = PostgresOptions::new("test-db", address, "postgres", database);
+    options.password = Some(Secret::new(server.password()));
+    options
 }
 
 /// A table whose first `key` columns are its key.

@@ -8,14 +8,17 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::error::Class;
+use crate::schema::TargetKind;
+use crate::target::mysql::MySqlOptions;
+use crate::target::postgres::{Address, PostgresOptions};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f98_f100_after_kill_9_of_the_server_the_checkpoint_tells_where_to_go_on() {
-    for bench in Bench::all_with(&["--innodb-flush-log-at-trx-commit=1"]).await {
+    for bench in Bench::durable().await {
         let table = bench.labels("t");
         let tables = std::slice::from_ref(&table);
         let mut current = bench.begin(tables).await;
-        let Bench { mut server, target, .. } = bench;
+        let Bench { mut server, target } = bench;
         let mut interrupted = 0;
         // However slow the machine is, the first kill finds rows.
         let first = next(&current);
@@ -24,8 +27,7 @@ async fn f98_f100_after_kill_9_of_the_server_the_checkpoint_tells_where_to_go_on
         for round in 0..2 {
             let killer = tokio::spawn(async move {
                 tokio::time::sleep(std::time::Duration::from_millis(300 + 150 * round)).await;
-                server.kill().unwrap();
-                server.restart().await.unwrap();
+                server.crash().await;
                 server
             });
             while !killer.is_finished() {
@@ -52,7 +54,7 @@ async fn f98_f100_after_kill_9_of_the_server_the_checkpoint_tells_where_to_go_on
     }
 }
 
-async fn read_back(target: &MySqlTarget, attempted: &Advance) -> Checkpoint {
+async fn read_back(target: &Database, attempted: &Advance) -> Checkpoint {
     loop {
         match target.checkpoint("m").await {
             Ok(found) => {
@@ -73,9 +75,7 @@ async fn f98_a_lost_commit_answer_is_a_retry_and_the_checkpoint_knows() {
         let tables = std::slice::from_ref(&table);
         let start = bench.begin(tables).await;
         let (port, armed) = cutting_proxy(bench.server.port()).await;
-        let mut options = bench.options.clone();
-        options.port = port;
-        let cut = MySqlTarget::new(options);
+        let cut = Database::new(bench.server.options_at(port));
         cut.checkpoint("m").await.unwrap();
         cut.inspect(&table).await.unwrap();
         armed.store(true, Ordering::SeqCst);
@@ -111,7 +111,8 @@ async fn forward(client: TcpStream, server_port: u16, armed: Arc<AtomicBool>) {
     let answers = tokio::spawn(async move { tokio::io::copy(&mut from_server, &mut to_client).await });
     let mut buffer = vec![0; 65_536];
     while let Ok(count @ 1..) = from_client.read(&mut buffer).await {
-        let commits = buffer[..count].ends_with(b"\x03COMMIT");
+        let sent = &buffer[..count];
+        let commits = sent.ends_with(b"COMMIT") || sent.ends_with(b"COMMIT\0");
         if commits && armed.load(Ordering::SeqCst) {
             answers.abort();
             let _ = answers.await;
@@ -128,8 +129,13 @@ async fn forward(client: TcpStream, server_port: u16, armed: Arc<AtomicBool>) {
 async fn f105_a_port_that_accepts_and_says_nothing_is_given_up() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let mut options = MySqlOptions::new("silent", TargetKind::MySql, ("127.0.0.1", port), "u", "d");
-    options.connect_timeout_s = 1;
-    let error = MySqlTarget::new(options).checkpoint("m").await.unwrap_err();
-    assert_eq!(error.class(), Class::Unreachable, "{error:?}");
+    let mut mysql = MySqlOptions::new("silent", TargetKind::MySql, ("127.0.0.1", port), "u", "d");
+    mysql.connect_timeout_s = 1;
+    let address = Address::Tcp { host: "127.0.0.1".into(), port };
+    let mut postgres = PostgresOptions::new("silent", address, "u", "d");
+    postgres.connect_timeout_s = 1;
+    for options in [TargetOptions::MySql(mysql), TargetOptions::Postgres(postgres)] {
+        let error = Database::new(options).checkpoint("m").await.unwrap_err();
+        assert_eq!(error.class(), Class::Unreachable, "{error:?}");
+    }
 }
