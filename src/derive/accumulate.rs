@@ -22,7 +22,7 @@ use crate::derive::view::{Reader, View};
 use crate::derive::walk::affected;
 use crate::derive::{Arrangements, Mutation, Space};
 use crate::error::{Class, Error, Result};
-use crate::plan::{AccumulatorId, AccumulatorPlan, Anchor, Plan};
+use crate::plan::{AccumulatorId, AccumulatorPlan, Anchor, KeptAggregate, Plan};
 use crate::schema::TableId;
 use crate::sql::total::{Total, Upkeep};
 use crate::value::{Row, Value, row};
@@ -287,14 +287,12 @@ impl Change {
                 group.totals.get_mut(place).ok_or_else(damaged)?.add(aggregate.upkeep, &arguments, sign)?;
                 continue;
             }
-            if arguments.iter().any(Value::is_null) {
+            if aggregate.upkeep != Upkeep::First && arguments.iter().any(Value::is_null) {
                 continue;
             }
             let mut entry = values_prefix(&key, place);
             let ordered_at = entry.len();
-            for (rule, argument) in aggregate.rules.iter().zip(&arguments) {
-                rule.encode(argument, &mut entry)?;
-            }
+            encode_listed_key(aggregate, &arguments, &mut entry)?;
             let written_at = entry.len();
             let counted_in = match aggregate.upkeep {
                 Upkeep::Extreme { greatest } => {
@@ -302,6 +300,10 @@ impl Change {
                         // Keys end by themselves, so that the bytes turned over order them backwards.
                         entry.iter_mut().skip(ordered_at).for_each(|byte| *byte = !*byte);
                     }
+                    row::encode(&arguments, &mut entry);
+                    None
+                }
+                Upkeep::First => {
                     row::encode(&arguments, &mut entry);
                     None
                 }
@@ -376,6 +378,27 @@ pub(crate) fn values_prefix(entry: &[u8], place: usize) -> Vec<u8> {
     prefix.extend_from_slice(group);
     prefix.extend_from_slice(&u16::try_from(place).unwrap_or(u16::MAX).to_be_bytes());
     prefix
+}
+
+/// What a listed value is found and ordered by.
+fn encode_listed_key(aggregate: &KeptAggregate, arguments: &[Value], entry: &mut Vec<u8>) -> Result<()> {
+    if aggregate.upkeep != Upkeep::First {
+        let mut pairs = aggregate.rules.iter().zip(arguments);
+        return pairs.try_for_each(|(rule, argument)| rule.encode(argument, entry));
+    }
+    for ((rule, direction), argument) in aggregate.rules.iter().zip(&aggregate.directions).zip(arguments) {
+        entry.push(match (argument.is_null(), direction.nulls_first) {
+            (true, true) => 0,
+            (false, _) => 1,
+            (true, false) => 2,
+        });
+        let at = entry.len();
+        rule.encode(argument, entry)?;
+        if direction.descending {
+            entry.iter_mut().skip(at).for_each(|byte| *byte = !*byte);
+        }
+    }
+    Ok(())
 }
 
 fn encode_listed(count: i64, written_at: usize) -> Vec<u8> {

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use crate::derive::Space;
 use crate::derive::accumulate::{Group, TOTALS, by_id, damaged, decode_listed, values_prefix};
+use crate::derive::group::Ordered;
 use crate::derive::rows::{Binding, Environment, Execution, Frame};
 use crate::error::{Error, Result};
 use crate::plan::{AccumulatorPlan, AccumulatorUse, GroupProbe};
 use crate::sql::evaluate::evaluate;
 use crate::sql::query::{Aggregate, Select};
 use crate::sql::total::{Total, Upkeep};
-use crate::value::{Value, row};
+use crate::value::{Row, Value, row};
 
 /// Per group, what it is shown by and its aggregates.
 pub(crate) type Groups = Vec<(Environment, Vec<Value>)>;
@@ -54,7 +55,58 @@ pub(crate) fn read_groups(
     Ok(Some(found))
 }
 
-fn shown_by(used: &AccumulatorUse, outer: &Environment, own: crate::value::Row) -> Environment {
+/// The first rows of a SELECT with ORDER BY and LIMIT, and all that tie with the last of them, with the values they are ordered by. `None` as
+/// for [`read_groups`].
+pub(crate) fn read_first(
+    execution: &Execution<'_>,
+    select: &Select,
+    used: &AccumulatorUse,
+    outer: &Environment,
+) -> Result<Option<Ordered>> {
+    if !execution.reader.reads_accumulator(used.id)? {
+        return Ok(None);
+    }
+    let accumulator = by_id(execution.reader.view.plan, used.id)?;
+    let asked = if execution.guards_hold(select, outer)? { prefix(execution, accumulator, used, outer)? } else { None };
+    let Some(mut group) = asked else { return Ok(Some(Ordered::new())) };
+    row::encode(&[], &mut group);
+    let listed_at = values_prefix(&group, 0);
+    let limit = usize::try_from(select.limit.unwrap_or(0)).unwrap_or(usize::MAX);
+    let mut asked_for = limit.saturating_add(1);
+    loop {
+        let found = execution.reader.view.first(Space::Accumulator(used.id), &listed_at, asked_for)?;
+        let is_all = found.len() < asked_for;
+        if let Some(rows) = first_rows(select, &found, limit, is_all)? {
+            return Ok(Some(rows));
+        }
+        asked_for = asked_for.saturating_mul(4);
+    }
+}
+
+/// The listed rows up to the end of the tie at the limit; `None` if more of them must be read to know where it ends.
+fn first_rows(select: &Select, found: &[(Vec<u8>, Vec<u8>)], limit: usize, is_all: bool) -> Result<Option<Ordered>> {
+    let mut rows = Ordered::new();
+    let mut last: Option<&[u8]> = None;
+    for (key, bytes) in found {
+        let (count, written_at) = decode_listed(bytes)?;
+        let ordered = key.get(..written_at).ok_or_else(damaged)?;
+        if rows.len() >= limit && last != Some(ordered) {
+            return Ok(Some(rows));
+        }
+        last = Some(ordered);
+        let mut order = row::decode(key.get(written_at..).ok_or_else(damaged)?)?.into_vec();
+        if order.len() != select.order_by.len() + select.outputs.len() {
+            return Err(damaged());
+        }
+        let shown: Row = order.split_off(select.order_by.len()).into_iter().collect();
+        // More equal rows than the limit and one change nothing.
+        let times = usize::try_from(count).unwrap_or(usize::MAX).min(limit.saturating_add(1));
+        rows.extend(std::iter::repeat_n((order, shown), times));
+    }
+    Ok(is_all.then_some(rows))
+}
+
+fn shown_by(used: &AccumulatorUse, outer: &Environment, own: Row) -> Environment {
     let mut environment = outer.clone();
     if let Some(slot) = environment.get_mut(used.alias.0) {
         *slot = Binding::Derived(Arc::new(own));

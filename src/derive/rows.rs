@@ -7,12 +7,13 @@ use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use crate::derive::accumulated::read_first;
 use crate::derive::group::{finish_groups, pick_distinct, pick_first};
 use crate::derive::number::number_rows;
 use crate::derive::stored::{Stored, probe_key};
 use crate::derive::view::Reader;
 use crate::error::{Class, Error, Result};
-use crate::plan::{AccessPath, AccessStep, BranchPlan, SelectAccess};
+use crate::plan::{AccessPath, AccessStep, BranchPlan, Regrouped, SelectAccess};
 use crate::sql::evaluate::{Scope, evaluate, is_true};
 use crate::sql::query::{AliasId, FromItem, JoinKind, Relation, Select};
 use crate::value::{Row, Value};
@@ -81,6 +82,11 @@ impl<'a> Execution<'a> {
     }
 
     fn plain(&self, select: &Select, outer: Environment) -> Result<Vec<(Vec<Value>, Row)>> {
+        if let Some(Regrouped::KeptUp(used)) = self.access(select).and_then(|access| access.regrouped.as_ref())
+            && let Some(rows) = read_first(self, select, used, &outer)?
+        {
+            return Ok(rows);
+        }
         let mut rows = Vec::new();
         self.combinations(select, outer, &mut |environment| {
             rows.push(Frame::over(self, environment).shown(select)?);

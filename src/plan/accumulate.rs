@@ -20,7 +20,8 @@ use crate::plan::kinds::own_kind;
 use crate::plan::normal::all_of;
 use crate::plan::scopes::Scopes;
 use crate::plan::{
-    AccumulatorId, AccumulatorPlan, AccumulatorUse, Anchor, BranchPlan, GroupKeyPart, GroupProbe, KeptAggregate, Regrouped,
+    AccumulatorId, AccumulatorPlan, AccumulatorUse, Anchor, BranchPlan, Direction, GroupKeyPart, GroupProbe, KeptAggregate,
+    Regrouped,
 };
 use crate::schema::DataType;
 use crate::sql::query::{
@@ -38,7 +39,7 @@ pub(crate) fn plan_accumulators(scopes: &Scopes<'_>, plan: &mut BranchPlan, pool
     });
     for scope in &scopes.scopes {
         let first = first_alias(scope.select);
-        if scope.select.group_by.is_none() || !plan.access.contains_key(&first) {
+        if !(scope.select.group_by.is_some() || takes_first(scope.select)) || !plan.access.contains_key(&first) {
             continue;
         }
         let drafted = match times.get(&first) {
@@ -52,6 +53,30 @@ pub(crate) fn plan_accumulators(scopes: &Scopes<'_>, plan: &mut BranchPlan, pool
         if let Some(access) = plan.access.get_mut(&first) {
             access.regrouped = Some(regrouped);
         }
+    }
+}
+
+/// Whether a SELECT shows the first of its rows, e.g. the latest.
+fn takes_first(select: &Select) -> bool {
+    let plain = select.group_by.is_none() && select.aggregates.is_empty() && select.numberings.is_empty() && !select.distinct;
+    plain && select.limit.is_some_and(|limit| (1..=FIRST_ROWS_MAX).contains(&limit)) && !select.order_by.is_empty()
+}
+
+/// More first rows than that are read with all others.
+const FIRST_ROWS_MAX: u64 = 100;
+
+/// The rows of a SELECT in their order, kept like an aggregate.
+fn rows_in_order(select: &Select, outputs: &mut Outputs) -> KeptAggregate {
+    let ordered = select.order_by.iter().map(|item| &item.expr);
+    KeptAggregate {
+        upkeep: Upkeep::First,
+        arguments: ordered.chain(&select.outputs).map(|expr| outputs.place(expr)).collect(),
+        rules: select.order_by.iter().map(|item| item.rule.clone()).collect(),
+        directions: select
+            .order_by
+            .iter()
+            .map(|item| Direction { descending: item.descending, nulls_first: item.nulls_first })
+            .collect(),
     }
 }
 
@@ -124,7 +149,7 @@ fn draft(scopes: &Scopes<'_>, select: &Select, plan: &BranchPlan, pool: &mut Ind
         upkeeps.push(Upkeep::of(aggregate).ok_or_else(|| why_whole(&aggregate.function, aggregate.distinct))?);
     }
     let asked = asked(select, plan, pool)?;
-    let extras = extras(select, groups)?;
+    let extras = if takes_first(select) { Vec::new() } else { extras(select, groups)? };
     if groups.is_empty() && !extras.is_empty() {
         return Err("it shows a column beside its aggregates");
     }
@@ -144,7 +169,10 @@ fn draft(scopes: &Scopes<'_>, select: &Select, plan: &BranchPlan, pool: &mut Ind
     let mut aggregates = Vec::new();
     for (aggregate, upkeep) in select.aggregates.iter().zip(upkeeps) {
         let arguments = aggregate.arguments.iter().map(|argument| outputs.place(argument)).collect();
-        aggregates.push(KeptAggregate { upkeep, arguments, rules: aggregate.rules.clone() });
+        aggregates.push(KeptAggregate { upkeep, arguments, rules: aggregate.rules.clone(), directions: Vec::new() });
+    }
+    if takes_first(select) {
+        aggregates.push(rows_in_order(select, &mut outputs));
     }
     let body = Select {
         from: select.from.clone(),
@@ -227,6 +255,9 @@ fn asked(select: &Select, plan: &BranchPlan, pool: &IndexPool) -> Result<Asked, 
         let without = |expr: &Expr| free_aliases(expr).is_disjoint(&own);
         let pinned = equality(conjunct).into_iter().flatten().find(|side| within(side.left) && without(side.right));
         let pinned = pinned.ok_or("a condition other than = compares its rows with rows outside")?;
+        if has_subquery(pinned.right) {
+            return Err("a subquery says which group is asked for");
+        }
         asked.parts.push((pinned.left.clone(), pinned.rule.clone(), pinned.null_safe));
         asked.values.push(pinned.right.clone());
     }
@@ -239,7 +270,7 @@ fn asked(select: &Select, plan: &BranchPlan, pool: &IndexPool) -> Result<Asked, 
     let pushed = plan.access.get(&first_alias(select)).map(|access| access.pushed.as_slice()).unwrap_or_default();
     for side in pushed.iter().filter_map(|conjunct| equality(conjunct)?.into_iter().next()) {
         let is_group = select.group_by.iter().flatten().any(|group| same(group, side.left));
-        if is_group && !asked.parts.iter().any(|(expr, ..)| same(expr, side.left)) {
+        if is_group && !has_subquery(side.right) && !asked.parts.iter().any(|(expr, ..)| same(expr, side.left)) {
             asked.parts.push((side.left.clone(), side.rule.clone(), side.null_safe));
             asked.values.push(side.right.clone());
         }

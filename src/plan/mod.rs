@@ -210,7 +210,7 @@ pub struct SelectAccess {
     pub partition_kinds: Vec<Vec<KeyKind>>,
     /// The equalities that the SELECT around a derived table asks of its rows: an expression over it, a value from outside.
     pub pushed: Vec<Expr>,
-    /// Of a grouped SELECT, where its groups come from.
+    /// Of a grouped SELECT, and of one with ORDER BY and LIMIT, where its groups or first rows come from.
     pub regrouped: Option<Regrouped>,
 }
 
@@ -280,6 +280,17 @@ pub struct KeptAggregate {
     pub arguments: Vec<usize>,
     /// How listed values are told apart and ordered.
     pub rules: Vec<KeyKind>,
+    /// Of [`Upkeep::First`], how its leading arguments order the rows, one for each rule.
+    pub directions: Vec<Direction>,
+}
+
+/// Which way an ORDER BY goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Direction {
+    /// DESC.
+    pub descending: bool,
+    /// NULLs stand before all values.
+    pub nulls_first: bool,
 }
 
 /// Binds one relation of FROM.

@@ -30,6 +30,8 @@ pub enum Upkeep {
     },
     /// A list of the different values, with how often each occurs, and how many there are.
     Distinct,
+    /// A list of the rows of a SELECT with ORDER BY and LIMIT, in their order, with how often each occurs.
+    First,
 }
 
 impl Upkeep {
@@ -55,7 +57,7 @@ impl Upkeep {
     /// Whether its values are listed one by one beside the total.
     #[must_use]
     pub fn lists_values(self) -> bool {
-        matches!(self, Self::Extreme { .. } | Self::Distinct)
+        matches!(self, Self::Extreme { .. } | Self::Distinct | Self::First)
     }
 }
 
@@ -88,7 +90,7 @@ impl Total {
                 *self.beside.entry(*number).or_default() += sign;
             }
             (Upkeep::Number, Some(value)) => self.add_number(&coerce::decimal(value)?, sign),
-            (Upkeep::Extreme { .. } | Upkeep::Distinct, _) => return Ok(()),
+            (Upkeep::Extreme { .. } | Upkeep::Distinct | Upkeep::First, _) => return Ok(()),
             (_, None) => return Err(Error::bug("an aggregate has no argument")),
         }
         self.count += sign;
@@ -161,7 +163,7 @@ impl Total {
                     out.push(Value::Int(self.beside.get(&number).copied().unwrap_or(0)));
                 }
             }
-            Upkeep::Count | Upkeep::Extreme { .. } | Upkeep::Distinct => {}
+            Upkeep::Count | Upkeep::Extreme { .. } | Upkeep::Distinct | Upkeep::First => {}
         }
     }
 
@@ -186,7 +188,7 @@ impl Total {
                     }
                 }
             }
-            Upkeep::Count | Upkeep::Extreme { .. } | Upkeep::Distinct => {}
+            Upkeep::Count | Upkeep::Extreme { .. } | Upkeep::Distinct | Upkeep::First => {}
         }
         Ok(total)
     }

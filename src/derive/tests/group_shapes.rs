@@ -54,4 +54,16 @@ pub(super) const SHAPES: &[(&str, &[&str], &str)] = &[
            OR EXISTS (SELECT p.kind FROM p WHERE p.ord_no = o.ord_no GROUP BY p.kind HAVING COUNT(*) > 1)
            OR o.cust_no IN (SELECT c.boss FROM c WHERE c.boss IS NOT NULL GROUP BY c.boss HAVING SUM(c.grd) > 3)",
     ),
+    (
+        "first_rows_in_order",
+        &["ord_no"],
+        "SELECT o.ord_no, (SELECT p.kind FROM p WHERE p.ord_no = o.ord_no ORDER BY p.amt DESC, p.pay_no LIMIT 1) AS dearest,
+           (SELECT p.amt FROM p WHERE p.ord_no = o.cust_no ORDER BY p.amt, p.pay_no DESC LIMIT 1) AS cheapest,
+           (SELECT c.nm FROM o x JOIN c ON c.cust_no = x.cust_no WHERE x.del = o.del ORDER BY c.grd DESC, x.ord_no LIMIT 1) AS highest FROM o",
+    ),
+    (
+        "asked_for_by_an_aggregate",
+        &["cust_no"],
+        "SELECT c.cust_no, (SELECT COUNT(*) FROM o WHERE o.cust_no = c.cust_no AND o.ord_no = (SELECT MAX(p.pay_no) FROM p WHERE p.ord_no = c.grd)) AS n FROM c",
+    ),
 ];
