@@ -4,6 +4,7 @@
 //! `STRANGLER_SEED` chooses the statements, `STRANGLER_LONG=1` makes 10,000 instead of 500. Another database joins by implementing
 //! [`Dialect`].
 
+mod awkward;
 mod engine;
 mod grammar;
 mod mysql;
@@ -123,8 +124,11 @@ fn statements() -> usize {
     if std::env::var("STRANGLER_LONG").as_deref() == Ok("1") { 10_000 } else { 500 }
 }
 
-fn run(dialect: &dyn Dialect) {
-    let seed: u64 = std::env::var("STRANGLER_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_122);
+fn seed() -> u64 {
+    std::env::var("STRANGLER_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_122)
+}
+
+fn run(dialect: &dyn Dialect, seed: u64) {
     let mut tally = Tally::default();
     let mut number = 0;
     while tally.compared < statements() {
@@ -202,7 +206,9 @@ fn check(server: Option<Server>, name: &str) {
         eprintln!("SKIPPED: no {name} on this machine, no random statements were compared with it");
         return;
     };
-    run(&server);
+    let seed = seed();
+    awkward::run(&server, seed, 3 * statements());
+    run(&server, seed);
 }
 
 #[test]

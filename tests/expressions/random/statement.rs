@@ -20,6 +20,8 @@ pub struct Statement {
     pub filters: Vec<Tree>,
     pub group_by: Option<String>,
     pub having: Option<Tree>,
+    /// Further branches, as text.
+    pub union: Option<String>,
 }
 
 /// An output: text around a tree.
@@ -56,6 +58,9 @@ impl Statement {
         if let Some(having) = &self.having {
             sql += &format!(" HAVING {}", having.render());
         }
+        if let Some(union) = &self.union {
+            sql += &format!(" UNION ALL {union}");
+        }
         sql + &self.after
     }
 
@@ -88,6 +93,9 @@ impl Statement {
         }
         for place in 0..self.joins.len() {
             found.push(without(&|copy| drop(copy.joins.remove(place))));
+        }
+        if self.union.is_some() {
+            found.push(without(&|copy| copy.union = None));
         }
         if self.having.is_some() {
             found.push(without(&|copy| copy.having = None));
@@ -229,6 +237,42 @@ fn derived(random: &mut fastrand::Rng, grammar: &Grammar, world: &World) -> Stat
         from: "r".into(),
         joins,
         filters: filters(random, grammar, &outer),
+        ..Statement::default()
+    }
+}
+
+/// The latest row of every group.
+pub fn latest(random: &mut fastrand::Rng, grammar: &Grammar, world: &World) -> Statement {
+    let inner = columns_of(world, "s");
+    let kind = kind(random);
+    let tree = Tree::random(random, grammar, &inner, kind, 2);
+    let order = ["DESC", "ASC"][random.usize(0..2)];
+    let from = format!(
+        "(SELECT s.r_id AS g, s.id AS i, {} AS v, ROW_NUMBER() OVER (PARTITION BY s.r_id ORDER BY s.id {order}) AS n \
+         FROM s WHERE s.r_id IS NOT NULL) x",
+        tree.render()
+    );
+    Statement {
+        key: "x.g".into(),
+        outputs: vec![Output::plain(Tree::Leaf("x.v".into())), Output::plain(Tree::Leaf("x.i".into()))],
+        from,
+        filters: vec![Tree::Leaf("x.n = 1".into())],
+        ..Statement::default()
+    }
+}
+
+/// Two branches with keys of different beginnings.
+pub fn united(random: &mut fastrand::Rng, grammar: &Grammar, world: &World) -> Statement {
+    let (one, two) = (columns_of(world, "r"), columns_of(world, "s"));
+    let (kind, other_kind) = (kind(random), kind(random));
+    let kinds = [kind, if random.u8(0..4) == 0 { other_kind } else { kind }];
+    let second = Tree::random(random, grammar, &two, kinds[1], 2).render();
+    Statement {
+        key: "CONCAT('r', r.id)".into(),
+        outputs: vec![Output::plain(Tree::random(random, grammar, &one, kinds[0], 2))],
+        from: "r".into(),
+        filters: filters(random, grammar, &one),
+        union: Some(format!("SELECT CONCAT('s', s.id), {second} FROM s")),
         ..Statement::default()
     }
 }
