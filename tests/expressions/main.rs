@@ -59,7 +59,6 @@ fn print(value: &Value, data_type: &DataType) -> String {
     match value {
         Value::Null => "NULL".into(),
         Value::Int(number) => number.to_string(),
-        Value::UInt(number) if *data_type == DataType::Year => format!("{number:04}"),
         Value::UInt(number) => number.to_string(),
         Value::Decimal(number) => number.to_string(),
         Value::Double(number) => format!("double {:016x}", number.to_bits()),
@@ -91,6 +90,8 @@ fn canonical(answer: Option<&[u8]>, data_type: &DataType) -> String {
         DataType::Double => format!("double {:016x}", answer.parse::<f64>().unwrap_or(f64::NAN).to_bits()),
         // MySQL prints a choice with the scale of the chosen number.
         DataType::Decimal { scale, .. } => match Decimal::parse(&answer) {
+            // MariaDB's remainder of a negative number may be a negative zero.
+            Some(number) if number.is_zero() => Decimal::from_i64(0).round(*scale).to_string(),
             Some(number) if number.scale() < *scale => format!(
                 "{answer}{}{}",
                 if number.scale() == 0 { "." } else { "" },
@@ -98,6 +99,8 @@ fn canonical(answer: Option<&[u8]>, data_type: &DataType) -> String {
             ),
             _ => answer.into_owned(),
         },
+        // A choice of years is shown as a number, a column with four digits.
+        DataType::Year => answer.parse::<u16>().map_or_else(|_| answer.to_string(), |year| year.to_string()),
         DataType::Float => format!("float {:08x}", answer.parse::<f32>().unwrap_or(f32::NAN).to_bits()),
         _ => answer.into_owned(),
     }

@@ -17,6 +17,9 @@ use crate::value::{Decimal, Value};
 const WORD_DIGITS: u32 = 9;
 const WORDS_MAX: u32 = 9;
 
+/// Of integers and doubles.
+const REMAINDER: Function = Function::Remainder { signs_zero: false };
+
 pub(super) fn resolve(name: &str, arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
     if name == "NEG" {
         let [operand] = take(name, arguments)?;
@@ -30,10 +33,10 @@ pub(super) fn resolve(name: &str, arguments: Vec<Expr>, span: Span, context: &Ty
         ("/", _) => divide(left, right, span, context),
         ("DIV", NumericClass::Double) => Err(inexact("DIV of a string or a floating-point number")),
         ("DIV", _) => integer_divide(left, right, span),
-        ("%" | "MOD", NumericClass::Double) => doubles(Function::Remainder, left, right, span, context),
+        ("%" | "MOD", NumericClass::Double) => doubles(REMAINDER, left, right, span, context),
         ("%" | "MOD", NumericClass::Integer) => {
             let unsigned = is_unsigned(&left);
-            Ok(call_node(Function::Remainder, vec![left, right], DataType::Integer { bits: 64, unsigned }, true, span))
+            Ok(call_node(REMAINDER, vec![left, right], DataType::Integer { bits: 64, unsigned }, true, span))
         }
         ("+", NumericClass::Integer) => integers(Function::Add, left, right, span),
         ("-", NumericClass::Integer) => {
@@ -47,8 +50,13 @@ pub(super) fn resolve(name: &str, arguments: Vec<Expr>, span: Span, context: &Ty
         ("+", NumericClass::Double) => doubles(Function::Add, left, right, span, context),
         ("-", NumericClass::Double) => doubles(Function::Subtract, left, right, span, context),
         ("*", NumericClass::Double) => doubles(Function::Multiply, left, right, span, context),
-        _ => decimals(name, left, right, span),
+        _ => decimals(name, left, right, span, context),
     }
+}
+
+/// A bare NULL counts as a floating-point number with digits of its own.
+pub(super) fn null_operand(name: &str) -> Refusal {
+    Refusal::new(format!("{name} of a bare NULL, which the server computes in floating point"), "write CAST(NULL AS SIGNED) or CAST(NULL AS DECIMAL(p,s))")
 }
 
 /// A date or time takes part in arithmetic as the number of its digits.
@@ -59,6 +67,7 @@ fn digits_of_date(expr: Expr) -> Expr {
 fn class_of(expr: &Expr, name: &str) -> Result<NumericClass, Refusal> {
     match &expr.data_type {
         DataType::Text { .. } => Ok(NumericClass::Double),
+        DataType::Null => Err(null_operand(name)),
         data_type if is_temporal(data_type) => Err(Refusal::new(
             format!("{} is an operand of {name}", type_name(data_type)),
             "use INTERVAL, DATEDIFF or TIMESTAMPDIFF for dates",
@@ -89,7 +98,7 @@ fn integers(function: Function, left: Expr, right: Expr, span: Span) -> Result<E
 }
 
 fn doubles(function: Function, left: Expr, right: Expr, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
-    let nullable = matches!(function, Function::Divide { .. } | Function::Remainder);
+    let nullable = matches!(function, Function::Divide { .. } | Function::Remainder { .. });
     let call = call_node(function, vec![to_double(left)?, to_double(right)?], DataType::Double, nullable, span);
     Ok(without_negative_zero(call, context))
 }
@@ -108,23 +117,27 @@ fn traits(expr: &Expr) -> Numeric {
     numeric(expr).unwrap_or(Numeric { precision: 1, scale: 0, unsigned: false, class: NumericClass::Integer })
 }
 
-fn decimals(name: &str, left: Expr, right: Expr, span: Span) -> Result<Expr, Refusal> {
+fn decimals(name: &str, left: Expr, right: Expr, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
     let (one, two) = (traits(&left), traits(&right));
     let integral = one.integral().max(two.integral());
     let scale = one.scale.max(two.scale);
     let unsigned = one.unsigned && two.unsigned;
     let (function, data_type) = match name {
         "+" => (Function::Add, decimal_type(integral + scale + 1, scale, unsigned)),
-        "-" => (Function::Subtract, decimal_type(integral + scale + 1, scale, false)),
+        "-" => {
+            // MySQL knows no negative difference of unsigned numbers.
+            let unsigned = unsigned && !context.is_mariadb() && !context.has_mode("NO_UNSIGNED_SUBTRACTION");
+            (Function::Subtract, decimal_type(integral + scale + 1, scale, unsigned))
+        }
         "*" => {
             if one.scale + two.scale > 30 {
                 return Err(inexact("a product with more than 30 digits after the point"));
             }
             (Function::Multiply, decimal_type(one.precision + two.precision, one.scale + two.scale, unsigned))
         }
-        _ => (Function::Remainder, decimal_type(one.precision.max(two.precision), scale, one.unsigned)),
+        _ => (Function::Remainder { signs_zero: context.is_mariadb() }, decimal_type(one.precision.max(two.precision), scale, one.unsigned)),
     };
-    let nullable = function == Function::Remainder;
+    let nullable = matches!(function, Function::Remainder { .. });
     Ok(call_node(function, vec![to_decimal(left)?, to_decimal(right)?], data_type, nullable, span))
 }
 
@@ -247,6 +260,9 @@ fn decimal_call(function: &Function, expr: &Expr, left: &Value, right: &Value) -
             None => return Ok(Value::Null),
         },
         _ => match left.rem(&right) {
+            Some(result) if result.is_zero() && left.is_negative() && *function != REMAINDER => {
+                return Err(no_value(expr, "nothing is left of a negative number, which MariaDB holds for another zero,"));
+            }
             Some(result) => result,
             None => return Ok(Value::Null),
         },
@@ -258,7 +274,8 @@ fn decimal_call(function: &Function, expr: &Expr, left: &Value, right: &Value) -
 pub(crate) fn fits(result: Decimal, expr: &Expr) -> Result<Decimal> {
     let scale = u32::from(result.scale());
     let integral = result.digits().saturating_sub(scale);
-    if integral.div_ceil(WORD_DIGITS) + scale.div_ceil(WORD_DIGITS) > WORDS_MAX || integral > 65 {
+    let is_below_zero = result.is_negative() && !result.is_zero() && matches!(expr.data_type, DataType::Decimal { unsigned: true, .. });
+    if is_below_zero || integral.div_ceil(WORD_DIGITS) + scale.div_ceil(WORD_DIGITS) > WORDS_MAX || integral > 65 {
         return Err(no_value(expr, "a DECIMAL value is out of range"));
     }
     Ok(result)

@@ -7,7 +7,7 @@ use crate::schema::DataType;
 use crate::sql::functions::{Function, arity, coerce, mismatch, take};
 use crate::sql::query::{Expr, ExprKind, Span};
 use crate::sql::types::{
-    BOOLEAN, Refusal, TypeContext, alike, is_temporal, is_text, node, numeric, text_length, to_integer, to_text, truth, unify,
+    BOOLEAN, Refusal, TypeContext, alike, constant, is_temporal, is_text, node, numeric, text_length, to_integer, to_text, truth, unify,
 };
 use crate::value::{KeyKind, Value};
 
@@ -38,6 +38,14 @@ pub(super) fn resolve(name: &str, arguments: Vec<Expr>, span: Span, context: &Ty
         "ELT" => element(arguments, span, context),
         "FIELD" => {
             arity(name, &arguments, 2..=usize::MAX)?;
+            let charset = |expr: &Expr| is_text(&expr.data_type).then(|| crate::sql::types::traits(expr, context).charset);
+            let mut charsets = arguments.iter().filter(|expr| constant(expr).is_none()).filter_map(charset);
+            if charsets.next().is_some_and(|first| charsets.any(|other| other != first)) {
+                return Err(Refusal::new(
+                    "FIELD over strings of several charsets, which servers convert differently",
+                    "convert them with CONVERT(.. USING utf8mb4)",
+                ));
+            }
             let (arguments, rule) = alike(arguments, context)?;
             let kind = ExprKind::Call { function: Function::Field { rule }, arguments };
             Ok(node(kind, BOOLEAN, false, span))
@@ -104,6 +112,11 @@ fn extreme(name: &str, arguments: Vec<Expr>, span: Span, context: &TypeContext<'
         return Err(Refusal::new(format!("{name} mixes numbers, strings or dates"), "bring the arguments to one type with CAST"));
     }
     let nullable = arguments.iter().any(|argument| argument.nullable);
+    let is_number = |argument: &Expr| argument.data_type != DataType::Null && numeric(argument).is_some();
+    let is_null = |argument: &Expr| argument.data_type == DataType::Null;
+    if context.is_mariadb() && arguments.iter().any(is_null) && arguments.iter().any(is_number) {
+        return Err(super::arithmetic::null_operand(name));
+    }
     let (arguments, data_type) = unify(arguments, context)?;
     let (arguments, rule) = alike(arguments, context)?;
     let function = if name == "GREATEST" { Function::Greatest { rule } } else { Function::Least { rule } };
@@ -124,7 +137,8 @@ pub(super) fn call(function: &Function, values: &[Value]) -> Result<Value> {
             if index.is_null() {
                 return Ok(Value::Null);
             }
-            let place = usize::try_from(coerce::integer(index)? - 1).ok();
+            // The source keeps the lower 32 bits.
+            let place = usize::try_from(coerce::integer(index)?.rem_euclid(1 << 32) - 1).ok();
             Ok(place.and_then(|place| texts.get(place)).cloned().unwrap_or(Value::Null))
         }
         Function::Greatest { rule } => best(rule, values, Ordering::Greater),

@@ -3,6 +3,7 @@
 
 use crate::error::Result;
 use crate::schema::DataType;
+use crate::sql::functions::complete_dates::{as_it_is, complete, complete_on_mysql};
 use crate::sql::functions::date_parts::day_number;
 use crate::sql::functions::text_resolve::made_up;
 use crate::sql::functions::{Function, coerce, date_format, mismatch, no_value, take};
@@ -58,7 +59,7 @@ pub(super) fn resolve(name: &str, arguments: Vec<Expr>, span: Span, context: &Ty
         "TIME_FORMAT" => format(arguments, span, context),
         "TO_SECONDS" => {
             let [value] = take(name, arguments)?;
-            let value = super::date_resolve::moment(value, context)?;
+            let value = complete(super::date_resolve::moment(value, context)?, context)?;
             Ok(call_node(Clock::ToSeconds, vec![value], BIGINT, span))
         }
         _ => convert_zone(arguments, span, context),
@@ -108,7 +109,7 @@ fn add_time(name: &str, base: Expr, time: Expr, span: Span, context: &TypeContex
         }
     };
     let kind = Clock::AddTime { subtract: name == "SUBTIME", clamp: context.is_mariadb() };
-    Ok(call_node(kind, vec![base, time], data_type, span))
+    Ok(call_node(kind, vec![complete_on_mysql(as_it_is(base, context), context)?, time], data_type, span))
 }
 
 /// `TIMESTAMP(date, time)`.
@@ -196,7 +197,7 @@ fn convert_zone(arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> 
         false if version >= (8, 0, 28) => 32_536_771_199,
         _ => 2_147_483_647,
     };
-    let value = super::date_resolve::moment(value, context)?;
+    let value = complete(super::date_resolve::moment(value, context)?, context)?;
     Ok(call_node(Clock::ConvertZone { from_s, to_s, last_s }, vec![value], DataType::DateTime { fraction }, span))
 }
 

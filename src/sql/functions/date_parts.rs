@@ -29,6 +29,21 @@ pub enum Part {
 }
 
 impl Part {
+    /// Whether a date without a month or a day has no such part.
+    #[must_use]
+    pub fn needs_whole_date(self) -> bool {
+        matches!(
+            self,
+            Self::DayOfWeek
+                | Self::Weekday
+                | Self::DayOfYear
+                | Self::Week { .. }
+                | Self::YearWeek { .. }
+                | Self::ToDays
+                | Self::DayName
+        )
+    }
+
     /// Whether the part is one of the time of day.
     #[must_use]
     pub fn is_clock(self) -> bool {

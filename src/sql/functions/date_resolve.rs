@@ -1,6 +1,7 @@
 //! Result types of the date functions.
 
 use crate::schema::DataType;
+use crate::sql::functions::complete_dates::{as_it_is, complete, complete_on_mysql, complete_or_zero};
 use crate::sql::functions::text_resolve::made_up;
 use crate::sql::functions::{Function, Part, Unit, arity, clock, date_format, str_to_date, take};
 use crate::sql::query::{Expr, ExprKind, Span};
@@ -49,7 +50,7 @@ pub(super) fn resolve(name: &str, arguments: Vec<Expr>, span: Span, context: &Ty
         }
         "DATEDIFF" => {
             let [left, right] = take(name, arguments)?;
-            let arguments = vec![moment(left, context)?, moment(right, context)?];
+            let arguments = vec![complete(moment(left, context)?, context)?, complete(moment(right, context)?, context)?];
             Ok(nullable_call(Function::DateDifference, arguments, BOOLEAN, span))
         }
         "LAST_DAY" => last_day(take(name, arguments)?, span, context),
@@ -134,7 +135,8 @@ fn part_call(part: Part, value: Expr, span: Span, context: &TypeContext<'_>) -> 
                 "use CAST(.. AS DATETIME) or STR_TO_DATE",
             ));
         }
-        _ => moment(value, context)?,
+        _ if part.needs_whole_date() => complete(moment(value, context)?, context)?,
+        _ => as_it_is(moment(value, context)?, context),
     };
     if part == Part::TimeToSeconds && context.is_mariadb() && temporal_fraction(&value.data_type) > 0 {
         return Err(Refusal::new("TIME_TO_SEC of a time with a fraction, which MariaDB keeps", "cast it to TIME first"));
@@ -183,7 +185,7 @@ fn format(arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Result
         return Err(Refusal::new("the format of DATE_FORMAT is not a constant", "write it as a string"));
     };
     let data_type = made_up(date_format::length_max(text), context);
-    let arguments = vec![moment(value, context)?, format];
+    let arguments = vec![as_it_is(moment(value, context)?, context), format];
     Ok(nullable_call(Function::DateFormat(rules(context)?), arguments, data_type, span))
 }
 
@@ -219,7 +221,7 @@ pub fn date_add(
             ));
         }
     };
-    let arguments = vec![base, amount];
+    let arguments = vec![complete_on_mysql(as_it_is(base, context), context)?, amount];
     Ok(nullable_call(Function::AddInterval { unit, subtract }, arguments, data_type, span))
 }
 
@@ -255,7 +257,7 @@ pub fn timestamp_diff(unit: Unit, from: Expr, to: Expr, span: Span, context: &Ty
     if unit.is_composite() {
         return Err(Refusal::new("TIMESTAMPDIFF counts in one simple unit", "write YEAR, MONTH, DAY, HOUR or another unit"));
     }
-    let arguments = vec![moment(from, context)?, moment(to, context)?];
+    let arguments = vec![complete(moment(from, context)?, context)?, complete(moment(to, context)?, context)?];
     Ok(nullable_call(Function::TimestampDifference { unit }, arguments, BIGINT, span))
 }
 
@@ -320,7 +322,7 @@ fn unix_timestamp(value: Expr, span: Span, context: &TypeContext<'_>) -> Result<
         ));
     }
     let function = Function::UnixTimestamp { offset_s: offset_s(context)? };
-    Ok(nullable_call(function, vec![value], BIGINT, span))
+    Ok(nullable_call(function, vec![complete_or_zero(value, context)?], BIGINT, span))
 }
 
 fn from_unix_time(seconds: Expr, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {

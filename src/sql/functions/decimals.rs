@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::schema::DataType;
-use crate::sql::functions::{DoubleFunction, Function, arity, coerce, doubles, mismatch, no_value};
+use crate::sql::functions::{DoubleFunction, Function, arithmetic, arity, coerce, doubles, mismatch, no_value};
 use crate::sql::query::{Expr, ExprKind, Span};
 use crate::sql::types::NumericClass;
 use crate::sql::types::{BIGINT, BOOLEAN, Numeric, Refusal, TypeContext, constant, decimal_type, node, numeric};
@@ -19,6 +19,7 @@ pub(super) fn resolve(name: &str, mut arguments: Vec<Expr>, span: Span, context:
         return Err(Refusal::new(format!("{name} takes an argument"), ""));
     };
     let own = match numeric(&operand) {
+        _ if operand.data_type == DataType::Null => return Err(arithmetic::null_operand(name)),
         Some(own) if own.class != NumericClass::Double => own,
         _ => return doubles::typed(of_doubles(name, places), operand, span, context),
     };
@@ -70,7 +71,8 @@ fn result_type(function: &Function, own: &Numeric, places: i64, context: &TypeCo
         Function::Round { truncate } => {
             let wanted = u16::try_from(places.max(0)).unwrap_or(0);
             let scale = if context.is_mariadb() { wanted } else { wanted.min(own.scale) };
-            let carry = u16::from(scale < own.scale && !truncate);
+            let by_tens = places < 0 && !context.is_mariadb();
+            let carry = u16::from((scale < own.scale || by_tens) && !truncate);
             decimal_type((own.integral() + scale + carry).max(1), scale, own.unsigned)
         }
         _ => {

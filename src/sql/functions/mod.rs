@@ -13,6 +13,7 @@ mod case_tables;
 mod choice;
 mod clock;
 pub mod coerce;
+mod complete_dates;
 mod date_arithmetic;
 mod date_format;
 mod date_parts;
@@ -90,7 +91,7 @@ pub enum Function {
     Multiply,
     Divide { increment: u16 },
     IntegerDivide,
-    Remainder,
+    Remainder { signs_zero: bool },
     Negate,
     Absolute,
     Sign,
@@ -139,6 +140,7 @@ pub enum Function {
     CastText { length: Option<u32> },
     // dates
     ToDate(TemporalRules),
+    StopIncomplete,
     ToDateTime { fraction: u8, rules: TemporalRules },
     ToTime { fraction: u8, rules: TemporalRules },
     TextToDate(TemporalRules),
@@ -175,6 +177,16 @@ impl Function {
     #[must_use]
     pub fn rounds(&self) -> bool {
         matches!(self, Self::Round { .. } | Self::Ceiling | Self::Floor | Self::IntegerDivide)
+    }
+
+    /// Whether MariaDB takes the made-up text for one of any letters.
+    #[must_use]
+    pub fn is_of_any_letters(&self) -> bool {
+        matches!(
+            self,
+            Self::Numeral(Numeral::Convert | Numeral::Format { .. } | Numeral::NumberToAddress)
+                | Self::Encoding(Encoding::Md5 | Encoding::Sha1 | Encoding::Sha2)
+        )
     }
 
     /// How strongly a string result's collation is meant, where that does not follow from the arguments.
@@ -275,14 +287,14 @@ pub fn call(function: &Function, expr: &Expr, values: &[Value]) -> Result<Value>
         return Ok(Value::Null);
     }
     match function {
-        F::Add | F::Subtract | F::Multiply | F::Divide { .. } | F::IntegerDivide | F::Remainder | F::Negate => {
+        F::Add | F::Subtract | F::Multiply | F::Divide { .. } | F::IntegerDivide | F::Remainder { .. } | F::Negate => {
             arithmetic::call(function, expr, values)
         }
         F::Absolute | F::Sign | F::Round { .. } | F::Ceiling | F::Floor => decimals::call(function, expr, values),
         F::BitAnd | F::BitOr | F::BitXor | F::BitNot | F::ShiftLeft | F::ShiftRight => bits::call(function, values),
         F::Greatest { .. } | F::Least { .. } => choice::call(function, values),
         F::Locate { .. } | F::FindInSet { .. } | F::StringCompare { .. } | F::Like { .. } => search::call(function, expr, values),
-        F::ToDate(_) | F::ToDateTime { .. } | F::ToTime { .. } | F::TextToDate(_) | F::TextToDateTime { .. } => {
+        F::ToDate(_) | F::StopIncomplete | F::ToDateTime { .. } | F::ToTime { .. } | F::TextToDate(_) | F::TextToDateTime { .. } => {
             temporal_text::call(function, expr, values)
         }
         F::DatePart(part) => date_parts::call(*part, values),

@@ -66,6 +66,9 @@ pub(super) fn resolve(name: &str, arguments: Vec<Expr>, span: Span, context: &Ty
         return Err(Refusal::new("a regular expression that is not a constant", "write it as a string"));
     };
     let source = pattern::parse(source)?;
+    if !context.is_mariadb() && (text.data_type == DataType::Null || is_made_of_nothing(&text)) {
+        return Err(Refusal::new("a regular expression over a NULL, which MySQL takes for a binary string", "leave it out"));
+    }
     let text = character_text(text, context)?;
     let traits = aggregate_text(&[&text, &pattern], context)?;
     if !traits.charset.starts_with("utf8") {
@@ -102,6 +105,16 @@ pub(super) fn resolve(name: &str, arguments: Vec<Expr>, span: Span, context: &Ty
     let mut expr = text_node(function, vec![text], length, traits.charset, traits.collation, span);
     expr.nullable |= is_optional;
     Ok(expr)
+}
+
+/// Whether a text is computed from NULL alone.
+fn is_made_of_nothing(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Literal(Value::Null) => true,
+        ExprKind::Cast(inner) => is_made_of_nothing(inner),
+        ExprKind::Call { arguments, .. } => arguments.first().is_some_and(is_made_of_nothing),
+        _ => false,
+    }
 }
 
 /// A constant replacement in the notation of the engine here: `\1` on MariaDB and `$1` on MySQL are groups.

@@ -255,6 +255,10 @@ pub(super) fn call(function: &Function, expr: &Expr, values: &[Value]) -> Result
             let date = coerce::date(value)?;
             Ok(if is_allowed(date, *rules) { Value::Date(date) } else { Value::Null })
         }
+        Function::StopIncomplete => match coerce::date(value)?.is_calendar() {
+            true => Ok(value.clone()),
+            false => Err(no_value(expr, "a zero or partly zero date, which MariaDB reads in several ways here,")),
+        },
         Function::ToDateTime { fraction, rules } => {
             let moment = coerce::moment(value)?;
             if !is_allowed(moment.date, *rules) {

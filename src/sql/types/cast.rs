@@ -101,6 +101,7 @@ fn cast_unsigned(expr: Expr, span: Span, context: &TypeContext<'_>) -> Result<Ex
 }
 
 fn cast_number(expr: Expr, to: DataType, span: Span) -> Result<Expr, Refusal> {
+    super::printed::refuse_extreme_of_strings(&expr)?;
     let is_exact = matches!(to, DataType::Decimal { .. }) || super::temporal_fraction(&expr.data_type) == 0;
     let expr = if is_temporal(&expr.data_type) && is_exact { date_to_number(expr) } else { expr };
     let to_double = to == DataType::Double;

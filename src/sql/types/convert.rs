@@ -2,6 +2,7 @@
 
 use crate::schema::DataType;
 use crate::sql::query::{Expr, ExprKind};
+use crate::sql::types::printed::{refuse_extreme_of_strings, refuse_odd_text};
 use crate::sql::types::{BIGINT, Refusal, TypeContext, charset_of, decimal_type, node, numeric, settle, text_length, type_name};
 
 fn cast_node(expr: Expr, to: DataType, nullable: bool) -> Expr {
@@ -33,12 +34,16 @@ pub fn to_text(expr: Expr, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
         }
         other => return Err(cannot(other, "a string")),
     };
-    if !context.is_mariadb() && has_several_scales(&expr) {
-        return Err(Refusal::new(
-            "a choice between numbers of several scales is used as a string, which MySQL prints with the scale of the chosen one",
-            "give the choices one type with CAST(.. AS DECIMAL(p,s))",
-        ));
-    }
+    refuse_odd_text(&expr, context)?;
+    // Only a column of the type shows four digits.
+    let expr = match (&expr.data_type, &expr.kind) {
+        (DataType::Year, ExprKind::Column { .. }) => expr,
+        (DataType::Year, _) => {
+            let nullable = expr.nullable;
+            cast_node(expr, DataType::Integer { bits: 16, unsigned: true }, nullable)
+        }
+        _ => expr,
+    };
     let nullable = expr.nullable;
     Ok(cast_node(settle(expr), DataType::Text { length, fixed: false, charset, collation }, nullable))
 }
@@ -48,6 +53,7 @@ pub fn to_text(expr: Expr, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
 /// # Errors
 /// For types whose integer value is not reproduced exactly.
 pub fn to_integer(expr: Expr) -> Result<Expr, Refusal> {
+    refuse_extreme_of_strings(&expr)?;
     match &expr.data_type {
         DataType::Integer { .. } | DataType::Year | DataType::Bit { .. } => Ok(expr),
         DataType::Decimal { .. } | DataType::Text { .. } | DataType::Null => {
@@ -83,6 +89,7 @@ pub fn to_decimal(expr: Expr) -> Result<Expr, Refusal> {
 /// # Errors
 /// For types whose double value is not reproduced exactly.
 pub fn to_double(expr: Expr) -> Result<Expr, Refusal> {
+    refuse_extreme_of_strings(&expr)?;
     match &expr.data_type {
         DataType::Double => Ok(expr),
         DataType::Float
@@ -112,14 +119,6 @@ pub fn to_bytes(expr: Expr) -> Result<Expr, Refusal> {
         }
         other => Err(cannot(other, "a binary string")),
     }
-}
-
-/// Whether a CASE chooses between numbers that were converted to their common scale.
-fn has_several_scales(expr: &Expr) -> bool {
-    let ExprKind::Case { branches, otherwise } = &expr.kind else { return false };
-    let converted = |result: &Expr| matches!(&result.kind, ExprKind::Cast(inner) if inner.data_type != result.data_type);
-    matches!(expr.data_type, DataType::Decimal { .. })
-        && (branches.iter().any(|(_, result)| converted(result)) || otherwise.as_deref().is_some_and(converted))
 }
 
 fn cannot(from: &DataType, to: &str) -> Refusal {

@@ -9,6 +9,7 @@ mod compare;
 mod convert;
 mod literal;
 mod numeric;
+pub(crate) mod printed;
 mod text;
 mod unify;
 

@@ -106,6 +106,8 @@ fn strength(expr: &Expr, context: &TypeContext<'_>) -> (u8, Repertoire) {
         }
         ExprKind::ScalarSubquery(select) => weakest(select.outputs.iter(), context),
         ExprKind::Call { function, arguments } => match function.collation_strength() {
+            // MariaDB does not know that these make digits and letters of ASCII alone.
+            Some((derivation, _)) if context.is_mariadb() && function.is_of_any_letters() => (derivation, Repertoire::Full),
             Some(strength) => strength,
             None => weakest(arguments.iter(), context),
         },

@@ -3,7 +3,7 @@
 use crate::schema::DataType;
 use crate::sql::functions::{Function, TemporalRules};
 use crate::sql::query::{Expr, ExprKind};
-use crate::sql::types::numeric::{NumericClass, is_unsettled};
+use crate::sql::types::numeric::{NumericClass, PRECISION_MAX, is_unsettled};
 use crate::sql::types::{
     BIGINT, Refusal, TypeContext, aggregate_text, decimal_type, is_temporal, is_text, node, numeric, rules, text_length,
     to_bytes, to_date, to_datetime, to_double, to_text, type_name,
@@ -101,7 +101,12 @@ fn unify_numbers(results: Vec<Expr>, is_choice: bool, context: &TypeContext<'_>)
             return to_double(result);
         }
         let (nullable, span) = (result.nullable, result.span.clone());
-        Ok(node(ExprKind::Cast(Box::new(result)), data_type.clone(), nullable, span))
+        let to = match &data_type {
+            // A choice takes the digits as they are, even more than its type has; only the scale is its own.
+            DataType::Decimal { scale, .. } if is_choice => decimal_type(PRECISION_MAX, *scale, false),
+            to => to.clone(),
+        };
+        Ok(node(ExprKind::Cast(Box::new(result)), to, nullable, span))
     });
     Ok((converted.collect::<Result<_, _>>()?, data_type))
 }

@@ -197,7 +197,10 @@ pub(crate) fn member_value(expr: Expr, context: &TypeContext<'_>) -> Result<Expr
             "write CAST(.. AS CHAR) for a string, or JSON_EXTRACT(.., '$') for JSON",
         ),
         DataType::Text { .. } | DataType::Enum { .. } | DataType::Set { .. } => character_text(expr, context),
-        DataType::Integer { .. } | DataType::Decimal { .. } | DataType::Null => Ok(crate::sql::types::settle(expr)),
+        DataType::Integer { .. } | DataType::Decimal { .. } | DataType::Null => {
+            crate::sql::types::printed::refuse_odd_json(&expr, context)?;
+            Ok(crate::sql::types::settle(expr))
+        }
         DataType::Date => to_text(expr, context),
         DataType::DateTime { .. } | DataType::Timestamp { .. } | DataType::Time { .. } => {
             if !context.is_mariadb() && temporal_fraction(&expr.data_type) < 6 {
