@@ -40,7 +40,7 @@ const READERS: [(&str, bool); 30] = [
     ("JSON_CONTAINS_PATH(t, 'one', '$.a', '$[0]')", true),
     ("JSON_QUOTE(t)", false),
     ("JSON_OBJECT('k', t, 'n', k, 'e', JSON_ARRAY(k, t, NULL))", false),
-    ("JSON_ARRAY(JSON_EXTRACT(t, '$.a'), k + 0.50)", true),
+    ("JSON_ARRAY(JSON_EXTRACT(t, '$.a'), CAST(k + 0.50 AS DECIMAL(10,2)))", true),
 ];
 
 fn document(random: &mut fastrand::Rng, depth: usize) -> String {

@@ -134,7 +134,10 @@ impl Server {
 
     pub fn query(&self, sql: &str) -> Result<Vec<Vec<Option<Vec<u8>>>>, String> {
         let mut connection = self.connection.borrow_mut();
-        let rows: Vec<mysql_async::Row> = self.runtime.block_on(connection.query(sql)).map_err(|error| error.to_string())?;
+        let rows: Vec<mysql_async::Row> = self.runtime.block_on(connection.query(sql)).map_err(|error| match error {
+            mysql_async::Error::Io(_) | mysql_async::Error::Driver(_) => panic!("{} did not survive {sql}: {error}", self.name()),
+            error => error.to_string(),
+        })?;
         let value = |value: mysql_async::Value| match value {
             mysql_async::Value::Bytes(bytes) => Some(bytes),
             _ => None,

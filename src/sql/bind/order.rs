@@ -5,6 +5,7 @@
 use super::dependency::Determined;
 use super::{Binder, Bound, tree};
 use crate::schema::DataType;
+use crate::sql::functions::Function;
 use crate::sql::query::{AggregateFunction, Expr, ExprKind, Numbering, NumberingFunction, OrderItem, Relation, Select, Span};
 use crate::value::KeyKind;
 
@@ -33,6 +34,22 @@ impl Binder<'_> {
             self.check_order(select, &[], &select.order_by, shown, &span, "LIMIT 1")?;
         }
         Ok(())
+    }
+
+    /// MariaDB takes a condition on an object made of a missing row's columns for one that no missing row fulfils.
+    pub(super) fn check_documents(&mut self, select: &Select) -> Bound<()> {
+        let context = self.context;
+        let conditions = select.filter.iter().chain(select.from.iter().filter_map(|item| item.on.as_ref()));
+        let found = conditions.filter_map(makes_document).next().map(|expr| expr.span.clone());
+        let has_missing = select.from.iter().any(|item| item.join == crate::sql::query::JoinKind::Left);
+        match found {
+            Some(span) if context.is_mariadb() && has_missing => Err(self.refuse(
+                span,
+                "JSON_OBJECT or JSON_ARRAY in a condition beside a LEFT JOIN, which MariaDB may take for an inner one",
+                "compare the columns themselves",
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// ROW_NUMBER gives equal rows different numbers: its order must leave no ties. Ranks give them the same.
@@ -160,4 +177,14 @@ fn equal_means_same_bytes(expr: &Expr, rule: &KeyKind) -> bool {
         }
         (KeyKind::Decimal | KeyKind::Double | KeyKind::Interval, _) => false,
     }
+}
+
+/// The JSON_OBJECT or JSON_ARRAY in an expression.
+fn makes_document(expr: &Expr) -> Option<&Expr> {
+    let is_document = matches!(
+        &expr.kind,
+        ExprKind::Call { function: Function::Json(call), .. }
+            if call.takes_null()
+    );
+    if is_document { Some(expr) } else { tree::children(expr).into_iter().find_map(makes_document) }
 }

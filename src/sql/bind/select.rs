@@ -96,6 +96,7 @@ impl Binder<'_> {
         let select = Select { from, filter, group_by, aggregates, having, numberings, outputs, distinct, order_by, limit, span };
         self.check_grouped(&select)?;
         self.check_orders(&select)?;
+        self.check_documents(&select)?;
         Ok(BoundSelect { select, names })
     }
 

@@ -15,6 +15,7 @@ pub(super) fn resolve(name: &str, arguments: Vec<Expr>, span: Span) -> Result<Ex
                 "convert the operand with CAST(.. AS UNSIGNED)",
             ));
         }
+        refuse_wide(argument, name)?;
     }
     let (function, arguments) = match name {
         "~" => (Function::BitNot, take::<1>(name, arguments)?.to_vec()),
@@ -32,6 +33,17 @@ pub(super) fn resolve(name: &str, arguments: Vec<Expr>, span: Span) -> Result<Ex
     let arguments = arguments.into_iter().map(to_integer).collect::<Result<Vec<_>, _>>()?;
     let nullable = arguments.iter().any(|argument| argument.nullable);
     Ok(node(ExprKind::Call { function, arguments }, BIGINT_UNSIGNED, nullable, span))
+}
+
+/// Refuses a decimal that may have more than 64 bits.
+pub(super) fn refuse_wide(argument: &Expr, name: &str) -> Result<(), Refusal> {
+    match &argument.data_type {
+        DataType::Decimal { precision, scale, .. } if precision - scale > 18 => Err(Refusal::new(
+            format!("{name} of a decimal that may have more than 18 digits before the point"),
+            "convert it with CAST(.. AS SIGNED) or CAST(.. AS UNSIGNED)",
+        )),
+        _ => Ok(()),
+    }
 }
 
 pub(super) fn call(function: &Function, values: &[Value]) -> Result<Value> {

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use crate::error::Result;
 use crate::schema::DataType;
-use crate::sql::functions::{Function, arity, coerce, mismatch, take};
+use crate::sql::functions::{Function, arity, coerce, mismatch, no_value, take};
 use crate::sql::query::{Expr, ExprKind, Span};
 use crate::sql::types::{
     BOOLEAN, Refusal, TypeContext, alike, constant, is_temporal, is_text, node, numeric, text_length, to_integer, to_text, truth, unify,
@@ -55,8 +55,20 @@ pub(super) fn resolve(name: &str, arguments: Vec<Expr>, span: Span, context: &Ty
 }
 
 fn choose(condition: Expr, yes: Expr, no: Expr, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
-    let (results, data_type) = unify(vec![yes, no], context)?;
-    let nullable = results.iter().any(|result| result.nullable);
+    // A bare NULL does not take part in the type of IF.
+    let (results, data_type) = match (&yes.data_type, &no.data_type) {
+        (DataType::Null, DataType::Null) => unify(vec![yes, no], context)?,
+        (DataType::Null, _) => {
+            let (other, data_type) = unify(vec![no], context)?;
+            (std::iter::once(yes).chain(other).collect(), data_type)
+        }
+        (_, DataType::Null) => {
+            let (other, data_type) = unify(vec![yes], context)?;
+            (other.into_iter().chain([no]).collect(), data_type)
+        }
+        _ => unify(vec![yes, no], context)?,
+    };
+    let nullable = results.iter().any(|result: &Expr| result.nullable);
     let mut results = results.into_iter();
     let (Some(yes), Some(no)) = (results.next(), results.next()) else {
         return Err(Refusal::new("IF takes three arguments", ""));
@@ -123,7 +135,7 @@ fn extreme(name: &str, arguments: Vec<Expr>, span: Span, context: &TypeContext<'
     Ok(node(ExprKind::Call { function, arguments }, data_type, nullable, span))
 }
 
-pub(super) fn call(function: &Function, values: &[Value]) -> Result<Value> {
+pub(super) fn call(function: &Function, expr: &Expr, values: &[Value]) -> Result<Value> {
     match function {
         Function::Coalesce => Ok(values.iter().find(|value| !value.is_null()).cloned().unwrap_or(Value::Null)),
         Function::NullIf { rule } => {
@@ -141,8 +153,8 @@ pub(super) fn call(function: &Function, values: &[Value]) -> Result<Value> {
             let place = usize::try_from(coerce::integer(index)?.rem_euclid(1 << 32) - 1).ok();
             Ok(place.and_then(|place| texts.get(place)).cloned().unwrap_or(Value::Null))
         }
-        Function::Greatest { rule } => best(rule, values, Ordering::Greater),
-        Function::Least { rule } => best(rule, values, Ordering::Less),
+        Function::Greatest { rule } => best(rule, expr, values, Ordering::Greater),
+        Function::Least { rule } => best(rule, expr, values, Ordering::Less),
         _ => Err(mismatch("a choice")),
     }
 }
@@ -157,15 +169,21 @@ fn field(rule: &KeyKind, values: &[Value]) -> Result<Value> {
     Ok(Value::Int(0))
 }
 
-fn best(rule: &KeyKind, values: &[Value], wanted: Ordering) -> Result<Value> {
+fn best(rule: &KeyKind, expr: &Expr, values: &[Value], wanted: Ordering) -> Result<Value> {
     let mut values = values.iter();
     let Some(mut best) = values.next() else { return Err(mismatch("GREATEST")) };
+    let mut level: Option<&Value> = None;
     for value in values {
-        if rule.compare(value, best)? == Some(wanted) {
-            best = value;
+        match rule.compare(value, best)? {
+            Some(Ordering::Equal) if matches!(rule, KeyKind::Text(_)) && value != best => level = Some(value),
+            Some(order) if order == wanted => (best, level) = (value, None),
+            _ => {}
         }
     }
-    Ok(best.clone())
+    match level {
+        Some(_) => Err(no_value(expr, "two strings that are equal, of which servers choose either,")),
+        None => Ok(best.clone()),
+    }
 }
 
 /// The greatest or least of the values that are not NULL, as PostgreSQL chooses it.

@@ -22,7 +22,7 @@ pub(super) enum Wanted {
 /// # Errors
 /// For an argument that the server does not survive.
 pub(super) fn complete(value: Expr, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
-    asked(value, Wanted::Whole, false, context)
+    asked(value, Wanted::Whole, context)
 }
 
 /// An argument that only MySQL asks for a complete date.
@@ -30,7 +30,7 @@ pub(super) fn complete(value: Expr, context: &TypeContext<'_>) -> Result<Expr, R
 /// # Errors
 /// As [`complete`].
 pub(super) fn complete_on_mysql(value: Expr, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
-    if context.is_mariadb() { Ok(value) } else { asked(value, Wanted::Whole, true, context) }
+    if context.is_mariadb() { Ok(value) } else { asked(value, Wanted::Whole, context) }
 }
 
 /// The argument of UNIX_TIMESTAMP, which has a number for the zero date.
@@ -38,7 +38,7 @@ pub(super) fn complete_on_mysql(value: Expr, context: &TypeContext<'_>) -> Resul
 /// # Errors
 /// As [`complete`].
 pub(super) fn complete_or_zero(value: Expr, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
-    if context.is_mariadb() { asked(as_it_is(value, context), Wanted::WholeOrZero, true, context) } else { Ok(value) }
+    if context.is_mariadb() { asked(as_it_is(value, context), Wanted::WholeOrZero, context) } else { Ok(value) }
 }
 
 /// An argument of any other function of dates. Under a `sql_mode` without zero dates MariaDB reads a choice by the rules of the session
@@ -85,9 +85,8 @@ fn forbids_zeros(context: &TypeContext<'_>) -> bool {
     ["NO_ZERO_DATE", "NO_ZERO_IN_DATE", "TRADITIONAL"].iter().any(|mode| context.has_mode(mode))
 }
 
-/// `survives`: the function does not look up the day of a date that has none.
-fn asked(value: Expr, wanted: Wanted, survives: bool, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
-    let again = |expr: Expr| asked(expr, wanted, survives, context);
+fn asked(value: Expr, wanted: Wanted, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
+    let again = |expr: Expr| asked(expr, wanted, context);
     let Expr { kind, data_type, nullable, span } = value;
     let kind = match kind {
         ExprKind::Call { function: Function::Coalesce, arguments } => {
@@ -115,10 +114,10 @@ fn asked(value: Expr, wanted: Wanted, survives: bool, context: &TypeContext<'_>)
             ExprKind::Call { function, arguments: arguments.into_iter().map(stop).collect() }
         }
         ExprKind::Call { function: Function::Greatest { .. } | Function::Least { .. }, .. }
-            if !context.is_mariadb() && !survives && data_type == DataType::Date =>
+            if !context.is_mariadb() && data_type == DataType::Date =>
         {
             return Err(Refusal::new(
-                "the day of a GREATEST or LEAST of dates, for which MySQL itself fails on a zero date",
+                "a GREATEST or LEAST of dates where a complete date is asked for, on which MySQL itself fails for a zero date",
                 "compare CAST(.. AS DATETIME) of each",
             ));
         }

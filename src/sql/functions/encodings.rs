@@ -65,6 +65,9 @@ pub(super) fn resolve(name: &str, arguments: Vec<Expr>, span: Span, context: &Ty
     {
         return Err(Refusal::new(format!("{name} is not part of this version of MySQL"), "use SHA2(.., 256)"));
     }
+    for argument in &arguments {
+        crate::sql::types::printed::refuse_extreme_in_bytes(argument, context)?;
+    }
     if matches!(name, "UUID_TO_BIN" | "BIN_TO_UUID") {
         return uuid(name, arguments, span, context);
     }

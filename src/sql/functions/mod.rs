@@ -274,7 +274,7 @@ fn take<const N: usize>(name: &str, arguments: Vec<Expr>) -> Result<[Expr; N], R
 pub fn call(function: &Function, expr: &Expr, values: &[Value]) -> Result<Value> {
     use Function as F;
     match function {
-        F::Coalesce | F::NullIf { .. } | F::Field { .. } | F::Element => return choice::call(function, values),
+        F::Coalesce | F::NullIf { .. } | F::Field { .. } | F::Element => return choice::call(function, expr, values),
         F::ConcatSeparated => return text::concat_separated(values),
         F::Json(json) => return json::call(json, expr, values),
         F::Spelling(kind) => return spelling::call(*kind, expr, values),
@@ -292,7 +292,7 @@ pub fn call(function: &Function, expr: &Expr, values: &[Value]) -> Result<Value>
         }
         F::Absolute | F::Sign | F::Round { .. } | F::Ceiling | F::Floor => decimals::call(function, expr, values),
         F::BitAnd | F::BitOr | F::BitXor | F::BitNot | F::ShiftLeft | F::ShiftRight => bits::call(function, values),
-        F::Greatest { .. } | F::Least { .. } => choice::call(function, values),
+        F::Greatest { .. } | F::Least { .. } => choice::call(function, expr, values),
         F::Locate { .. } | F::FindInSet { .. } | F::StringCompare { .. } | F::Like { .. } => search::call(function, expr, values),
         F::ToDate(_) | F::StopIncomplete | F::ToDateTime { .. } | F::ToTime { .. } | F::TextToDate(_) | F::TextToDateTime { .. } => {
             temporal_text::call(function, expr, values)

@@ -62,6 +62,7 @@ pub(super) fn resolve(name: &str, arguments: Vec<Expr>, span: Span, context: &Ty
         "BIT_COUNT" => {
             let [bits] = take(name, arguments)?;
             exact_number(name, &bits)?;
+            super::bits::refuse_wide(&bits, "BIT_COUNT")?;
             Ok(call_node(Numeral::BitCount, vec![to_integer(bits)?], BOOLEAN, false, span))
         }
         "FORMAT" => format(arguments, span, context),

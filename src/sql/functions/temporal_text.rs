@@ -257,7 +257,7 @@ pub(super) fn call(function: &Function, expr: &Expr, values: &[Value]) -> Result
         }
         Function::StopIncomplete => match coerce::date(value)?.is_calendar() {
             true => Ok(value.clone()),
-            false => Err(no_value(expr, "a zero or partly zero date, which MariaDB reads in several ways here,")),
+            false => Err(no_value(expr, "a zero or partly zero date, which the server reads in several ways here,")),
         },
         Function::ToDateTime { fraction, rules } => {
             let moment = coerce::moment(value)?;

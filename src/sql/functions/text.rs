@@ -1,6 +1,7 @@
 //! String functions, counted in characters as the source counts them.
 
 use crate::error::Result;
+use crate::schema::DataType;
 use crate::sql::functions::{Function, coerce, mismatch, no_value};
 use crate::sql::query::Expr;
 use crate::value::Value;
@@ -90,7 +91,13 @@ fn several(function: &Function, expr: &Expr, text: &str, rest: &[Value]) -> Resu
         Function::Replace => {
             let Some(third) = third else { return Err(mismatch("REPLACE")) };
             let (from, to) = (coerce::text(second)?, coerce::text(third)?);
-            if from.is_empty() { Value::text(text) } else { Value::text(text.replace(from, to)) }
+            let replaced = if from.is_empty() { text.to_owned() } else { text.replace(from, to) };
+            match expr.data_type {
+                DataType::Text { length: Some(length), .. } if replaced.chars().count() > length as usize => {
+                    return Err(no_value(expr, "a string that REPLACE makes longer than its declared length, which MySQL may cut,"));
+                }
+                _ => Value::text(replaced),
+            }
         }
         Function::Repeat => repeat(expr, text, coerce::integer(second)?)?,
         Function::PadLeft | Function::PadRight => {

@@ -264,13 +264,8 @@ fn replace(arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Resul
     let lengths: Option<Vec<u32>> = arguments.iter().map(text_length).collect();
     let length = match lengths.as_deref() {
         Some([own, from, to]) if *from > 0 && to > from => {
-            let times = own / from;
-            let grown = if context.is_mariadb() {
-                times.saturating_mul(*to)
-            } else {
-                own.saturating_add(times.saturating_mul(to - from))
-            };
-            Some(grown)
+            // MySQL declares no more than it had, and cuts a longer result where it makes a temporary table of it.
+            Some(if context.is_mariadb() { (own / from).saturating_mul(*to) } else { *own })
         }
         Some([own, ..]) => Some(*own),
         _ => None,
@@ -330,6 +325,12 @@ fn locate(arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Result
         return Err(Refusal::new(
             format!("a search inside {} strings is not carried exactly", traits.charset),
             "convert with CONVERT(.. USING utf8mb4)",
+        ));
+    }
+    if !context.is_mariadb() && crate::sql::types::traits(&text, context).collation != traits.collation {
+        return Err(Refusal::new(
+            format!("a search by the collation {} of what is searched for, which MySQL does not heed everywhere", traits.collation),
+            format!("give the text searched in that collation, e.g. with COLLATE {}", traits.collation),
         ));
     }
     let may_be_empty = constant(&needle).is_none_or(|needle| *needle == Value::text(""));

@@ -58,6 +58,9 @@ pub enum CastTarget {
 /// For targets and operands that are not carried exactly.
 pub fn cast(expr: Expr, target: &CastTarget, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
     super::refuse_open_quotient(&expr, context)?;
+    if matches!(target, CastTarget::Signed | CastTarget::Unsigned | CastTarget::Decimal { .. }) {
+        super::printed::refuse_number_of_match(&expr, context)?;
+    }
     match target {
         CastTarget::Signed => cast_number(expr, BIGINT, span),
         CastTarget::Unsigned => cast_unsigned(expr, span, context),

@@ -31,16 +31,16 @@ pub(super) fn refuse_odd_text(expr: &Expr, context: &TypeContext<'_>) -> Result<
 /// Refuses a decimal as a JSON number where the server prints more or less than its value.
 ///
 /// # Errors
-/// For a remainder; for choices of several scales on MySQL.
+/// For a remainder; for anything computed on MySQL.
 pub(crate) fn refuse_odd_json(expr: &Expr, context: &TypeContext<'_>) -> Result<(), Refusal> {
     if context.is_mariadb() {
         return refuse_signed_zero(expr);
     }
     let is_decimal = matches!(expr.data_type, DataType::Decimal { .. });
-    if is_decimal && (any_result(expr, &is_remainder) || any_result(expr, &is_rescaled)) {
+    if is_decimal && (any_result(expr, &is_computed) || any_result(expr, &is_rescaled)) {
         return Err(Refusal::new(
-            "a remainder or a choice between numbers of several scales becomes a JSON number, which MySQL prints with other digits",
-            "write CAST(.. AS CHAR), or give it one type with CAST(.. AS DECIMAL(p,s))",
+            "a computed decimal becomes a JSON number, which MySQL prints without digits behind the point where it is zero",
+            "write CAST(.. AS DECIMAL(p,s))",
         ));
     }
     Ok(())
@@ -51,6 +51,47 @@ fn refuse_signed_zero(expr: &Expr) -> Result<(), Refusal> {
         return Err(Refusal::new(
             "a remainder is used as a string, which MariaDB prints with fewer digits where nothing is left",
             "add 0 to it",
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses a computed decimal that a UNION makes text of.
+///
+/// # Errors
+/// For anything but a column, a constant or a text: a zero is printed without digits behind the point there.
+pub(super) fn refuse_odd_column(expr: &Expr) -> Result<(), Refusal> {
+    let is_stored = matches!(expr.kind, ExprKind::Column { .. } | ExprKind::Literal(_));
+    if matches!(expr.data_type, DataType::Decimal { .. }) && !is_stored {
+        return Err(Refusal::new(
+            "a computed decimal becomes text in a UNION, which prints a zero without digits behind the point",
+            "write CAST(.. AS CHAR)",
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses GREATEST or LEAST of strings in a function of bytes.
+///
+/// # Errors
+/// For such an expression on MySQL, which compares the bytes then.
+pub(crate) fn refuse_extreme_in_bytes(expr: &Expr, context: &TypeContext<'_>) -> Result<(), Refusal> {
+    if context.is_mariadb() {
+        return Ok(());
+    }
+    refuse_extreme_of_strings(expr)
+}
+
+/// Refuses what a regular expression cuts out of a string as an exact number.
+///
+/// # Errors
+/// For such an expression on MySQL, which reads it wrongly.
+pub(super) fn refuse_number_of_match(expr: &Expr, context: &TypeContext<'_>) -> Result<(), Refusal> {
+    let is_match = |expr: &Expr| matches!(&expr.kind, ExprKind::Call { function: Function::Regexp(_), .. });
+    if !context.is_mariadb() && is_text(&expr.data_type) && any_result(expr, &is_match) {
+        return Err(Refusal::new(
+            "the result of a regular expression is cast to an exact number, of which MySQL loses digits",
+            "write CAST(CAST(.. AS CHAR(n)) AS DECIMAL(p,s))",
         ));
     }
     Ok(())
@@ -67,19 +108,18 @@ pub(super) fn refuse_extreme_of_strings(expr: &Expr) -> Result<(), Refusal> {
     };
     if is_text(&expr.data_type) && any_result(expr, &is_extreme) {
         return Err(Refusal::new(
-            "GREATEST or LEAST of strings is used as a number, and MariaDB compares the strings as numbers then",
-            "cast its arguments to numbers",
+            "GREATEST or LEAST of strings is used as a number or as bytes, and the server compares numbers or bytes then",
+            "convert its arguments first",
         ));
     }
     Ok(())
 }
 
-/// Whether a result of the expression, seen through choices and conversions, is made by `test`.
+/// Whether a result of the expression, seen through choices, is made by `test`.
 fn any_result(expr: &Expr, test: &dyn Fn(&Expr) -> bool) -> bool {
     let again = |inner: &Expr| any_result(inner, test);
     test(expr)
         || match &expr.kind {
-            ExprKind::Cast(inner) => again(inner),
             ExprKind::Case { branches, otherwise } => {
                 branches.iter().any(|(_, result)| again(result)) || otherwise.as_deref().is_some_and(again)
             }
@@ -100,6 +140,17 @@ fn any_result(expr: &Expr, test: &dyn Fn(&Expr) -> bool) -> bool {
 
 fn is_remainder(expr: &Expr) -> bool {
     matches!(&expr.kind, ExprKind::Call { function: Function::Remainder { .. }, .. })
+}
+
+fn is_computed(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Call { function, .. } => matches!(
+            function,
+            Function::Add | Function::Subtract | Function::Multiply | Function::Divide { .. } | Function::Remainder { .. }
+        ),
+        ExprKind::Aggregate(_) => true,
+        _ => false,
+    }
 }
 
 fn adds_times(expr: &Expr) -> bool {

@@ -20,6 +20,7 @@ pub fn unify(results: Vec<Expr>, context: &TypeContext<'_>) -> Result<(Vec<Expr>
 /// A date as a result of a choice between dates: MariaDB reads it under the session's rules, by which a zero date becomes NULL
 /// where `sql_mode` forbids it.
 pub(crate) fn chosen_date(result: Expr, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
+    let result = if context.is_mariadb() { result } else { time_of_whole_date(result) };
     let forbids =
         context.is_mariadb() && ["NO_ZERO_DATE", "NO_ZERO_IN_DATE", "TRADITIONAL"].iter().any(|mode| context.has_mode(mode));
     let span = result.span.clone();
@@ -30,6 +31,25 @@ pub(crate) fn chosen_date(result: Expr, context: &TypeContext<'_>) -> Result<Exp
         }
         _ => Ok(result),
     }
+}
+
+/// The time of day of a date as a result of a choice: MySQL has one for a partly zero date in some places only.
+fn time_of_whole_date(result: Expr) -> Expr {
+    let Expr { kind, data_type, nullable, span } = result;
+    let kind = match kind {
+        ExprKind::Call { function: function @ Function::ToTime { .. }, arguments } => {
+            let whole = |date: Expr| match date.data_type {
+                DataType::Date | DataType::DateTime { .. } | DataType::Timestamp { .. } => {
+                    let (of, nullable, span) = (date.data_type.clone(), date.nullable, date.span.clone());
+                    node(ExprKind::Call { function: Function::StopIncomplete, arguments: vec![date] }, of, nullable, span)
+                }
+                _ => date,
+            };
+            ExprKind::Call { function, arguments: arguments.into_iter().map(whole).collect() }
+        }
+        kind => kind,
+    };
+    Expr { kind, data_type, nullable, span }
 }
 
 /// Converts the outputs of UNION ALL branches, position by position, to their common type and says which it is.
@@ -65,6 +85,9 @@ fn common(results: Vec<Expr>, is_choice: bool, context: &TypeContext<'_>) -> Res
     }
     if present.iter().any(|result| matches!(result.data_type, DataType::Bytes { .. })) {
         return unify_bytes(results, context);
+    }
+    if !is_choice {
+        results.iter().try_for_each(super::printed::refuse_odd_column)?;
     }
     unify_text(results, context)
 }
@@ -121,6 +144,11 @@ fn integer_type(results: &[Expr], context: &TypeContext<'_>) -> DataType {
     };
     let is_unsigned = |expr: &Expr| !matches!(expr.data_type, DataType::Integer { unsigned: false, .. });
     let bits = present().map(width).max().unwrap_or(64);
+    let is_null = |expr: &Expr| expr.data_type == DataType::Null;
+    if context.is_mariadb() && results.iter().any(is_null) && present().all(is_unsigned) {
+        // A bare NULL is signed there.
+        return decimal_type(present().filter_map(numeric).map(|traits| traits.precision).max().unwrap_or(20), 0, false);
+    }
     if present().all(is_unsigned) {
         return if present().all(|expr| expr.data_type == DataType::Year) {
             DataType::Year

@@ -96,8 +96,8 @@ impl JsonCall {
             || (!self.is_written && matches!(self.function, JsonFunction::Value(_)))
     }
 
-    /// Whether NULL arguments are values to it.
-    fn takes_null(&self) -> bool {
+    /// Whether NULL arguments are values to it: it makes a document of them.
+    pub(crate) fn takes_null(&self) -> bool {
         matches!(self.function, JsonFunction::Object | JsonFunction::Array)
     }
 }
