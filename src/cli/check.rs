@@ -13,6 +13,7 @@ use crate::error::{Class, Error, Result};
 use crate::finding::Severity;
 use crate::mapping::Problem;
 use crate::plan::MappingPlan;
+use crate::review::advice;
 use crate::review::preflight::{self, FindingJson, Report, TableReport};
 
 /// Runs the command.
@@ -38,6 +39,7 @@ async fn ask(project: &Project, findings: &mut Findings) -> Result<()> {
     let catalog = project.catalog_live().await?;
     let attempt = binding::attempt(&project.mappings, &catalog, |name| project.config.target_kind(name));
     preflight::of_source(&mut findings.report, &project.source_name, &*project.source, &catalog).await?;
+    advice::of_plans(&mut findings.report, &project.source_name, &*project.source, &attempt.plan, catalog.flavor).await;
     preflight::of_facts(&mut findings.report, &project.source_name, &*project.source, &attempt.plan).await?;
     let mut told = BTreeSet::new();
     for problem in attempt.problems {

@@ -16,7 +16,7 @@ use crate::derive::net::{Mode, Net, RowChange, net, stage};
 use crate::derive::step::{Emission, parts, target_tables};
 use crate::derive::stored::{decode_base, table};
 use crate::derive::view::View;
-use crate::derive::walk::affected;
+use crate::derive::whole::visit_affected;
 use crate::derive::{Arrangements, Duty, Failure, Marks, Mutation, Sink, Space, Step, duty_of};
 use crate::error::Result;
 use crate::plan::{MappingId, NodeId, Plan};
@@ -74,11 +74,13 @@ pub fn mark(
 /// Marks the anchors of a target table that changed rows affect.
 pub(crate) fn mark_affected(view: &View<'_>, id: NodeId, net: &Net, marks: Marks<'_>) -> Result<()> {
     for part in parts(view.plan, id)? {
-        let anchors = affected(view, part.branch, net)?;
-        for window in anchors.slices(ANCHORS_PER_WINDOW) {
-            let mark = |anchor: Vec<u8>| Mutation { space: Space::Dirty(id), key: part.prefix(&anchor), value: Some(vec![]) };
-            marks(anchors.owned(window).into_iter().map(mark).collect())?;
-        }
+        visit_affected(view, part, net, &mut |anchors| {
+            for window in anchors.slices(ANCHORS_PER_WINDOW) {
+                let mark = |anchor: Vec<u8>| Mutation { space: Space::Dirty(id), key: part.prefix(&anchor), value: Some(vec![]) };
+                marks(anchors.owned(window).into_iter().map(mark).collect())?;
+            }
+            Ok(())
+        })?;
     }
     Ok(())
 }

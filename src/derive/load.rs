@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::derive::emit::Part;
 use crate::derive::keys::Keys;
 use crate::derive::step::{derive_all, parts};
-use crate::derive::stored::{decode_base, index_key, table};
+use crate::derive::stored::{decode_base, index, index_key, table};
 use crate::derive::view::{Reader, View};
 use crate::derive::{Arrangements, Loaded, Space};
 use crate::error::{Error, Result};
@@ -38,10 +38,7 @@ pub fn load(
         }
     }
     let anchors_max = anchors_max.max(1);
-    let (anchors, next) = match &part.branch.anchor {
-        Anchor::Row { .. } => roots(store, &part, after, anchors_max)?,
-        Anchor::Group { .. } => groups(&view, store, &part, after, anchors_max)?,
-    };
+    let (anchors, next) = page(&view, store, &part, after, anchors_max)?;
     let mut loaded = Loaded { next, anchors: anchors.len() as u64, ..Loaded::default() };
     let mut keys = BTreeSet::new();
     for derived in derive_all(&view, part, &anchors, 0..anchors.len(), |derived| Ok(Some(derived)))? {
@@ -56,7 +53,44 @@ pub fn load(
     Ok(loaded)
 }
 
-type Page = (Keys, Option<Vec<u8>>);
+/// Anchors, and the cursor behind them.
+pub(crate) type Page = (Keys, Option<Vec<u8>>);
+
+/// Stored anchors behind a cursor, and the cursor to go on from.
+pub(crate) fn page(
+    view: &View<'_>,
+    store: &dyn Arrangements,
+    part: &Part<'_>,
+    after: Option<&[u8]>,
+    anchors_max: usize,
+) -> Result<Page> {
+    match &part.branch.anchor {
+        Anchor::Row { .. } => roots(store, part, after, anchors_max),
+        Anchor::Group { .. } => groups(view, store, part, after, anchors_max),
+    }
+}
+
+/// The anchors that no stored row belongs to.
+pub(crate) fn without_stored(view: &View<'_>, part: &Part<'_>, anchors: &Keys) -> Result<Keys> {
+    let mut kept = Keys::default();
+    for anchor in anchors.iter() {
+        let mut known = false;
+        for (alias, id) in part.branch.anchor.members() {
+            let table = part.table_of(alias)?;
+            known |= match id {
+                None => view.stored().get(Space::Base(table), anchor)?.is_some(),
+                Some(id) => {
+                    let over_identity = index(view.plan, id)?.over_identity;
+                    first_of(view.stored(), over_identity, table, id, anchor)?.is_some()
+                }
+            };
+        }
+        if !known {
+            kept.push(anchor);
+        }
+    }
+    Ok(kept)
+}
 
 fn roots(store: &dyn Arrangements, part: &Part<'_>, after: Option<&[u8]>, anchors_max: usize) -> Result<Page> {
     let mut keys = Keys::default();

@@ -26,6 +26,7 @@ mod step;
 mod stored;
 mod view;
 mod walk;
+mod whole;
 
 #[cfg(test)]
 mod tests;

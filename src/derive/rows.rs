@@ -241,7 +241,32 @@ impl Scope for Frame<'_, '_> {
     }
 
     fn scalar_subquery(&self, select: &Select) -> Result<Value> {
-        let mut rows = self.execution.select(select, self.environment.clone())?;
+        self.execution.once(select, || self.execution.scalar(select, self.environment))
+    }
+
+    fn exists(&self, select: &Select) -> Result<bool> {
+        let found = || Ok(Value::Int(i64::from(self.execution.has_rows(select, self.environment)?)));
+        Ok(self.execution.once(select, found)? == Value::Int(1))
+    }
+}
+
+impl Execution<'_> {
+    /// The answer of a subquery; one that refers to nothing outside of it is asked once.
+    fn once(&self, select: &Select, answer: impl FnOnce() -> Result<Value>) -> Result<Value> {
+        if !self.access(select).is_some_and(|access| access.standalone) {
+            return answer();
+        }
+        let place = std::ptr::from_ref(select).addr();
+        if let Some(known) = self.reader.view.answer(place) {
+            return Ok(known);
+        }
+        let value = answer()?;
+        self.reader.view.keep_answer(place, value.clone());
+        Ok(value)
+    }
+
+    fn scalar(&self, select: &Select, environment: &Environment) -> Result<Value> {
+        let mut rows = self.select(select, environment.clone())?;
         let last = rows.pop();
         if !rows.is_empty() {
             let place =
@@ -255,12 +280,12 @@ impl Scope for Frame<'_, '_> {
         Ok(last.and_then(|row| row.into_vec().into_iter().next()).unwrap_or(Value::Null))
     }
 
-    fn exists(&self, select: &Select) -> Result<bool> {
+    fn has_rows(&self, select: &Select, environment: &Environment) -> Result<bool> {
         if select.group_by.is_some() || select.limit == Some(0) || select.numberings.iter().any(|one| one.keeps_first) {
-            return Ok(!self.execution.select(select, self.environment.clone())?.is_empty());
+            return Ok(!self.select(select, environment.clone())?.is_empty());
         }
         let found = RefCell::new(false);
-        self.execution.combinations(select, self.environment.clone(), &mut |_| {
+        self.combinations(select, environment.clone(), &mut |_| {
             found.replace(true);
             Ok(ControlFlow::Break(()))
         })?;

@@ -14,7 +14,7 @@ use crate::derive::keys::{Keys, runs};
 use crate::derive::net::{Mode, Net, RowChange, net, stage};
 use crate::derive::stored::{Stored, base_key, decode_base, table};
 use crate::derive::view::{Reader, View};
-use crate::derive::walk::affected;
+use crate::derive::whole::visit_affected;
 use crate::derive::{Arrangements, Duty, Mutation, Outlets, Sink, Space, Step, StepPart, duty_of};
 use crate::error::{Error, Result, ResultExt};
 use crate::plan::{MappingId, NodeId, Plan};
@@ -129,8 +129,7 @@ impl<'s> Emission<'s> {
     /// Derives what the changed rows affect, to the end of the table.
     fn derive_affected(&mut self, view: &View<'_>, net: &Net, id: NodeId, at: (MappingId, u32)) -> Result<()> {
         for part in parts(self.plan, id)? {
-            let anchors = affected(view, part.branch, net)?;
-            self.derive(view, part, &anchors, at)?;
+            visit_affected(view, part, net, &mut |anchors| self.derive(view, part, anchors, at))?;
         }
         self.finish_table(id, at)
     }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use xxhash_rust::xxh3::Xxh3DefaultBuilder;
 
@@ -12,6 +12,7 @@ use crate::derive::{Arrangements, Mutation, Space};
 use crate::error::{Error, Result};
 use crate::plan::{AccumulatorId, IndexId, IndexPlan, Plan};
 use crate::schema::TableId;
+use crate::value::Value;
 
 /// The store under an overlay of pending mutations.
 pub(crate) struct View<'a> {
@@ -19,12 +20,14 @@ pub(crate) struct View<'a> {
     pub(crate) plan: &'a Plan,
     store: &'a dyn Arrangements,
     overlay: BTreeMap<Space, BTreeMap<Vec<u8>, Option<Vec<u8>>>>,
+    /// Answers of subqueries that refer to nothing outside of them, by where they stand in the plan.
+    answers: Mutex<HashMap<usize, Value>>,
 }
 
 impl<'a> View<'a> {
     /// The store alone.
     pub(crate) fn new(plan: &'a Plan, store: &'a dyn Arrangements) -> Self {
-        Self { plan, store, overlay: BTreeMap::new() }
+        Self { plan, store, overlay: BTreeMap::new(), answers: Mutex::default() }
     }
 
     /// The store without the epoch's own changes.
@@ -34,7 +37,22 @@ impl<'a> View<'a> {
 
     /// Puts a mutation over what is there.
     pub(crate) fn put(&mut self, space: Space, key: Vec<u8>, value: Option<Vec<u8>>) {
+        if let Ok(answers) = self.answers.get_mut() {
+            answers.clear();
+        }
         self.overlay.entry(space).or_default().insert(key, value);
+    }
+
+    /// The answer that was kept for a place in the plan.
+    pub(crate) fn answer(&self, place: usize) -> Option<Value> {
+        self.answers.lock().ok()?.get(&place).cloned()
+    }
+
+    /// Keeps an answer; it holds as long as nothing is put.
+    pub(crate) fn keep_answer(&self, place: usize, value: Value) {
+        if let Ok(mut answers) = self.answers.lock() {
+            answers.insert(place, value);
+        }
     }
 
     /// Everything that was put, in order of keyspace and key.
@@ -206,7 +224,7 @@ impl<'a> Reader<'a> {
             }
             return Ok(rows);
         }
-        if index.parts.len() == plan.identity_kinds.len() {
+        if !index.parts.is_empty() && index.parts.len() == plan.identity_kinds.len() {
             return self.rows(index.table, &[key.to_vec()]);
         }
         let entries = self.view.entries(Space::Base(index.table), key)?;

@@ -18,10 +18,10 @@ use crate::sql::query::AliasId;
 /// A walk reads this many rows at a time.
 const ROWS_PER_SLICE: usize = 5_000;
 
-/// The keys of all anchors of a branch whose rows may have changed, sorted.
+/// The keys of all anchors of a branch that walks find for the changed rows, sorted.
 pub(crate) fn affected(view: &View<'_>, branch: &BranchPlan, net: &Net) -> Result<Keys> {
     let mut anchors = Keys::default();
-    for (alias, walk) in &branch.walks {
+    for (alias, walk) in branch.walks.iter().filter(|(_, walk)| walk.whole.is_none()) {
         let table = table_of(branch, *alias)?;
         let mut start: Vec<Arc<Stored>> = Vec::new();
         for change in net.get(&table).into_iter().flat_map(BTreeMap::values) {
@@ -40,13 +40,14 @@ pub(crate) fn affected(view: &View<'_>, branch: &BranchPlan, net: &Net) -> Resul
     Ok(anchors)
 }
 
-fn table_of(branch: &BranchPlan, alias: AliasId) -> Result<TableId> {
+/// The stored table of an alias.
+pub(crate) fn table_of(branch: &BranchPlan, alias: AliasId) -> Result<TableId> {
     let definition = branch.branch.aliases.get(alias.0);
     definition.and_then(|definition| definition.table).ok_or_else(|| Error::bug(format!("alias {} is no stored table", alias.0)))
 }
 
 /// Whether a change can matter: some image fulfils what contributing rows fulfil, and something the branch reads differs.
-fn touches(walk: &Walk, alias: AliasId, change: &RowChange) -> Result<bool> {
+pub(crate) fn touches(walk: &Walk, alias: AliasId, change: &RowChange) -> Result<bool> {
     if let (Some(old), Some(new)) = (&change.old, &change.new) {
         let differs = walk.columns.iter().any(|column| old.row.get(*column) != new.row.get(*column));
         if !differs && old.count == new.count {

@@ -10,7 +10,7 @@ use crate::plan::expr::{
     bare_column, children, conjuncts, equality, free_aliases, free_aliases_of, is_constant, is_plain, relations_of, select_exprs,
     subquery,
 };
-use crate::plan::indexes::{IndexPool, Indexed, Probe, Term, choose};
+use crate::plan::indexes::{IndexPool, Indexed, Probe, Term, choose, choose_whole};
 use crate::plan::input::PlanFinding;
 use crate::plan::scopes::{Scopes, pool_of, pushable};
 use crate::plan::{AccessPath, AccessStep, SelectAccess};
@@ -24,16 +24,32 @@ pub(crate) fn plan_access(
     scopes: &Scopes<'_>,
     pool: &mut IndexPool,
     anchors: &BTreeSet<AliasId>,
+    reach: Reach,
 ) -> Result<BTreeMap<AliasId, SelectAccess>, Vec<PlanFinding>> {
-    let mut planner = Planner { scopes, pool, anchors, access: BTreeMap::new(), findings: Vec::new() };
+    let mut planner = Planner { scopes, pool, anchors, reach, access: BTreeMap::new(), findings: Vec::new() };
     planner.select(&scopes.branch.select, &BTreeSet::new(), &[]);
     if planner.findings.is_empty() { Ok(planner.access) } else { Err(planner.findings) }
 }
+
+/// Whether relations that no equality binds or traces may be read whole, where they are small.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Equalities alone.
+    Equalities,
+    /// Small tables too.
+    SmallTables,
+}
+
+/// A table of at most so many rows may be read whole once per epoch, for something that is the same for every derived row.
+pub(crate) const ONCE_ROWS_MAX: u64 = 100_000;
+/// A table of at most so many rows may be read whole for every derived row.
+pub(crate) const EACH_ROWS_MAX: u64 = 1_000;
 
 struct Planner<'a, 'b> {
     scopes: &'a Scopes<'b>,
     pool: &'a mut IndexPool,
     anchors: &'a BTreeSet<AliasId>,
+    reach: Reach,
     access: BTreeMap<AliasId, SelectAccess>,
     findings: Vec<PlanFinding>,
 }
@@ -62,7 +78,9 @@ impl Planner<'_, '_> {
         let mut steps = Vec::new();
         let mut left: Vec<usize> = (0..select.from.len()).collect();
         while !left.is_empty() {
-            let Some(candidate) = self.best(select, &left, &conditions, &bound) else {
+            let Some(candidate) =
+                self.best(select, &left, &conditions, &bound).or_else(|| self.whole(select, &left, &conditions, &bound))
+            else {
                 self.unbound(select, &left);
                 return;
             };
@@ -77,7 +95,9 @@ impl Planner<'_, '_> {
             steps.push(AccessStep { item: candidate.item, path, matches, filters: take_decidable(&mut waiting, &bound) });
         }
         if let Some(first) = select.from.first() {
-            self.access.insert(first.alias, SelectAccess { steps, guards, pushed: pushed.to_vec(), ..SelectAccess::default() });
+            let standalone = !outer.is_empty() && free_aliases_of(select).is_empty();
+            let own = SelectAccess { steps, guards, standalone, pushed: pushed.to_vec(), ..SelectAccess::default() };
+            self.access.insert(first.alias, own);
         }
         bound.extend(own);
         for expr in select_exprs(select) {
@@ -164,6 +184,28 @@ impl Planner<'_, '_> {
         }
     }
 
+    /// A small table that is read whole because nothing binds it.
+    fn whole(&self, select: &Select, left: &[usize], conditions: &[&Expr], bound: &BTreeSet<AliasId>) -> Option<Candidate> {
+        if self.reach == Reach::Equalities {
+            return None;
+        }
+        left.iter().find_map(|index| {
+            let item = select.from.get(*index)?;
+            let Relation::Table(table) = item.relation else { return None };
+            let own: Vec<&Expr> = item.on.iter().flat_map(conjuncts).collect();
+            let usable = if item.join == JoinKind::Left { own } else { conditions.to_vec() };
+            let in_reach = |alias: &AliasId| *alias == item.alias || bound.contains(alias);
+            let ready = item.join == JoinKind::Inner || usable.iter().all(|one| free_aliases(one).iter().all(in_reach));
+            let asked = |one: &&&Expr| free_aliases(one).contains(&item.alias) && free_aliases(one).len() > 1;
+            let once = usable.iter().filter(asked).count() == 0 && free_aliases_of(select).is_empty();
+            let indexed = Indexed::of(self.scopes.catalog, table)?;
+            let rows_max = if once { ONCE_ROWS_MAX } else { EACH_ROWS_MAX };
+            let small = indexed.schema.row_estimate <= rows_max;
+            let probe = choose_whole(&indexed, &terms(item.alias, &usable, bound));
+            (ready && small).then_some(Candidate { rank: u8::MAX, item: *index, how: How::Probe(probe) })
+        })
+    }
+
     /// The equalities on a derived table's outputs, asked of the rows behind them.
     fn pushed(&self, alias: AliasId, inner: &Select, usable: &[&Expr], bound: &BTreeSet<AliasId>) -> Vec<Expr> {
         let mut pushed = Vec::new();
@@ -190,7 +232,7 @@ impl Planner<'_, '_> {
             self.findings.push(PlanFinding::at(
                 &definition.span,
                 format!("no equality binds {}: it would be a full scan for each derived row", definition.name),
-                "join it with = on its columns, one side of each = over one table only; a condition inside OR, a range or a constant alone does not bind",
+                format!("join it with = on its columns, one side of each = over one table only; a condition inside OR, a range or a constant alone binds small tables only: at most {ONCE_ROWS_MAX} rows where it is the same for every row, {EACH_ROWS_MAX} where it is not"),
             ));
             return;
         }

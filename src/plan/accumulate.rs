@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::plan::access::Reach;
 use crate::plan::anchor::{Candidate, Cut};
 use crate::plan::builder::{from_anchor, meaning};
 use crate::plan::dependence::Dependence;
@@ -21,7 +22,7 @@ use crate::plan::normal::all_of;
 use crate::plan::scopes::Scopes;
 use crate::plan::{
     AccumulatorId, AccumulatorPlan, AccumulatorUse, Anchor, BranchPlan, Direction, GroupKeyPart, GroupProbe, KeptAggregate,
-    Regrouped,
+    Regrouped, Whole,
 };
 use crate::schema::DataType;
 use crate::sql::query::{
@@ -329,7 +330,7 @@ fn members(
         }
         let mut trial = pool.clone();
         let candidate = Candidate { item: item.alias, cut: Cut::Row(item.alias) };
-        if let Ok(plan) = from_anchor(&inner, &candidate, &mut trial) {
+        if let Ok(plan) = from_anchor(&inner, &candidate, Reach::Equalities, &mut trial) {
             *pool = trial;
             return Ok((plan, meaning(scopes.catalog, &branch)));
         }
@@ -355,6 +356,11 @@ impl Draft {
         // Conditions that hold subqueries are evaluated where the access asks for them.
         for expr in plan.access.values_mut().flat_map(|access| access.exprs_mut()) {
             rewrite_subqueries_of(expr, self.first, &mut change);
+        }
+        for (_, walk) in &mut plan.walks {
+            if let Some(Whole::Answer(expr)) = &mut walk.whole {
+                rewrite_subqueries_of(expr, self.first, &mut change);
+            }
         }
         pool.accumulators.push(AccumulatorPlan {
             body: self.body,

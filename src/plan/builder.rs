@@ -5,7 +5,7 @@
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::plan::access::plan_access;
+use crate::plan::access::{Reach, plan_access};
 use crate::plan::accumulate::plan_accumulators;
 use crate::plan::anchor::{Candidate, candidates};
 use crate::plan::facts::watch;
@@ -148,9 +148,12 @@ impl<'a> Builder<'a> {
         check_identities(&scopes)?;
         prove_key(&scopes, key).map_err(|finding| vec![finding])?;
         let mut refused = None;
-        for candidate in candidates(&scopes, key) {
+        let candidates = candidates(&scopes, key);
+        let attempts =
+            [Reach::Equalities, Reach::SmallTables].into_iter().flat_map(|reach| candidates.iter().map(move |one| (reach, one)));
+        for (reach, candidate) in attempts {
             let mut pool = self.pool.clone();
-            match from_anchor(&scopes, &candidate, &mut pool) {
+            match from_anchor(&scopes, candidate, reach, &mut pool) {
                 Ok(plan) => {
                     self.pool = pool;
                     return Ok(plan);
@@ -197,13 +200,14 @@ pub(crate) fn meaning(catalog: &SourceCatalog, branch: &Branch) -> String {
 pub(crate) fn from_anchor(
     scopes: &Scopes<'_>,
     candidate: &Candidate,
+    reach: Reach,
     pool: &mut IndexPool,
 ) -> Result<BranchPlan, Vec<PlanFinding>> {
     let anchor = candidate.anchor(scopes, pool).map_err(|finding| vec![finding])?;
     let aliases = candidate.aliases();
     // A relation that nothing binds often cannot be traced either; the first says what to change.
-    let mut access = plan_access(scopes, pool, &aliases)?;
-    let walks = plan_walks(scopes, pool, &aliases)?;
+    let mut access = plan_access(scopes, pool, &aliases, reach)?;
+    let walks = plan_walks(scopes, pool, &aliases, reach)?;
     plan_grouping(scopes, &mut access)?;
     Ok(BranchPlan { branch: scopes.branch.clone(), anchor, walks, access })
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use crate::plan::print::{Names, brief};
 use crate::plan::{
-    AccessPath, AccumulatorUse, Anchor, BranchPlan, Hop, IndexId, IndexPlan, Plan, Regrouped, SelectAccess, TablePlan,
+    AccessPath, AccumulatorUse, Anchor, BranchPlan, Hop, IndexId, IndexPlan, Plan, Regrouped, SelectAccess, TablePlan, Whole,
 };
 use crate::schema::TableId;
 use crate::sql::query::{AliasId, Expr, JoinKind, Relation, Select};
@@ -104,6 +104,11 @@ impl Picture<'_> {
         }
         text.push_str("    a change in\n");
         for (start, walk) in &self.branch.walks {
+            if let Some(whole) = &walk.whole {
+                let when = if matches!(whole, Whole::Row) { "" } else { " if the subquery's answer changes" };
+                let _ = writeln!(text, "      {} derives every row again{when}", self.alias(*start));
+                continue;
+            }
             if walk.hops.is_empty() {
                 let _ = writeln!(text, "      {} derives itself again", self.alias(*start));
                 continue;
@@ -161,7 +166,8 @@ impl Picture<'_> {
             let sign = if part.null_safe { "<=>" } else { "=" };
             format!("{} {sign} {}", brief(&part.expr, &|_, column| column_name(table, column)), brief(value, names))
         });
-        format!("by {}", pairs.collect::<Vec<_>>().join(" and "))
+        let pairs = pairs.collect::<Vec<_>>();
+        if pairs.is_empty() { "read whole".to_owned() } else { format!("by {}", pairs.join(" and ")) }
     }
 
     fn hop(&self, hop: &Hop) -> String {

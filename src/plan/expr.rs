@@ -87,6 +87,22 @@ pub(crate) fn visit_select_columns(select: &Select, visit: &mut dyn FnMut(AliasI
     }
 }
 
+/// A SELECT and every SELECT inside of it.
+pub(crate) fn selects_of(select: &Select) -> Vec<&Select> {
+    let mut found = vec![select];
+    for item in &select.from {
+        if let Relation::Derived(arms) = &item.relation {
+            found.extend(arms.iter().flat_map(selects_of));
+        }
+    }
+    let mut open = select_exprs(select);
+    while let Some(expr) = open.pop() {
+        found.extend(subquery(expr).into_iter().flat_map(selects_of));
+        open.extend(children(expr));
+    }
+    found
+}
+
 /// The aliases an expression refers to that are not introduced inside it.
 pub(crate) fn free_aliases(expr: &Expr) -> BTreeSet<AliasId> {
     let mut free = BTreeSet::new();

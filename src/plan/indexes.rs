@@ -157,6 +157,12 @@ pub(crate) fn choose(indexed: &Indexed<'_>, terms: &[Term]) -> Option<Probe> {
     Some(probe(indexed, &distinct, false, unique))
 }
 
+/// A way to find the rows of a small table that fulfil `terms`: those under the constants that its identity begins with, or all.
+pub(crate) fn choose_whole(indexed: &Indexed<'_>, terms: &[Term]) -> Probe {
+    let constants: Vec<&Term> = terms.iter().filter(|term| term.constant).collect();
+    probe(indexed, &indexed.identity_prefix(&constants), true, false)
+}
+
 fn probe(indexed: &Indexed<'_>, terms: &[&Term], over_identity: bool, unique: bool) -> Probe {
     let part =
         |term: &&Term| IndexPart { expr: with_alias(&term.expr, AliasId(0)), kind: term.rule.clone(), null_safe: term.null_safe };

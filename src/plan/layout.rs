@@ -6,6 +6,7 @@ use crate::plan::expr::{rewrite, rewrite_select, visit_columns, visit_select_col
 use crate::plan::indexes::{IndexPool, Indexed};
 use crate::plan::{
     AccessPath, AccumulatorUse, BranchPlan, GroupProbe, IndexId, IndexPart, IndexPlan, Regrouped, SelectAccess, TablePlan, Walk,
+    Whole,
 };
 use crate::schema::{SourceCatalog, StoredColumn, TableId, TableLayout};
 use crate::sql::query::{AliasId, Branch, Expr, ExprKind};
@@ -110,6 +111,9 @@ pub(crate) fn place_branch(plan: &mut BranchPlan, places: &Places) {
 fn place_walk(walk: &mut Walk, change: &mut dyn FnMut(&mut Expr)) {
     let probes = walk.hops.iter_mut().flat_map(|hop| &mut hop.probe);
     for expr in walk.local.iter_mut().chain(probes) {
+        rewrite(expr, change);
+    }
+    if let Some(Whole::Answer(expr)) = &mut walk.whole {
         rewrite(expr, change);
     }
 }

@@ -197,6 +197,8 @@ pub struct BranchPlan {
 pub struct SelectAccess {
     /// One step per relation of FROM, in evaluation order.
     pub steps: Vec<AccessStep>,
+    /// A subquery that refers to nothing outside of it: it has one answer.
+    pub standalone: bool,
     /// Conjuncts of WHERE and of inner joins that need none of the relations: over outer aliases and constants only.
     pub guards: Vec<Expr>,
     /// Per group expression, how its values are told apart.
@@ -361,6 +363,17 @@ pub struct Walk {
     pub columns: Vec<usize>,
     /// Steps; the last one yields an anchor alias. Empty if the start alias is one.
     pub hops: Vec<Hop>,
+    /// No equality leads to an anchor, so that a change may affect them all.
+    pub whole: Option<Whole>,
+}
+
+/// What decides whether a change affects all anchors.
+#[derive(Debug, Clone)]
+pub enum Whole {
+    /// What is read of the changed row: it stands beside every row, like a row of settings.
+    Row,
+    /// The answer of a subquery that refers to nothing outside of it.
+    Answer(Expr),
 }
 
 /// One step of a walk: probe an index with expressions over the row at hand.

@@ -8,12 +8,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use petgraph::algo::dijkstra;
 use petgraph::graph::{DiGraph, NodeIndex};
 
-use crate::plan::expr::{aliases_of, equality, is_constant, same, visit_select_columns};
+use crate::plan::access::{ONCE_ROWS_MAX, Reach};
+use crate::plan::expr::{
+    aliases_of, children, equality, free_aliases_of, is_constant, same, select_exprs, subquery, visit_select_columns,
+};
 use crate::plan::indexes::{IndexPool, Indexed, Probe, Term, choose};
 use crate::plan::input::PlanFinding;
 use crate::plan::scopes::{Edge, Scopes};
-use crate::plan::{Hop, Walk};
-use crate::sql::query::AliasId;
+use crate::plan::{Hop, Walk, Whole};
+use crate::sql::query::{AliasId, Expr, Relation, Select};
 
 /// A hop costs much more than an index, but between two ways of equal length the one that needs no further index wins.
 const HOP: u32 = 10;
@@ -44,6 +47,7 @@ pub(crate) fn plan_walks(
     scopes: &Scopes<'_>,
     pool: &mut IndexPool,
     anchors: &BTreeSet<AliasId>,
+    reach: Reach,
 ) -> Result<Vec<(AliasId, Walk)>, Vec<PlanFinding>> {
     let columns = columns_read(scopes);
     let mut walks: Vec<(AliasId, Walk)> = Vec::new();
@@ -53,15 +57,18 @@ pub(crate) fn plan_walks(
         let goals: BTreeSet<AliasId> = anchors.intersection(&choice).copied().collect();
         let next = next_hops(scopes, pool, links, &goals);
         for (alias, _) in scopes.base_aliases().filter(|(alias, _)| choice.contains(alias)) {
-            let Some(hops) = way(alias, &goals, &next) else {
+            let hops = way(alias, &goals, &next);
+            if hops.is_none() && !(reach == Reach::SmallTables && is_small(scopes, alias)) {
                 findings.push(unreachable(scopes, alias, anchors));
                 continue;
-            };
+            }
+            let whole = if hops.is_none() { Some(whole_of(&scopes.branch.select, alias)) } else { None };
+            let hops = hops.unwrap_or_default();
             let known = walks.iter().any(|(other, walk)| *other == alias && same_way(&walk.hops, &hops));
             if !known {
                 let local = scopes.local_conjuncts(alias).into_iter().cloned().collect();
                 let columns = columns.get(&alias).map(|columns| columns.iter().copied().collect()).unwrap_or_default();
-                walks.push((alias, Walk { local, columns, hops }));
+                walks.push((alias, Walk { local, columns, hops, whole }));
             }
         }
     }
@@ -96,6 +103,34 @@ fn choices(scopes: &Scopes<'_>) -> Result<Vec<BTreeSet<AliasId>>, Vec<PlanFindin
         }
     }
     Ok(choices)
+}
+
+fn is_small(scopes: &Scopes<'_>, alias: AliasId) -> bool {
+    let indexed = scopes.table(alias).and_then(|table| Indexed::of(scopes.catalog, table));
+    indexed.is_some_and(|indexed| indexed.schema.row_estimate <= ONCE_ROWS_MAX)
+}
+
+/// What decides whether a change of an alias affects every row: the answer of the outermost subquery around it that stands alone.
+fn whole_of(select: &Select, alias: AliasId) -> Whole {
+    let in_exprs = select_exprs(select).into_iter().find_map(|expr| answer_with(expr, alias));
+    let in_derived = || {
+        let arms = select.from.iter().filter_map(|item| match &item.relation {
+            Relation::Derived(arms) => Some(arms),
+            Relation::Table(_) => None,
+        });
+        arms.flatten().find(|arm| aliases_of(arm).contains(&alias)).map(|arm| whole_of(arm, alias))
+    };
+    in_exprs.or_else(in_derived).unwrap_or(Whole::Row)
+}
+
+fn answer_with(expr: &Expr, alias: AliasId) -> Option<Whole> {
+    if let Some(select) = subquery(expr).filter(|select| aliases_of(select).contains(&alias)) {
+        return Some(match free_aliases_of(select).is_empty() {
+            true => Whole::Answer(expr.clone()),
+            false => whole_of(select, alias),
+        });
+    }
+    children(expr).into_iter().find_map(|child| answer_with(child, alias))
 }
 
 fn next_hops(scopes: &Scopes<'_>, pool: &mut IndexPool, links: Vec<Link>, goals: &BTreeSet<AliasId>) -> BTreeMap<AliasId, Hop> {
@@ -218,7 +253,7 @@ fn unreachable(scopes: &Scopes<'_>, alias: AliasId, anchors: &BTreeSet<AliasId>)
             "a change in {name} cannot be traced to the rows of {anchor} that it affects: no equality leads from {name} to {anchor}"
         ),
         format!(
-            "give {side} an = between {name} and a table that leads to {anchor}; an uncorrelated subquery would touch every row on each change"
+            "give {side} an = between {name} and a table that leads to {anchor}; a change of a table of more than {ONCE_ROWS_MAX} rows must not touch every row"
         ),
     )
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::plan::{AccessPath, Anchor, BranchPlan, IndexPlan, MappingPlan, NodePlan, Plan, expr, print};
+use crate::plan::{AccessPath, Anchor, BranchPlan, Hop, IndexPlan, MappingPlan, NodePlan, Plan, Whole, expr, print};
 use crate::review::preflight::qualified;
 use crate::schema::{DataType, SourceCatalog, TableId};
 use crate::sql::query::{AliasId, Expr, FromItem, JoinKind, Relation, Select};
@@ -203,7 +203,14 @@ impl Names<'_> {
         let walks = self.branch.walks.iter().map(|(alias, walk)| WalkPreview {
             alias: self.alias(*alias),
             table: self.table(*alias),
-            hops: walk.hops.iter().map(|hop| format!("{} {}", self.alias(hop.to), self.probe(hop.index, &hop.probe))).collect(),
+            hops: match &walk.whole {
+                Some(Whole::Row) => vec!["every row".to_owned()],
+                Some(Whole::Answer(_)) => vec!["every row, if the subquery's answer changes".to_owned()],
+                None => {
+                    let hop = |hop: &Hop| format!("{} {}", self.alias(hop.to), self.probe(hop.index, &hop.probe));
+                    walk.hops.iter().map(hop).collect()
+                }
+            },
         });
         BranchPreview { anchor, joins, groups: self.branch.groups(self.plan), walks: walks.collect() }
     }

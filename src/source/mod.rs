@@ -28,6 +28,20 @@ pub struct PlannedAccess {
     pub access: String,
     /// Rows it is estimated to read, per row of what stands before it.
     pub row_estimate: u64,
+    /// It is done again for each row of something else.
+    pub is_repeated: bool,
+    /// An index could serve and is not used, or nothing is known of the table's values.
+    pub is_neglected: bool,
+}
+
+impl PlannedAccess {
+    /// Whether all rows of a table or index are read. Names in angle brackets are results of other lines of a plan.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        let whole =
+            matches!(self.access.as_str(), "ALL" | "index" | "hash_ALL" | "hash_index") || self.access.ends_with("Seq Scan");
+        whole && !self.table.starts_with('<')
+    }
 }
 
 /// Something that an engine made on a source, and that stays when the engine is gone.

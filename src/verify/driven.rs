@@ -35,10 +35,7 @@ pub async fn refuse_scans<S: Source>(source: &S, node: &NodePlan, ranges: &[Rang
 }
 
 fn is_scan(access: &PlannedAccess) -> bool {
-    let whole =
-        matches!(access.access.as_str(), "ALL" | "index" | "hash_ALL" | "hash_index") || access.access.ends_with("Seq Scan");
-    // Names in angle brackets are results of other lines of the plan.
-    whole && access.row_estimate >= SMALL_TABLE_ROWS && !access.table.starts_with('<')
+    access.is_whole() && access.row_estimate >= SMALL_TABLE_ROWS
 }
 
 fn described(access: &PlannedAccess) -> String {
@@ -50,7 +47,7 @@ mod tests {
     use super::*;
 
     fn access(table: &str, access: &str, row_estimate: u64) -> PlannedAccess {
-        PlannedAccess { table: table.into(), access: access.into(), row_estimate }
+        PlannedAccess { table: table.into(), access: access.into(), row_estimate, is_repeated: false, is_neglected: false }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Traps, one test each, named after the trap: what must go well, and what must be refused with the right exit code and remedy.
 
+mod advice;
 mod answers;
 mod columns;
 mod disk_full;

@@ -42,6 +42,14 @@ pub async fn check(project: &Project) -> usize {
 /// The number of rows of the source's answer, and every difference in words.
 pub async fn compare(project: &Project) -> (usize, Vec<String>) {
     let mut source = Conn::from_url(project.source_url()).await.unwrap();
+    // As the engine connects: literals and casts have the collation that the server gives its sessions.
+    let collation: Option<String> = source
+        .query_first(
+            "SELECT IF(@@global.collation_connection LIKE 'utf8mb4%', @@global.collation_connection, 'utf8mb4_general_ci')",
+        )
+        .await
+        .unwrap();
+    source.query_drop(format!("SET NAMES utf8mb4 COLLATE {}", collation.unwrap())).await.unwrap();
     let mut target = Target::of(project).await;
     let (mut count, mut differences) = (0, Vec::new());
     for text in project.mapping_texts() {

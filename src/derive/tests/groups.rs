@@ -34,6 +34,13 @@ fn groups_are_kept_up_wherever_their_aggregates_allow_it() {
         "grouped_over_a_union: no equality says which group is asked for",
         "union_in_an_optional_derived_table: no stored table gives its members one by one",
         "scalar_subquery_over_a_union: no stored table gives its members one by one",
+        "settings_by_comma_beside_groups: no stored table gives its members one by one",
+        "settings_by_range: a condition other than = compares its rows with rows outside",
+        "subqueries_that_stand_alone: no equality says which group is asked for",
+        "subqueries_that_stand_alone: no equality says which group is asked for",
+        "subqueries_that_stand_alone: no equality says which group is asked for",
+        "a_total_beside_groups: a subquery stands beside its aggregates",
+        "a_total_beside_groups: no equality says which group is asked for",
         "asked_for_by_an_aggregate: a subquery says which group is asked for",
     ];
     assert_eq!(whole.collect::<Vec<_>>(), expected);

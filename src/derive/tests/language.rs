@@ -213,6 +213,40 @@ pub(super) const SHAPES: &[(&str, &[&str], &str)] = &[
         &["ord_no"],
         "SELECT o.ord_no, (SELECT SUM(u.amt) FROM (SELECT p.amt, p.ord_no FROM p UNION ALL SELECT d.amt, d.ord_no FROM d) u WHERE u.ord_no = o.ord_no) AS total FROM o",
     ),
+    (
+        "settings_beside_every_row",
+        &["ord_no"],
+        "SELECT o.ord_no, s.nm AS setting, z.nm AS other FROM o JOIN cd s ON s.grp = 'ST' AND s.cd = '10'
+         LEFT JOIN cd z ON z.grp = 'ZZ' AND z.cd = '20' AND z.use_yn = 'Y' WHERE o.del = 'N'",
+    ),
+    (
+        "settings_by_comma_beside_groups",
+        &["ord_no"],
+        "SELECT d.ord_no, SUM(d.qty) AS n, MAX(s.nm) AS setting FROM d, cd s WHERE s.grp = 'ST' AND s.cd = '20' GROUP BY d.ord_no",
+    ),
+    (
+        "settings_by_range",
+        &["ord_no"],
+        "SELECT o.ord_no, (SELECT MAX(s.nm) FROM cd s WHERE s.grp = 'ST' AND s.cd <= o.st) AS nm FROM o",
+    ),
+    (
+        "subqueries_that_stand_alone",
+        &["ord_no"],
+        "SELECT o.ord_no, (SELECT MAX(p.amt) FROM p) AS top, (SELECT COUNT(*) FROM h WHERE h.at > 0) AS events,
+           CASE WHEN EXISTS (SELECT 1 FROM g WHERE g.nm = '10') THEN 'y' ELSE 'n' END AS has
+         FROM o WHERE o.ord_no <= (SELECT MAX(c.cust_no) + 2 FROM c)",
+    ),
+    (
+        "a_total_beside_groups",
+        &["ord_no"],
+        "SELECT d.ord_no, SUM(d.qty) AS n, (SELECT SUM(x.qty) FROM d x) AS every FROM d GROUP BY d.ord_no",
+    ),
+    (
+        "any_and_all",
+        &["ord_no"],
+        "SELECT o.ord_no, o.memo FROM o WHERE o.cust_no = ANY (SELECT c.cust_no FROM c WHERE c.grd > 1)
+         AND o.ord_no <> ALL (SELECT p.pay_no FROM p)",
+    ),
 ];
 
 /// Those that only MySQL understands.

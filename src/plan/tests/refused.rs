@@ -5,7 +5,10 @@ use crate::sql::query::ExprKind;
 use crate::value::Value;
 
 fn refusal(key: &[&str], sql: &str) -> (String, String) {
-    let catalog = shop_catalog::shop("");
+    let mut catalog = shop_catalog::shop("");
+    for table in &mut catalog.tables {
+        table.row_estimate = 1_000_000;
+    }
     let findings = plan(&catalog, vec![table(&catalog, "t", key, sql)]).unwrap_err();
     let under = findings[0].span.clone().map_or(String::new(), |span| sql[span].to_owned());
     assert!(!findings[0].help.is_empty(), "{findings:?}");
@@ -27,17 +30,41 @@ fn many_to_many_is_refused_under_the_relation_that_multiplies() {
 }
 
 #[test]
-fn an_uncorrelated_subquery_is_refused() {
+fn an_uncorrelated_subquery_over_a_large_table_is_refused() {
     let (message, _) =
         refusal(&["ord_no"], "SELECT o.ord_no, (SELECT MAX(g.grd_nm) FROM tb_cust_grd g) AS best FROM tb_ord_mst o");
     assert!(message.contains("full scan") || message.contains("cannot be traced"), "{message}");
 }
 
 #[test]
-fn a_relation_that_only_a_range_binds_is_refused() {
+fn a_large_relation_that_only_a_range_binds_is_refused() {
     let sql = "SELECT o.ord_no, (SELECT COUNT(*) FROM tb_ord_hist h WHERE h.ord_no > o.ord_no) AS later FROM tb_ord_mst o";
     let (message, _) = refusal(&["ord_no"], sql);
     assert!(message.contains("full scan"), "{message}");
+}
+
+#[test]
+fn small_tables_may_stand_beside_every_row() {
+    let catalog = shop_catalog::shop("");
+    for sql in [
+        "SELECT o.ord_no, (SELECT MAX(g.grd_nm) FROM tb_cust_grd g) AS best FROM tb_ord_mst o",
+        "SELECT o.ord_no, (SELECT COUNT(*) FROM tb_ord_hist h WHERE h.ord_no > o.ord_no) AS later FROM tb_ord_mst o",
+        "SELECT o.ord_no, g.grd_nm FROM tb_ord_mst o JOIN tb_cust_grd g ON g.grd_cd = 'A'",
+        "SELECT o.ord_no FROM tb_ord_mst o WHERE EXISTS (SELECT 1 FROM tb_cust_grd g WHERE g.grd_cd = 'A')",
+    ] {
+        let plan = plan(&catalog, vec![table(&catalog, "t", &["ord_no"], sql)]).unwrap();
+        let whole = plan.nodes[0].branches[0].walks.iter().filter(|(_, walk)| walk.whole.is_some()).count();
+        assert_eq!(whole, 1, "{sql}");
+    }
+}
+
+#[test]
+fn a_row_of_settings_stands_beside_every_row_of_a_large_table() {
+    let mut catalog = shop_catalog::shop("");
+    let orders = catalog.tables.iter_mut().find(|table| table.name.name == "tb_ord_mst").unwrap();
+    orders.row_estimate = 50_000_000;
+    let sql = "SELECT o.ord_no, g.grd_nm FROM tb_ord_mst o, tb_cust_grd g WHERE g.grd_cd = 'A'";
+    assert!(plan(&catalog, vec![table(&catalog, "t", &["ord_no"], sql)]).is_ok());
 }
 
 #[test]

@@ -11,8 +11,8 @@ use crate::error::{Class, Error, Result};
 
 /// Server messages that name an account, a privilege or an object and never a value.
 const NAMING_CODES: &[u16] = &[
-    145, 1034, 1035, 1044, 1045, 1049, 1054, 1130, 1142, 1143, 1146, 1193, 1194, 1195, 1227, 1298, 1305, 1370, 1698, 3118, 3159,
-    4151,
+    145, 1034, 1035, 1044, 1045, 1049, 1054, 1130, 1142, 1143, 1146, 1193, 1194, 1195, 1227, 1267, 1270, 1271, 1298, 1305, 1370,
+    1698, 3118, 3159, 4151,
 ];
 
 /// A MyISAM or Aria table is damaged, as a server that crashed leaves it: some servers repair it when it is next used, others wait for a person.

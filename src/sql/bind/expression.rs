@@ -4,6 +4,7 @@ use sqlparser::ast::{self, BinaryOperator, CaseWhen, UnaryOperator};
 
 use super::logic::Position;
 use super::scope::{Clause, ColumnName};
+use super::subquery::subquery_of;
 use super::typing::{collected, either, is_null, negated, not};
 use super::{Binder, Bound, refusal, tree};
 use crate::sql::query::{CompareOperator, Expr, ExprKind, Span};
@@ -44,6 +45,12 @@ impl Binder<'_> {
             ast::Expr::IsNotFalse(inner) => self.truth_test(inner, Some(false), true, span),
             ast::Expr::InList { expr, list, negated } => self.in_list(expr, list, *negated, span),
             ast::Expr::InSubquery { expr, subquery, negated } => self.in_subquery(expr, subquery, *negated, span, position),
+            ast::Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, is_some: _ } if subquery_of(right).is_some() => {
+                self.quantified_subquery(left, right, false, span, position)
+            }
+            ast::Expr::AllOp { left, compare_op: BinaryOperator::NotEq, right } if subquery_of(right).is_some() => {
+                self.quantified_subquery(left, right, true, span, position)
+            }
             ast::Expr::Between { expr, negated, low, high } => self.between(expr, low, high, *negated, span),
             ast::Expr::Like { negated, any, expr, pattern, escape_char } => {
                 if *any {

@@ -10,6 +10,15 @@ use crate::sql::query::{CompareOperator, Expr, ExprKind, Select, Span};
 use crate::sql::types::BOOLEAN;
 use crate::value::Value;
 
+/// The subquery of ANY or ALL.
+pub(super) fn subquery_of(expr: &ast::Expr) -> Option<&Query> {
+    match expr {
+        ast::Expr::Subquery(query) => Some(query),
+        ast::Expr::Nested(inner) => subquery_of(inner),
+        _ => None,
+    }
+}
+
 impl Binder<'_> {
     /// `(SELECT one value ..)`.
     pub(super) fn scalar_subquery(&mut self, query: &Query, span: Span) -> Bound<Expr> {
@@ -25,6 +34,21 @@ impl Binder<'_> {
     pub(super) fn exists(&mut self, query: &Query, span: Span) -> Bound<Expr> {
         let select = self.subselect(query, Purpose::Exists)?;
         Ok(exists(select, span))
+    }
+
+    /// `value = ANY (SELECT ..)` is IN, `value <> ALL (SELECT ..)` is NOT IN.
+    pub(super) fn quantified_subquery(
+        &mut self,
+        left: &ast::Expr,
+        right: &ast::Expr,
+        is_not: bool,
+        span: Span,
+        position: Position,
+    ) -> Bound<Expr> {
+        match subquery_of(right) {
+            Some(query) => self.in_subquery(left, query, is_not, span, position),
+            None => Err(self.broken("ANY or ALL without a subquery")),
+        }
     }
 
     /// `value [NOT] IN (SELECT column ..)` becomes EXISTS. Where FALSE and NULL differ and a side can be NULL, a second EXISTS asks whether

@@ -56,7 +56,10 @@ pub(super) fn resolve(name: &str, arguments: Vec<Expr>, span: Span, context: &Ty
 
 /// A bare NULL counts as a floating-point number with digits of its own.
 pub(super) fn null_operand(name: &str) -> Refusal {
-    Refusal::new(format!("{name} of a bare NULL, which the server computes in floating point"), "write CAST(NULL AS SIGNED) or CAST(NULL AS DECIMAL(p,s))")
+    Refusal::new(
+        format!("{name} of a bare NULL, which the server computes in floating point"),
+        "write CAST(NULL AS SIGNED) or CAST(NULL AS DECIMAL(p,s))",
+    )
 }
 
 /// A date or time takes part in arithmetic as the number of its digits.
@@ -126,7 +129,12 @@ fn decimals(name: &str, left: Expr, right: Expr, span: Span, context: &TypeConte
         "+" => (Function::Add, decimal_type(integral + scale + 1, scale, unsigned)),
         "-" => {
             // MySQL knows no negative difference of unsigned numbers.
-            let unsigned = unsigned && !context.is_mariadb() && !context.has_mode("NO_UNSIGNED_SUBTRACTION");
+            // Parts of dates are unsigned there.
+            let is_part = |expr: &Expr| matches!(&expr.kind, ExprKind::Call { function: Function::DatePart(_), .. });
+            let unsigned = (one.unsigned || is_part(&left))
+                && (two.unsigned || is_part(&right))
+                && !context.is_mariadb()
+                && !context.has_mode("NO_UNSIGNED_SUBTRACTION");
             (Function::Subtract, decimal_type(integral + scale + 1, scale, unsigned))
         }
         "*" => {
@@ -135,7 +143,10 @@ fn decimals(name: &str, left: Expr, right: Expr, span: Span, context: &TypeConte
             }
             (Function::Multiply, decimal_type(one.precision + two.precision, one.scale + two.scale, unsigned))
         }
-        _ => (Function::Remainder { signs_zero: context.is_mariadb() }, decimal_type(one.precision.max(two.precision), scale, one.unsigned)),
+        _ => (
+            Function::Remainder { signs_zero: context.is_mariadb() },
+            decimal_type(one.precision.max(two.precision), scale, one.unsigned),
+        ),
     };
     let nullable = matches!(function, Function::Remainder { .. });
     Ok(call_node(function, vec![to_decimal(left)?, to_decimal(right)?], data_type, nullable, span))
@@ -274,7 +285,8 @@ fn decimal_call(function: &Function, expr: &Expr, left: &Value, right: &Value) -
 pub(crate) fn fits(result: Decimal, expr: &Expr) -> Result<Decimal> {
     let scale = u32::from(result.scale());
     let integral = result.digits().saturating_sub(scale);
-    let is_below_zero = result.is_negative() && !result.is_zero() && matches!(expr.data_type, DataType::Decimal { unsigned: true, .. });
+    let is_below_zero =
+        result.is_negative() && !result.is_zero() && matches!(expr.data_type, DataType::Decimal { unsigned: true, .. });
     if is_below_zero || integral.div_ceil(WORD_DIGITS) + scale.div_ceil(WORD_DIGITS) > WORDS_MAX || integral > 65 {
         return Err(no_value(expr, "a DECIMAL value is out of range"));
     }

@@ -35,13 +35,17 @@ pub(super) fn resolve(name: &str, arguments: Vec<Expr>, span: Span) -> Result<Ex
     Ok(node(ExprKind::Call { function, arguments }, BIGINT_UNSIGNED, nullable, span))
 }
 
-/// Refuses a decimal that may have more than 64 bits.
+/// Refuses a decimal whose bits are not those of its integer.
 pub(super) fn refuse_wide(argument: &Expr, name: &str) -> Result<(), Refusal> {
     match &argument.data_type {
-        DataType::Decimal { precision, scale, .. } if precision - scale > 18 => Err(Refusal::new(
-            format!("{name} of a decimal that may have more than 18 digits before the point"),
-            "convert it with CAST(.. AS SIGNED) or CAST(.. AS UNSIGNED)",
-        )),
+        DataType::Decimal { precision, scale, .. }
+            if precision - scale > 18 || !matches!(argument.kind, ExprKind::Column { .. } | ExprKind::Literal(_)) =>
+        {
+            Err(Refusal::new(
+                format!("{name} of a decimal that is computed, or may have more than 18 digits before the point"),
+                "convert it with CAST(.. AS SIGNED) or CAST(.. AS UNSIGNED)",
+            ))
+        }
         _ => Ok(()),
     }
 }

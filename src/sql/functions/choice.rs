@@ -7,7 +7,8 @@ use crate::schema::DataType;
 use crate::sql::functions::{Function, arity, coerce, mismatch, no_value, take};
 use crate::sql::query::{Expr, ExprKind, Span};
 use crate::sql::types::{
-    BOOLEAN, Refusal, TypeContext, alike, constant, is_temporal, is_text, node, numeric, text_length, to_integer, to_text, truth, unify,
+    BOOLEAN, Refusal, TypeContext, alike, constant, is_temporal, is_text, node, numeric, text_length, to_integer, to_text, truth,
+    unify,
 };
 use crate::value::{KeyKind, Value};
 
@@ -38,12 +39,12 @@ pub(super) fn resolve(name: &str, arguments: Vec<Expr>, span: Span, context: &Ty
         "ELT" => element(arguments, span, context),
         "FIELD" => {
             arity(name, &arguments, 2..=usize::MAX)?;
-            let charset = |expr: &Expr| is_text(&expr.data_type).then(|| crate::sql::types::traits(expr, context).charset);
+            let charset = |expr: &Expr| is_text(&expr.data_type).then(|| crate::sql::types::traits(expr, context).collation);
             let mut charsets = arguments.iter().filter(|expr| constant(expr).is_none()).filter_map(charset);
             if charsets.next().is_some_and(|first| charsets.any(|other| other != first)) {
                 return Err(Refusal::new(
-                    "FIELD over strings of several charsets, which servers convert differently",
-                    "convert them with CONVERT(.. USING utf8mb4)",
+                    "FIELD over strings of several collations, which servers compare differently",
+                    "give them one collation with COLLATE",
                 ));
             }
             let (arguments, rule) = alike(arguments, context)?;

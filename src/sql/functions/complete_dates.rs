@@ -138,9 +138,12 @@ fn asked(value: Expr, wanted: Wanted, context: &TypeContext<'_>) -> Result<Expr,
 
 fn is_choice(expr: &Expr) -> bool {
     match &expr.kind {
-        ExprKind::Case { .. } | ExprKind::Call { function: Function::Coalesce, .. } => true,
+        ExprKind::Case { .. }
+        | ExprKind::Call { function: Function::Coalesce | Function::Greatest { .. } | Function::Least { .. }, .. } => true,
         ExprKind::Cast(inner) => is_choice(inner),
-        ExprKind::Call { function: Function::ToDate(_) | Function::ToDateTime { .. }, arguments } => arguments.iter().any(is_choice),
+        ExprKind::Call { function: Function::ToDate(_) | Function::ToDateTime { .. }, arguments } => {
+            arguments.iter().any(is_choice)
+        }
         _ => false,
     }
 }
@@ -150,8 +153,7 @@ fn is_date(data_type: &DataType) -> bool {
 }
 
 fn null_if_incomplete(expr: Expr, wanted: Wanted, context: &TypeContext<'_>) -> Expr {
-    let rules =
-        TemporalRules { mariadb: context.is_mariadb(), no_zero_date: wanted == Wanted::Whole, no_zero_in_date: true };
+    let rules = TemporalRules { mariadb: context.is_mariadb(), no_zero_date: wanted == Wanted::Whole, no_zero_in_date: true };
     let function = match &expr.data_type {
         DataType::Date => Function::ToDate(rules),
         DataType::DateTime { .. } | DataType::Timestamp { .. } => {

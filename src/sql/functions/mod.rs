@@ -294,9 +294,12 @@ pub fn call(function: &Function, expr: &Expr, values: &[Value]) -> Result<Value>
         F::BitAnd | F::BitOr | F::BitXor | F::BitNot | F::ShiftLeft | F::ShiftRight => bits::call(function, values),
         F::Greatest { .. } | F::Least { .. } => choice::call(function, expr, values),
         F::Locate { .. } | F::FindInSet { .. } | F::StringCompare { .. } | F::Like { .. } => search::call(function, expr, values),
-        F::ToDate(_) | F::StopIncomplete | F::ToDateTime { .. } | F::ToTime { .. } | F::TextToDate(_) | F::TextToDateTime { .. } => {
-            temporal_text::call(function, expr, values)
-        }
+        F::ToDate(_)
+        | F::StopIncomplete
+        | F::ToDateTime { .. }
+        | F::ToTime { .. }
+        | F::TextToDate(_)
+        | F::TextToDateTime { .. } => temporal_text::call(function, expr, values),
         F::DatePart(part) => date_parts::call(*part, values),
         F::Clock(kind) => clock::call(*kind, expr, values),
         F::Packing(packing) => packed_dates::call(*packing, expr, values),

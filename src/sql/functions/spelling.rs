@@ -76,6 +76,7 @@ fn make_set(arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Resu
     arity("MAKE_SET", &arguments, 2..=usize::MAX)?;
     let mut arguments = arguments.into_iter();
     let Some(bits) = arguments.next() else { return Err(Refusal::new("MAKE_SET takes bits and strings", "")) };
+    super::bits::refuse_wide(&bits, "MAKE_SET")?;
     let nullable = bits.nullable;
     let mut parts = vec![to_integer(bits)?];
     for text in arguments {
@@ -96,6 +97,7 @@ fn export_set(mut arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -
         arguments.push(literal_string(",", span.clone(), context));
     }
     let [bits, on, off, separator] = take("EXPORT_SET", arguments)?;
+    super::bits::refuse_wide(&bits, "EXPORT_SET")?;
     let texts = [on, off, separator].map(|text| character_text(text, context));
     let [on, off, separator] = texts;
     let (on, off, separator) = (on?, off?, separator?);

@@ -94,7 +94,10 @@ fn several(function: &Function, expr: &Expr, text: &str, rest: &[Value]) -> Resu
             let replaced = if from.is_empty() { text.to_owned() } else { text.replace(from, to) };
             match expr.data_type {
                 DataType::Text { length: Some(length), .. } if replaced.chars().count() > length as usize => {
-                    return Err(no_value(expr, "a string that REPLACE makes longer than its declared length, which MySQL may cut,"));
+                    return Err(no_value(
+                        expr,
+                        "a string that REPLACE makes longer than its declared length, which MySQL may cut,",
+                    ));
                 }
                 _ => Value::text(replaced),
             }

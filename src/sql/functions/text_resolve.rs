@@ -329,7 +329,10 @@ fn locate(arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Result
     }
     if !context.is_mariadb() && crate::sql::types::traits(&text, context).collation != traits.collation {
         return Err(Refusal::new(
-            format!("a search by the collation {} of what is searched for, which MySQL does not heed everywhere", traits.collation),
+            format!(
+                "a search by the collation {} of what is searched for, which MySQL does not heed everywhere",
+                traits.collation
+            ),
             format!("give the text searched in that collation, e.g. with COLLATE {}", traits.collation),
         ));
     }

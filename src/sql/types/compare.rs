@@ -253,7 +253,7 @@ fn alike_numbers(operands: Vec<Expr>) -> Result<(Vec<Expr>, KeyKind), Refusal> {
     }
     if operands.iter().any(|operand| operand.data_type == DataType::Year) && operands.iter().any(is_short_year) {
         return Err(Refusal::new(
-            "a YEAR is compared with a number of one or two digits, which the source may read as a year of this or the last century",
+            "a YEAR is compared with a number that may have one or two digits, which the source may read as a year of this or the last century",
             "write the year with four digits",
         ));
     }
@@ -286,6 +286,23 @@ fn is_short_year(expr: &Expr) -> bool {
             !number.is_negative() && !number.is_zero() && number.floor().to_i64().is_some_and(|whole| whole < 100)
         }
         Some(Value::Double(number)) => *number > 0.0 && *number < 100.0,
+        Some(_) => false,
+        // The source computes a constant first and stores it into a YEAR then.
+        None => is_computed_constant(expr),
+    }
+}
+
+fn is_computed_constant(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Literal(_) => true,
+        ExprKind::Cast(inner) | ExprKind::Not(inner) | ExprKind::IsNull(inner) => is_computed_constant(inner),
+        ExprKind::Compare { left, right, .. } => is_computed_constant(left) && is_computed_constant(right),
+        ExprKind::And(operands) | ExprKind::Or(operands) => operands.iter().all(is_computed_constant),
+        ExprKind::Call { arguments, .. } => arguments.iter().all(is_computed_constant),
+        ExprKind::Case { branches, otherwise } => {
+            branches.iter().all(|(condition, result)| is_computed_constant(condition) && is_computed_constant(result))
+                && otherwise.as_deref().is_none_or(is_computed_constant)
+        }
         _ => false,
     }
 }

@@ -106,6 +106,16 @@ pub(super) fn refuse_extreme_of_strings(expr: &Expr) -> Result<(), Refusal> {
         matches!(&expr.kind, ExprKind::Call { function: Function::Greatest { .. } | Function::Least { .. }, .. })
             && is_text(&expr.data_type)
     };
+    let is_label = |expr: &Expr| {
+        let label = |result: &Expr| matches!(&result.kind, ExprKind::Cast(inner) if matches!(inner.data_type, DataType::Enum { .. } | DataType::Set { .. }));
+        matches!(&expr.data_type, DataType::Text { .. }) && label(expr)
+    };
+    if is_text(&expr.data_type) && any_result(expr, &is_label) {
+        return Err(Refusal::new(
+            "a choice of an ENUM or SET is used as a number, which may be that of its label",
+            "write CONCAT(.., '') of it",
+        ));
+    }
     if is_text(&expr.data_type) && any_result(expr, &is_extreme) {
         return Err(Refusal::new(
             "GREATEST or LEAST of strings is used as a number or as bytes, and the server compares numbers or bytes then",
@@ -126,11 +136,7 @@ fn any_result(expr: &Expr, test: &dyn Fn(&Expr) -> bool) -> bool {
             ExprKind::Call { function: Function::NullIf { .. }, arguments } => arguments.first().is_some_and(again),
             ExprKind::Call {
                 function:
-                    Function::Coalesce
-                    | Function::Greatest { .. }
-                    | Function::Least { .. }
-                    | Function::Negate
-                    | Function::Absolute,
+                    Function::Coalesce | Function::Greatest { .. } | Function::Least { .. } | Function::Negate | Function::Absolute,
                 arguments,
             } => arguments.iter().any(again),
             ExprKind::ScalarSubquery(select) => select.outputs.iter().any(again),

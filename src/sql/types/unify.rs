@@ -1,7 +1,7 @@
 //! One type for several results: CASE, COALESCE, IF, IFNULL, UNION ALL.
 
 use crate::schema::DataType;
-use crate::sql::functions::{Function, TemporalRules};
+use crate::sql::functions::{Function, Part, TemporalRules};
 use crate::sql::query::{Expr, ExprKind};
 use crate::sql::types::numeric::{NumericClass, PRECISION_MAX, is_unsettled};
 use crate::sql::types::{
@@ -88,8 +88,18 @@ fn common(results: Vec<Expr>, is_choice: bool, context: &TypeContext<'_>) -> Res
     }
     if !is_choice {
         results.iter().try_for_each(super::printed::refuse_odd_column)?;
+        return unify_text(results.into_iter().map(year_as_number).collect(), context);
     }
     unify_text(results, context)
+}
+
+/// A YEAR that a UNION makes text of has as many digits as its number.
+fn year_as_number(expr: Expr) -> Expr {
+    if expr.data_type != DataType::Year {
+        return expr;
+    }
+    let (nullable, span) = (expr.nullable, expr.span.clone());
+    node(ExprKind::Cast(Box::new(expr)), DataType::Integer { bits: 16, unsigned: true }, nullable, span)
 }
 
 fn mixed(left: &DataType, right: &DataType) -> Refusal {
@@ -108,6 +118,15 @@ fn unify_numbers(results: Vec<Expr>, is_choice: bool, context: &TypeContext<'_>)
             let scale = traits.iter().map(|one| one.scale).max().unwrap_or(0);
             let integral = traits.iter().map(super::Numeric::integral).max().unwrap_or(0);
             let unsigned = traits.iter().all(|one| one.unsigned);
+            let is_week = |result: &Expr| {
+                matches!(&result.kind, ExprKind::Call { function: Function::DatePart(Part::YearWeek { .. }), .. })
+            };
+            if context.is_mariadb() && results.iter().any(is_week) {
+                return Err(Refusal::new(
+                    "YEARWEEK and a decimal are mixed in one result, for which MariaDB keeps one digit too few",
+                    "write CAST(YEARWEEK(..) AS SIGNED)",
+                ));
+            }
             if integral + scale > 65 {
                 return Err(Refusal::new("the common decimal type has more than 65 digits", "cast the results to one DECIMAL"));
             }

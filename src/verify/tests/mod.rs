@@ -99,7 +99,13 @@ async fn a_loading_mapping_and_a_missing_checkpoint_are_not_compared() {
 
 #[tokio::test]
 async fn a_range_that_no_index_drives_is_refused_by_name() {
-    let whole = PlannedAccess { table: "pm".into(), access: "ALL".into(), row_estimate: 1_000_000 };
+    let whole = PlannedAccess {
+        table: "pm".into(),
+        access: "ALL".into(),
+        row_estimate: 1_000_000,
+        is_repeated: false,
+        is_neglected: false,
+    };
     let source = FakeSource::answering([rows(&[])]).planned(vec![whole]);
     let error = verify(&source, &FakeTarget::holding(vec![]), None).await.unwrap_err();
     assert_eq!(error.class(), Class::Preflight);

@@ -223,7 +223,7 @@ fn random_statements_are_what_postgresql_says() {
         eprintln!("SKIPPED: no PostgreSQL on this machine, no random statements were compared with it");
         return;
     };
-    run(&server);
+    run(&server, seed());
 }
 
 #[test]

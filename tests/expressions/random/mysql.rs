@@ -6,8 +6,13 @@ use strangler::schema::{Column, DataType, Generated, TableName, TableSchema, Uni
 use super::grammar::{Grammar, Kind};
 use super::world::{ColumnKind, RandomTable};
 
-pub const GRAMMAR: Grammar =
-    Grammar { templates: TEMPLATES, constants: CONSTANTS, aggregates: AGGREGATES, outputs: OUTPUTS, own: &[] };
+pub const GRAMMAR: Grammar = Grammar {
+    templates: TEMPLATES,
+    constants: CONSTANTS,
+    aggregates: AGGREGATES,
+    outputs: OUTPUTS,
+    own: &[super::statement::latest, super::statement::united],
+};
 
 const OUTPUTS: &[Kind] =
     &[Kind::Integer, Kind::Decimal, Kind::Text, Kind::Text, Kind::Date, Kind::DateTime, Kind::Time, Kind::Truth];

@@ -244,7 +244,7 @@ fn derived(random: &mut fastrand::Rng, grammar: &Grammar, world: &World) -> Stat
 /// The latest row of every group.
 pub fn latest(random: &mut fastrand::Rng, grammar: &Grammar, world: &World) -> Statement {
     let inner = columns_of(world, "s");
-    let kind = kind(random);
+    let kind = kind(random, grammar);
     let tree = Tree::random(random, grammar, &inner, kind, 2);
     let order = ["DESC", "ASC"][random.usize(0..2)];
     let from = format!(
@@ -264,7 +264,7 @@ pub fn latest(random: &mut fastrand::Rng, grammar: &Grammar, world: &World) -> S
 /// Two branches with keys of different beginnings.
 pub fn united(random: &mut fastrand::Rng, grammar: &Grammar, world: &World) -> Statement {
     let (one, two) = (columns_of(world, "r"), columns_of(world, "s"));
-    let (kind, other_kind) = (kind(random), kind(random));
+    let (kind, other_kind) = (kind(random, grammar), kind(random, grammar));
     let kinds = [kind, if random.u8(0..4) == 0 { other_kind } else { kind }];
     let second = Tree::random(random, grammar, &two, kinds[1], 2).render();
     Statement {
