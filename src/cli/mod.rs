@@ -11,6 +11,7 @@ pub mod control;
 pub mod demo;
 pub mod diff;
 mod differences;
+pub mod evolve;
 pub mod exit;
 pub mod halting;
 pub mod opening;

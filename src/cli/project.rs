@@ -34,6 +34,8 @@ pub struct Project {
     pub source: Arc<SourceDatabase>,
     /// Per mapping, its target. Mappings with one target share it.
     pub targets: Vec<Arc<Database>>,
+    /// Whether the command names some of the mappings only.
+    pub is_part: bool,
     /// What was wrong with files, if [`Project::survey`] went on in spite of it.
     pub problems: Vec<Problem>,
 }
@@ -87,7 +89,7 @@ impl Project {
         }
         let source = Arc::new(SourceDatabase::new(config.source_options(&source_name)?));
         let (mappings, targets) = open_targets(&config, mappings)?;
-        Ok(Self { config, mappings, source_name, source, targets, problems })
+        Ok(Self { config, mappings, source_name, source, targets, is_part: !filter.is_empty(), problems })
     }
 
     /// The plan over the source's catalogue as it is now.
@@ -114,7 +116,7 @@ impl Project {
     /// # Errors
     /// The source cannot be asked.
     pub async fn catalog_live(&self) -> Result<SourceCatalog> {
-        let names = self.table_names()?;
+        let names = self.table_names(|_| true)?;
         self.source.catalog(&names).await
     }
 
@@ -137,12 +139,7 @@ impl Project {
     /// # Errors
     /// `Person` naming the mapping that is new, gone or edited.
     pub fn plan_of_identity(&self, identity: &Identity) -> Result<Planned, Failure> {
-        if identity.source != self.source_name {
-            let message = format!("the state was made from source {}, not from {}", identity.source, self.source_name);
-            return Err(Error::new(Class::Person, message)
-                .with_hint("use another state folder, or run `strangler run --rebuild`")
-                .into());
-        }
+        self.is_source_of(identity)?;
         self.source.record(&identity.catalog);
         let attempt = binding::attempt(&self.mappings, &identity.catalog, |name| self.config.target_kind(name));
         if !attempt.problems.is_empty() {
@@ -155,6 +152,27 @@ impl Project {
         Ok(Planned { catalog: identity.catalog.clone(), plan: attempt.plan })
     }
 
+    /// Whether the state was made from the source of this project.
+    ///
+    /// # Errors
+    /// `Person` if not.
+    pub fn is_source_of(&self, identity: &Identity) -> Result<()> {
+        if identity.source == self.source_name {
+            return Ok(());
+        }
+        let message = format!("the state was made from source {}, not from {}", identity.source, self.source_name);
+        Err(Error::new(Class::Person, message).with_hint("use another state folder, or run `strangler run --rebuild`"))
+    }
+
+    /// What the source says now about the tables of some mappings.
+    ///
+    /// # Errors
+    /// The source cannot be asked.
+    pub async fn catalog_of(&self, concerns: impl Fn(&Mapping) -> bool) -> Result<SourceCatalog> {
+        let names = self.table_names(concerns)?;
+        self.source.catalog(&names).await
+    }
+
     /// The target of a mapping, and its name.
     #[must_use]
     pub fn target_of(&self, mapping: &str) -> Option<(&str, &Arc<Database>)> {
@@ -162,13 +180,13 @@ impl Project {
         Some((&mapping.target.value, target))
     }
 
-    fn table_names(&self) -> Result<Vec<TableName>> {
+    fn table_names(&self, concerns: impl Fn(&Mapping) -> bool) -> Result<Vec<TableName>> {
         let (default_schema, flavor) = self
             .config
             .naming(&self.source_name)
             .ok_or_else(|| Error::bug("the source of the mappings is not in the project file"))?;
         let mut names = Vec::new();
-        for table in self.mappings.iter().flat_map(|mapping| &mapping.tables) {
+        for table in self.mappings.iter().filter(|mapping| concerns(mapping)).flat_map(|mapping| &mapping.tables) {
             // What cannot be read is reported by binding.
             for (schema, name) in crate::sql::referenced_tables(&table.sql.text, flavor).unwrap_or_default() {
                 names.push(TableName { schema: schema.unwrap_or_else(|| default_schema.clone()), name });
@@ -201,8 +219,14 @@ fn unchanged(now: &BTreeMap<String, String>, identity: &Identity) -> Result<()> 
     }
 }
 
-fn edited(mapping: &str) -> Error {
-    changed(format!("mapping {mapping} was edited since the state was made"))
+/// The refusal of a mapping that means something else than the state recorded.
+#[must_use]
+pub fn edited(mapping: &str) -> Error {
+    let message = format!("mapping {mapping} was edited since the state was made");
+    Error::new(Class::Person, message).with_hint(format!(
+        "undo the change, or run `strangler run --rebuild --mapping {mapping}`, which leaves the other mappings live; `strangler run --rebuild` begins \
+         anew: a new snapshot, and the difference applied to the target"
+    ))
 }
 
 fn changed(message: String) -> Error {

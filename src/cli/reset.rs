@@ -11,7 +11,10 @@ use super::status_text::stage_name;
 use super::text;
 use crate::error::{Class, Error, Result};
 use crate::source::Source;
-use crate::state::meta;
+use crate::state::disk::DiskStore;
+use crate::state::meta::{self, Stage};
+use crate::state::numbering::Numbering;
+use crate::state::{Durability, Store, standing};
 use crate::target::Target;
 
 #[derive(Serialize)]
@@ -36,6 +39,9 @@ struct Item {
 pub async fn command(common: &Common, arguments: &ResetArguments, printer: &Printer) -> Result<Code, Failure> {
     let project = Project::open(&common.config, &common.mapping)?;
     let lock = StateLock::take(&project.config.state)?;
+    if project.is_part && has_others(&project, &lock)? {
+        return part(&project, &lock, arguments, printer).await;
+    }
     let mut items = state_items(&project, &lock)?;
     items.extend(checkpoint_items(&project).await?);
     items.extend(source_items(&project).await?);
@@ -56,6 +62,59 @@ pub async fn command(common: &Common, arguments: &ResetArguments, printer: &Prin
         Format::Text => printer.result(&reset_text(&json)),
     }
     Ok(if pending { Code::Differences } else { Code::Clean })
+}
+
+/// Whether the state also belongs to mappings that the command leaves out.
+fn has_others(project: &Project, lock: &StateLock) -> Result<bool> {
+    if !opening::has_store(&project.config) {
+        return Ok(false);
+    }
+    let store = opening::open_store(&project.config, lock)?;
+    let named = |name: &String| project.mappings.iter().any(|mapping| mapping.name.value == *name);
+    let is_live = meta::progress(&store)?.is_some_and(|progress| progress.stage == Stage::Live);
+    Ok(is_live && meta::identity(&store)?.is_some_and(|identity| identity.mappings.keys().any(|name| !named(name))))
+}
+
+/// Removes what belongs to some of the mappings of a live state alone. The legacy tables that only they read are forgotten by the next run
+/// without them.
+async fn part(project: &Project, lock: &StateLock, arguments: &ResetArguments, printer: &Printer) -> Result<Code, Failure> {
+    let mut items = checkpoint_items(project).await?;
+    let names = || project.mappings.iter().map(|mapping| &mapping.name.value);
+    items.extend(names().map(|name| Item {
+        kind: "state of mapping",
+        name: name.clone(),
+        detail: "fingerprints, outbox and marks; stored legacy tables stay".to_owned(),
+    }));
+    if arguments.execute {
+        for name in names() {
+            if let Some((_, target)) = project.target_of(name) {
+                target.forget(name).await?;
+            }
+        }
+        forget_mappings(&opening::open_store(&project.config, lock)?, names())?;
+    }
+    let json = ResetJson { format_version: 1, executed: arguments.execute, items };
+    match printer.format {
+        Format::Json => printer.json(&json),
+        Format::Text => printer.result(&reset_text(&json)),
+    }
+    Ok(if arguments.execute { Code::Clean } else { Code::Differences })
+}
+
+fn forget_mappings<'n>(store: &DiskStore, names: impl Iterator<Item = &'n String>) -> Result<()> {
+    let Some(mut identity) = meta::identity(store)? else { return Ok(()) };
+    let mut numbering = Numbering::read(store)?;
+    let mut records = Vec::new();
+    let mut spaces = Vec::new();
+    for name in names {
+        identity.mappings.remove(name);
+        spaces.extend(numbering.forget(name));
+        records.push(standing::put_standing(name, None)?);
+    }
+    records.push(meta::put_identity(&identity)?);
+    records.push(numbering.put()?);
+    store.commit(records, Durability::Synced)?;
+    spaces.into_iter().try_for_each(|space| store.clear(space))
 }
 
 fn state_items(project: &Project, lock: &StateLock) -> Result<Vec<Item>> {

@@ -16,9 +16,8 @@ use super::printer::Printer;
 use super::project::{Planned, Project};
 use super::signals::Signals;
 use super::waiting::Waiting;
-use super::{control, progress, text};
+use super::{control, evolve, progress, text};
 use crate::error::{Class, Error, Result};
-use crate::migrate::board::now_us;
 use crate::migrate::board::{LoadStatus, MappingStatus, TableStatus};
 use crate::migrate::options::StartMode;
 use crate::migrate::run::Parts;
@@ -32,8 +31,7 @@ use crate::source::Source;
 use crate::source::database::Database as SourceDatabase;
 use crate::state::disk::DiskStore;
 use crate::state::meta::{self, Identity, Stage};
-use crate::state::standing::{self, Cause, Standing};
-use crate::state::{Durability, Store};
+use crate::state::numbering::Numbered;
 use crate::target::Target;
 use crate::target::database::Database;
 
@@ -89,37 +87,6 @@ fn rebuilt_part(project: &Project, named: &[String]) -> Result<Vec<String>> {
     Ok(if has_others && progress.stage == Stage::Live { named.to_vec() } else { Vec::new() })
 }
 
-/// Notes that everything of some mappings is to be derived again.
-fn note_rebuilt(store: &DiskStore, planned: &Planned, rebuilt: &[String]) -> Result<()> {
-    let Some(progress) = meta::progress(store)? else { return Ok(()) };
-    let mut records = Vec::new();
-    for mapping in planned.plan.mappings.iter().filter(|mapping| rebuilt.contains(&mapping.name)) {
-        for table in mapping
-            .nodes
-            .iter()
-            .filter_map(|id| planned.plan.nodes.get(id.0 as usize))
-            .flat_map(|node| planned.plan.tables_of(node))
-        {
-            let Some(table) = planned.plan.tables.get(table.0 as usize) else { continue };
-            if standing::decoded(store, &table.layout.name)?.is_some() {
-                let message = format!(
-                    "mapping {} reads {}, of which not every column is read any more since its definition changed",
-                    mapping.name, table.layout.name
-                );
-                return Err(Error::new(Class::Person, message).with_hint(
-                    "run `strangler run --rebuild` without --mapping: a new snapshot, and the difference applied to every target",
-                ));
-            }
-        }
-        let before = standing::standing(store, &mapping.name)?;
-        let position = before.map_or_else(|| progress.applied.clone(), |before| before.position);
-        let reason = "a person asked for its rebuild".to_owned();
-        let standing = Standing { cause: Cause::Filling, reason, hint: None, position, since_us: now_us(), everything: true };
-        records.push(standing::put_standing(&mapping.name, Some(&standing))?);
-    }
-    store.commit(records, Durability::Synced)
-}
-
 /// Opens state and engine; `rebuilt` names the mappings that are rebuilt while the others stay live.
 ///
 /// # Errors
@@ -144,22 +111,23 @@ pub async fn prepare(
     let mut waiting = Waiting::new(project, printer, options.retry_for);
     let (store, planned, identity) = match found(project, mode, &lock)? {
         Found::Begun(store, identity) => {
-            let planned = project.plan_of_identity(&identity)?;
-            waiting.until(async || preflight_live(project, &planned, printer).await).await?;
-            note_rebuilt(&store, &planned, rebuilt)?;
-            (store, planned, *identity)
+            let is_part = project.is_part && rebuilt.is_empty();
+            let evolved = waiting.until(async || evolve::plan(project, &store, &identity, rebuilt, is_part).await).await?;
+            waiting.until(async || preflight_live(project, &evolved.planned, printer).await).await?;
+            let numbered = evolved.commit(store)?;
+            (numbered, evolved.planned, evolved.identity)
         }
         Found::Empty(store) => {
             let (planned, start) = waiting.until(async || begin(project, mode, printer).await).await?;
             let identity = opening::begin(&store, &project.source_name, planned.catalog.clone(), &planned.plan, start)?;
-            (store, planned, identity)
+            (evolve::first_numbers(store, &planned.plan)?, planned, identity)
         }
         Found::Nothing => {
             let (planned, start) = waiting.until(async || begin(project, mode, printer).await).await?;
             opening::remove_store(&project.config, &lock)?;
             let store = opening::open_store(&project.config, &lock)?;
             let identity = opening::begin(&store, &project.source_name, planned.catalog.clone(), &planned.plan, start)?;
-            (store, planned, identity)
+            (evolve::first_numbers(store, &planned.plan)?, planned, identity)
         }
     };
     drop(waiting);
@@ -283,7 +251,7 @@ fn targets_of(project: &Project, plan: &Plan) -> Result<Vec<Arc<Database>>> {
 }
 
 /// The picture before anything has happened.
-fn board(plan: &Plan, catalog: &SourceCatalog, store: &DiskStore) -> Result<Board> {
+fn board(plan: &Plan, catalog: &SourceCatalog, store: &Numbered<DiskStore>) -> Result<Board> {
     let mut tables = Vec::new();
     for (table, schema) in plan.tables.iter().zip(&catalog.tables) {
         let chunks = meta::chunks(store, table.layout.id)?;

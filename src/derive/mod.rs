@@ -21,6 +21,7 @@ mod keys;
 mod load;
 mod net;
 mod number;
+mod reindex;
 mod rows;
 mod step;
 mod stored;
@@ -37,6 +38,7 @@ pub use dirty::{Marked, derive_dirty, mark};
 pub use duty::{BrokenKey, Duty, Failure, Marks, Outlets, duty_of};
 pub use facts::holds;
 pub use load::load;
+pub use reindex::index_entries_of;
 pub use step::{ingest, replay, step, step_in_parts};
 
 use crate::error::Result;

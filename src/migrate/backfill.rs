@@ -26,7 +26,8 @@ use crate::target::Target;
 /// Bytes of spooled changes replayed in one state batch.
 const REPLAY_BYTES: usize = 4 << 20;
 
-type Queue = Arc<Mutex<VecDeque<(usize, u32, KeyRange)>>>;
+/// Chunks that are to be read: the place of their table in the plan, their number, their range.
+pub(super) type Queue = Arc<Mutex<VecDeque<(usize, u32, KeyRange)>>>;
 
 impl<S: Source, T: Target> Engine<S, T> {
     /// Reads every chunk that is not in the state yet. Answers the greatest high mark, `None` if every table is empty.
@@ -35,9 +36,9 @@ impl<S: Source, T: Target> Engine<S, T> {
         for (table, plan) in self.plan.tables.iter().enumerate() {
             let ranges = self.ranges(table).await?;
             let done = meta::chunks(&*self.store, plan.layout.id)?;
+            self.show_ranges(table, ranges.len());
             self.board.update(|status| {
                 if let Some(progress) = status.tables.get_mut(table) {
-                    progress.chunks_total = u32::try_from(ranges.len()).ok();
                     progress.chunks_done = u32::try_from(done.len()).unwrap_or(u32::MAX);
                     progress.row_count = done.values().map(|chunk| chunk.row_count).sum();
                 }
@@ -66,8 +67,17 @@ impl<S: Source, T: Target> Engine<S, T> {
         self.greatest_high_mark()
     }
 
+    /// Shows into how many chunks a table is cut.
+    pub(super) fn show_ranges(&self, table: usize, count: usize) {
+        self.board.update(|status| {
+            if let Some(progress) = status.tables.get_mut(table) {
+                progress.chunks_total = u32::try_from(count).ok();
+            }
+        });
+    }
+
     /// The ranges of a table, cut once and then remembered: a restart reads the same chunks.
-    async fn ranges(&self, table: usize) -> Result<Vec<KeyRange>> {
+    pub(super) async fn ranges(&self, table: usize) -> Result<Vec<KeyRange>> {
         let layout = &self.table(table)?.layout;
         if let Some(ranges) = meta::ranges(&*self.store, layout.id)? {
             return Ok(ranges);
@@ -84,7 +94,7 @@ impl<S: Source, T: Target> Engine<S, T> {
         Ok(ranges)
     }
 
-    async fn read_chunks(&self, queue: &Queue) -> Result<()> {
+    pub(super) async fn read_chunks(&self, queue: &Queue) -> Result<()> {
         loop {
             let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
             let Some((table, index, range)) = next else { return Ok(()) };
@@ -211,7 +221,12 @@ impl<S: Source, T: Target> Engine<S, T> {
 }
 
 /// Whether a bag's chunk already shows a change.
-fn covered(bags: &BTreeMap<TableId, ChunkRecord>, change: &Change, position: &Position, transaction: Option<u32>) -> bool {
+pub(super) fn covered(
+    bags: &BTreeMap<TableId, ChunkRecord>,
+    change: &Change,
+    position: &Position,
+    transaction: Option<u32>,
+) -> bool {
     bags.get(&change.table).is_some_and(|chunk| match (&chunk.visibility, transaction) {
         (Some(visibility), Some(transaction)) => visibility.shows(transaction),
         _ => chunk.high.contains(position),

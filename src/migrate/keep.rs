@@ -10,11 +10,12 @@ use tokio::sync::watch;
 use super::apply::Writes;
 use super::backfill::blocking;
 use super::run::{Engine, Owned};
+use crate::derive::Space;
 use crate::error::{Class, Result};
 use crate::plan::MappingId;
 use crate::source::Source;
 use crate::state::standing::{Cause, Standing};
-use crate::state::{outbox, parts};
+use crate::state::{Durability, meta, outbox, parts};
 use crate::target::{Advance, Target};
 use crate::write::WriteBatch;
 
@@ -118,7 +119,7 @@ impl<S: Source, T: Target> Engine<S, T> {
             return Ok(Next::Again);
         }
         if let Some(standing) = standing {
-            let may_resume = !stopping && self.may_resume(id, &standing, &progress.applied);
+            let may_resume = !stopping && !self.waits_for_tables(id) && self.may_resume(id, &standing, &progress.applied);
             let resumes = match (may_resume, standing.everything) {
                 (false, _) => false,
                 (true, true) => self.refill(mapping).await?,
@@ -146,8 +147,12 @@ impl<S: Source, T: Target> Engine<S, T> {
     /// Takes the mapping over and makes sure that the state continues what its target holds.
     async fn take_back(&self, id: MappingId) -> Result<Owned> {
         let (mapping, _) = self.retried_for(id, || self.take_over_mapping(id)).await?;
-        self.check_outbox(&mapping)?;
-        let last = crate::state::meta::sequence(&*self.store, id)?;
+        if self.standing(id).is_some_and(|standing| standing.everything) {
+            self.drop_outbox(&mapping).await?;
+        } else {
+            self.check_outbox(&mapping)?;
+        }
+        let last = meta::sequence(&*self.store, id)?;
         if let Some(touched) = self.touched.get(id.0 as usize) {
             touched.restart(last); // what was written before is not remembered
         }
@@ -155,13 +160,24 @@ impl<S: Source, T: Target> Engine<S, T> {
         let applied = mapping.checkpoint.sequence;
         blocking(move || {
             let _at = engine.places.boundary();
-            parts::settle(&*engine.store, id, crate::state::meta::sequence(&*engine.store, id)?, applied)?;
+            parts::settle(&*engine.store, id, meta::sequence(&*engine.store, id)?, applied)?;
             engine.outbox_of(id).store(outbox::pending_bytes(&*engine.store, id, applied)?, Ordering::Relaxed);
             Ok(())
         })
         .await?;
         self.show_checkpoint(&mapping);
         Ok(mapping)
+    }
+
+    /// What waits for a mapping of which everything is derived again is of no use; its entries go on behind its checkpoint.
+    async fn drop_outbox(&self, mapping: &Owned) -> Result<()> {
+        let (engine, id, sequence) = (self.clone(), mapping.id, mapping.checkpoint.sequence);
+        blocking(move || {
+            let _at = engine.places.boundary();
+            [Space::Outbox(id), Space::OutboxPart(id)].into_iter().try_for_each(|space| engine.store.clear(space))?;
+            engine.store.commit(vec![meta::put_sequence(id, sequence)?], Durability::Synced)
+        })
+        .await
     }
 
     /// Whether a halted mapping whose outbox is empty may go on.

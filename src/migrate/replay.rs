@@ -30,13 +30,23 @@ impl<S: Source, T: Target> Engine<S, T> {
             let (engine, stopped) = (self.clone(), stopped.clone());
             keepers.spawn(async move { engine.keep(id, stopped).await });
         }
+        let filler = self.clone();
+        let mut filling = tokio::spawn(async move {
+            filler.fill_tables().await?;
+            std::future::pending::<Result<()>>().await
+        });
         let ended = tokio::select! {
+            filled = &mut filling => Err(match filled {
+                Ok(Err(error)) => error,
+                _ => Error::bug("the filling of tables ended"),
+            }),
             ended = self.take_events(goal) => ended,
             keeper = keepers.join_next() => Err(match keeper {
                 Some(Ok(Err(error))) => error,
                 _ => Error::bug("the keeper of a mapping ended"),
             }),
         };
+        filling.abort();
         // What is durable here is applied before the engine ends, unless the target itself is the reason.
         stop.send_replace(true);
         let drained = tokio::time::timeout(std::time::Duration::from_secs(8), async {
@@ -76,7 +86,12 @@ impl<S: Source, T: Target> Engine<S, T> {
                 _ = stop.wait_for(|stop| *stop) => return Ok(Some(Ended::Stopped)),
                 () = nothing_left(&mut hopeless, self.plan.mappings.len()) => return Err(self.all_stopped()),
                 () = reached(&mut contained, goal, self.plan.mappings.len()) => return Ok(Some(Ended::CaughtUp)),
-                fed = feed.next() => fed?,
+                joinable = self.joinable() => joinable.map(|()| None)?,
+                fed = feed.next() => Some(fed?),
+            };
+            let Some(fed) = fed else {
+                self.join_tables().await?;
+                continue;
             };
             let mut epoch = self.epoch()?;
             let mut next = Some(fed);

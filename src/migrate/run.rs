@@ -10,6 +10,7 @@ use tokio::sync::{Notify, watch};
 
 use super::board::Board;
 use super::feed::Spooler;
+use super::fill::Aside;
 use super::options::EngineOptions;
 use super::retry::Retry;
 use super::standing::{Contained, Places};
@@ -56,6 +57,7 @@ pub struct Engine<S, T> {
     /// Bytes that wait, per mapping.
     pub(super) outbox_bytes: Arc<[AtomicU64]>,
     pub(super) places: Places,
+    pub(super) aside: Aside,
     pub(super) wake: Arc<Notify>,
     pub(super) contained: Arc<watch::Sender<Contained>>,
     pub(super) stop: watch::Receiver<bool>,
@@ -77,6 +79,7 @@ impl<S, T> Clone for Engine<S, T> {
             touched: Arc::clone(&self.touched),
             outbox_bytes: Arc::clone(&self.outbox_bytes),
             places: self.places.clone(),
+            aside: self.aside.clone(),
             wake: Arc::clone(&self.wake),
             contained: Arc::clone(&self.contained),
             stop: self.stop.clone(),
@@ -125,6 +128,7 @@ impl<S: Source, T: Target> Engine<S, T> {
             touched,
             outbox_bytes,
             places: Places::default(),
+            aside: Aside::default(),
             wake: Arc::default(),
             contained: Arc::new(watch::Sender::new(Contained::default())),
             stop: parts.stop,
@@ -142,7 +146,13 @@ impl<S: Source, T: Target> Engine<S, T> {
             owned = self.take_over().await?.into_iter().map(|(owned, _)| owned).collect();
         }
         self.same_server_while_spooled().await?;
-        let prepared = async { if is_live { self.fill_accumulators().await } else { self.backfill(&mut owned).await } };
+        let prepared = async {
+            if !is_live {
+                return self.backfill(&mut owned).await;
+            }
+            self.fill_indexes().await?;
+            self.fill_accumulators().await
+        };
         let mut stop = self.stop.clone();
         tokio::select! {
             prepared = prepared => prepared?,
@@ -158,6 +168,7 @@ impl<S: Source, T: Target> Engine<S, T> {
             parts::settle(&*self.store, id, meta::sequence(&*self.store, id)?, 0)?;
             self.outbox_of(id).store(outbox::pending_bytes(&*self.store, id, 0)?, Ordering::Relaxed);
         }
+        self.begin_fill()?;
         self.board.update(|status| status.stage = Stage::Live);
         self.live(now.filter(|_| self.options.until_caught_up)).await
     }

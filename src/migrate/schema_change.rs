@@ -79,7 +79,7 @@ impl<S: Source, T: Target> Engine<S, T> {
     }
 
     /// The mappings that read a legacy table.
-    fn readers(&self, table: TableId) -> Vec<MappingId> {
+    pub(super) fn readers(&self, table: TableId) -> Vec<MappingId> {
         let reads = |id: &MappingId| {
             self.plan.nodes.iter().any(|node| node.mapping == *id && self.plan.tables_of(node).contains(&table))
                 || self.plan.facts.iter().any(|fact| fact.mapping == *id && self.index_table(fact.index) == Some(table))
@@ -136,6 +136,7 @@ impl<S: Source, T: Target> Engine<S, T> {
     /// An event with rows as they are stored: columns that are not read any more are NULL, tables that are not read any more are gone.
     pub(super) fn as_stored(&self, event: SourceEvent) -> Result<SourceEvent> {
         let SourceEvent::Transaction(mut transaction) = event else { return Ok(event) };
+        self.put_aside(&mut transaction)?;
         let mut places: BTreeMap<TableId, Option<Places>> = BTreeMap::new();
         for change in &transaction.changes {
             if places.contains_key(&change.table) {

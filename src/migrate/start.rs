@@ -163,7 +163,10 @@ impl<S: Source, T: Target> Engine<S, T> {
             }
         }
         let progress = self.progress()?;
-        let (stage, applied) = (progress.stage, self.frontier(&progress.applied));
+        // A mapping that came to a live state begins as in a new one.
+        let is_filled_anew = self.standing(id).is_some_and(|standing| standing.everything);
+        let stage = if is_filled_anew && checkpoint.is_none() { Stage::Snapshot } else { progress.stage };
+        let applied = self.frontier(&progress.applied);
         let found = Found {
             mapping: &plan.name,
             state_id: &self.state_id,
@@ -174,7 +177,7 @@ impl<S: Source, T: Target> Engine<S, T> {
             mode: self.options.start,
         };
         let decision = decide(&found)?;
-        if decision == Decision::Continue && !absent.is_empty() {
+        if decision == Decision::Continue && !absent.is_empty() && !is_filled_anew {
             return Err(table_lost(&plan.name, &absent)); // made anew it would be empty, and nothing would ever fill it
         }
         target.create(&tables).await?;

@@ -16,6 +16,7 @@ mod indexes;
 mod input;
 mod kinds;
 mod layout;
+mod names;
 mod normal;
 pub mod output;
 pub(crate) mod print;
@@ -30,6 +31,7 @@ mod tests;
 
 pub use builder::Builder;
 pub use input::{ColumnOptions, Fact, MappingInput, PlanFinding, TableInput};
+pub use names::Names;
 
 use std::collections::BTreeMap;
 

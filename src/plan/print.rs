@@ -18,6 +18,11 @@ pub(crate) fn exact(select: &Select, names: Names<'_>) -> String {
     Printer { names, exact: true }.select(select)
 }
 
+/// An expression with everything that gives it its meaning.
+pub(crate) fn exact_expr(expr: &Expr, names: Names<'_>) -> String {
+    Printer { names, exact: true }.expr(expr)
+}
+
 struct Printer<'a> {
     names: Names<'a>,
     exact: bool,

@@ -177,6 +177,12 @@ pub fn put_ranges(table: TableId, ranges: &[KeyRange]) -> Mutation {
     Mutation { space: Space::Meta, key: key_of(b"ranges/", &table.0.to_be_bytes()), value: Some(codec::encode_ranges(ranges)) }
 }
 
+/// Deletes the ranges of a table: it is cut again.
+#[must_use]
+pub fn forget_ranges(table: TableId) -> Mutation {
+    Mutation { space: Space::Meta, key: key_of(b"ranges/", &table.0.to_be_bytes()), value: None }
+}
+
 /// The chunks of a table that are in the state, by number.
 ///
 /// # Errors

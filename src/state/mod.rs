@@ -9,10 +9,12 @@ pub mod conformance;
 pub mod disk;
 pub mod memory;
 pub mod meta;
+pub mod numbering;
 pub mod outbox;
 pub mod parts;
 pub mod spool;
 pub mod standing;
+pub mod unfilled;
 
 use crate::derive::{Arrangements, Mutation, Space};
 use crate::error::Result;

@@ -214,3 +214,85 @@ async fn one_mapping_is_rebuilt_while_the_others_stay_live() {
     town.assert_equal("names", NAMES).await;
     town.assert_equal("memos", MEMOS).await;
 }
+
+const ITEMS: &str =
+    "SELECT i.id AS id, i.title AS title, (SELECT COUNT(*) FROM m_ord o WHERE o.amt = i.price) AS sold FROM m_item i";
+const NOTES: &str = "SELECT o.id AS id, o.note AS memo FROM m_ord o";
+
+/// A mapping over a table and an index that are not stored yet comes while the others are live and the shop works; the engine is killed on
+/// the way. Then a mapping goes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mapping_is_added_to_a_live_state_and_another_goes() {
+    let Some(town) = Town::new("many_added").await else { return };
+    town.project.strangler(&["run", "--until-caught-up"]).await.expect(0);
+    town.project
+        .legacy(&[
+            "CREATE TABLE m_item (id INT PRIMARY KEY, title VARCHAR(40), price DECIMAL(12,2))",
+            "INSERT INTO m_item SELECT seq, CONCAT('상품 ', seq), seq * 1.25 FROM seq_1_to_900",
+        ])
+        .await;
+    town.project.write("mappings/items.yaml", &mapping("items", "order-db", ITEMS));
+    let mut engine = town.project.start(&[]);
+    town.work(11, 40).await;
+    engine.kill();
+    let mut engine = town.project.start(&[]);
+    town.project
+        .legacy(&["UPDATE m_item SET title = 'renamed', price = 7.5 WHERE id % 7 = 0", "DELETE FROM m_item WHERE id = 9"])
+        .await;
+    town.work(12, 60).await;
+    town.project.until_live(&mut engine).await;
+    town.project.until(&mut engine, "filled", |_| town.project.status().is_some() && town.halted("items").is_none()).await;
+    town.until_equal(&mut engine, "items", ITEMS).await;
+    for (table, sql) in [("orders", ORDERS), ("memos", MEMOS), ("names", NAMES)] {
+        town.until_equal(&mut engine, table, sql).await;
+    }
+    engine.kill();
+    std::fs::remove_file(town.project.folder().join("mappings/memos.yaml")).unwrap();
+    let memos = town.target_rows("memos", MEMOS).await;
+    town.work(13, 30).await;
+    town.project.strangler(&["run", "--until-caught-up"]).await.expect(0);
+    assert_eq!(memos, town.target_rows("memos", MEMOS).await, "what is gone is not applied any more");
+    for (table, sql) in [("orders", ORDERS), ("items", ITEMS), ("names", NAMES)] {
+        town.assert_equal(table, sql).await;
+    }
+    town.project.write("mappings/memos.yaml", &mapping("memos", "order-db", MEMOS));
+    town.project.strangler(&["run", "--until-caught-up"]).await.expect(0);
+    town.assert_equal("memos", MEMOS).await;
+    town.project.strangler(&["reset", "--mapping", "items"]).await.expect(2);
+    town.project.strangler(&["reset", "--mapping", "items", "--execute"]).await.expect(0);
+    std::fs::remove_file(town.project.folder().join("mappings/items.yaml")).unwrap();
+    town.project.strangler(&["run", "--until-caught-up"]).await.expect(0);
+    town.assert_equal("orders", ORDERS).await;
+}
+
+/// After a mapped column is gone, the mapping is written anew and rebuilt alone: its table is read again with the definition of now.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mapping_whose_column_is_gone_is_rebuilt_over_the_definition_of_now() {
+    let Some(town) = Town::new("many_renewed").await else { return };
+    let mut engine = town.project.start(&[]);
+    town.project.until_live(&mut engine).await;
+    town.project.legacy(&["ALTER TABLE m_ord DROP COLUMN memo", "ALTER TABLE m_ord ADD COLUMN note VARCHAR(80)"]).await;
+    town.project.until(&mut engine, "stopped in part", |_| town.halted("memos").is_some()).await;
+    town.work(21, 40).await;
+    town.until_equal(&mut engine, "orders", ORDERS).await;
+    engine.kill();
+    town.project.write("mappings/memos.yaml", &mapping("memos", "order-db", NOTES));
+    town.project.strangler(&["run", "--until-caught-up"]).await.expect(76).names(&[
+        "memos",
+        "edited",
+        "--rebuild --mapping memos",
+    ]);
+    let mut engine = town.project.start(&["--rebuild", "--mapping", "memos"]);
+    town.project.legacy(&["UPDATE m_ord SET note = CONCAT('note ', id) WHERE id % 3 = 0"]).await;
+    town.work(22, 40).await;
+    engine.kill();
+    let mut engine = town.project.start(&[]);
+    town.work(23, 40).await;
+    town.until_equal(&mut engine, "memos", NOTES).await;
+    for (table, sql) in [("orders", ORDERS), ("names", NAMES)] {
+        town.until_equal(&mut engine, table, sql).await;
+    }
+    assert_eq!(engine.interrupt().await, Some(130), "{}", engine.log());
+    town.project.strangler(&["run", "--until-caught-up"]).await.expect(0);
+    town.assert_equal("memos", NOTES).await;
+}

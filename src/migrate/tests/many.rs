@@ -10,6 +10,7 @@ use super::*;
 use crate::migrate::options::Clock;
 use crate::plan::Fact;
 use crate::schema::{SourceCatalog, TableId};
+use crate::state::numbering::{Numbered, Numbering};
 use crate::state::standing::{Cause, Standing};
 
 /// The mappings in the order of their names.
@@ -93,10 +94,37 @@ impl House {
             options,
             names: NAMES.to_vec(),
         };
-        let first = house.live(i64::MAX, |_| {}).await;
-        assert_eq!(first.ended.unwrap(), Ended::CaughtUp);
-        house.assert_complete();
+        house.begin().await;
         house
+    }
+
+    /// The first life: from nothing to live.
+    async fn begin(&self) {
+        let first = self.live(i64::MAX, |_| {}).await;
+        assert_eq!(first.ended.unwrap(), Ended::CaughtUp);
+        self.assert_complete();
+    }
+
+    /// The mappings are others from the next life on.
+    fn evolve(&mut self, names: &[&'static str]) {
+        let plan = planned(names);
+        let mut numbering = Numbering::read(&*self.memory).unwrap();
+        let changed = names.iter().filter(|name| !self.names.contains(*name)).map(|name| (*name).to_owned()).collect();
+        let gone = self.names.iter().filter(|name| !names.contains(*name)).map(|name| (*name).to_owned()).collect();
+        let fresh = numbering.take(&plan.names());
+        let mut records = crate::migrate::evolve::records(&*self.memory, &plan, &fresh, &changed, &gone).unwrap();
+        records.push(numbering.put().unwrap());
+        self.memory.commit(records, Durability::Synced).unwrap();
+        self.names = names.to_vec();
+    }
+
+    fn numbered(&self) -> Numbered<MemoryStore> {
+        let mut numbering = Numbering::read(&*self.memory).unwrap();
+        if numbering.numbers().mappings.is_empty() {
+            numbering.take(&planned(&self.names).names());
+            self.memory.commit(vec![numbering.put().unwrap()], Durability::Synced).unwrap();
+        }
+        Numbered::new(Arc::clone(&self.memory), numbering.numbers().clone())
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -133,7 +161,7 @@ impl House {
         let engine = Engine::new(Parts {
             targets: self.names.iter().map(target).collect(),
             source: Arc::new(world),
-            store: Arc::new(Disk { memory: Arc::clone(&self.memory), fuse: fuse.clone() }),
+            store: Arc::new(Disk { memory: Arc::new(self.numbered()), fuse: fuse.clone() }),
             plan: Arc::new(planned(&self.names)),
             identity,
             options,
@@ -173,7 +201,8 @@ impl House {
     fn mend(&self) {
         let mut rows = Vec::new();
         {
-            let state = self.lock();
+            let mut state = self.lock();
+            state.transactions_left = 0;
             for id in state.tables[CUSTOMERS].keys() {
                 rows.push((CUSTOMERS, Row::from([Value::Int(*id), Value::text(format!("own {id}"))])));
             }
@@ -328,4 +357,51 @@ async fn a_crash_at_every_operation_with_halted_mappings_loses_and_doubles_nothi
             house.assert_complete();
         }
     }
+}
+
+/// A mapping over tables, columns and an index that are not stored yet comes to a live engine, one goes, one comes back; crashes in between.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mapping_that_is_added_is_filled_while_the_others_stay_live() {
+    for seed in 0..8_u64 {
+        let place = format!("seed {seed}");
+        let mut house = House::new(300 + seed).await;
+        house.names = vec!["names"];
+        house.memory = Arc::default();
+        for shelf in &house.shelves {
+            *shelf.lock().unwrap() = Shelf::default();
+        }
+        house.begin().await;
+        for names in [&["names", "sums"][..], &["names", "orders", "sums"], &["names", "orders"], &NAMES] {
+            house.lock().transactions_left = 12;
+            house.evolve(names);
+            let life = house.live_through_crashes(5 + seed as i64 * 3, &place).await;
+            match life.ended {
+                Ok(ended) => assert_eq!(ended, Ended::CaughtUp, "{place}"),
+                Err(error) => assert_eq!(error.class(), Class::Person, "{place}: {error:?}"),
+            }
+            house.mend();
+            let life = house.live_through_crashes(31, &place).await;
+            assert_eq!(life.ended.unwrap(), Ended::CaughtUp, "{place}");
+            assert!(life.halted.is_empty(), "{place}: {:?}", life.halted);
+            house.assert_complete();
+        }
+    }
+}
+
+/// More marks than their bound: everything is derived again, and becomes right by one difference.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn marks_past_their_bound_become_a_whole_derivation() {
+    let house = House::new(7).await;
+    house.write(vec![order(45, 5_000)]);
+    house.live(i64::MAX, |_| {}).await.ended.unwrap();
+    for id in 50..90 {
+        house.write(vec![order(id, id)]);
+    }
+    let life = house.live(i64::MAX, |options| options.marks_bytes_max = 50).await;
+    let [(name, standing)] = life.halted.as_slice() else { panic!("{:?}", life.halted) };
+    assert!(name == "sums" && standing.everything, "{standing:?}");
+    house.mend();
+    let life = house.live(i64::MAX, |_| {}).await;
+    assert!(life.ended.is_ok() && life.halted.is_empty(), "{:?}", life.halted);
+    house.assert_complete();
 }

@@ -31,7 +31,7 @@ use crate::value::{Row, Value};
 
 /// A disk that fails with the fuse.
 struct Disk {
-    memory: Arc<MemoryStore>,
+    memory: Arc<dyn Store>,
     fuse: Fuse,
 }
 
@@ -165,7 +165,7 @@ impl Machine {
         let engine = Engine::new(Parts {
             source: Arc::new(world),
             targets: vec![Arc::new(service)],
-            store: Arc::new(Disk { memory: Arc::clone(&self.memory), fuse: fuse.clone() }),
+            store: Arc::new(Disk { memory: Arc::clone(&self.memory) as Arc<dyn Store>, fuse: fuse.clone() }),
             plan: Arc::clone(&self.plan),
             identity,
             options,

@@ -83,6 +83,25 @@ fn key_of(row: &Row) -> i64 {
     }
 }
 
+/// The stored columns of a row.
+fn project(layout: &TableLayout, row: &Row) -> Row {
+    layout.columns.iter().map(|stored| row[stored.ordinal].clone()).collect()
+}
+
+fn narrow(layout: &TableLayout, operation: &mut Operation) {
+    let narrow = |image: &mut Image| {
+        if let Image::Full(row) = image {
+            *row = project(layout, row);
+        }
+    };
+    match operation {
+        Operation::Insert { new } => narrow(new),
+        Operation::Delete { old } => narrow(old),
+        Operation::Update { old, new } => [old, new].into_iter().for_each(narrow),
+        Operation::Truncate => {}
+    }
+}
+
 impl State {
     pub fn new(seed: u64, transactions: u32) -> Self {
         let mut state = Self {
@@ -298,18 +317,18 @@ impl Source for World {
             range.after.as_ref().is_none_or(|after| *key > key_of(after))
                 && range.up_to.as_ref().is_none_or(|up_to| *key <= key_of(up_to))
         };
-        let rows = table.iter().filter(|(key, _)| inside(key)).map(|(_, row)| row.clone()).collect();
+        let rows = table.iter().filter(|(key, _)| inside(key)).map(|(_, row)| project(layout, row)).collect();
         Ok(Chunk { table: layout.id, index, rows, high: position(state.log.len()), exact: false, visibility: None })
     }
     async fn open_stream(
         &self,
         _catalog: &SourceCatalog,
-        _layouts: Layouts,
+        layouts: Layouts,
         at: &Position,
         _durable: watch::Receiver<Position>,
     ) -> Result<WorldStream> {
         drop(self.touched()?);
-        Ok(WorldStream { world: self.clone(), next: offset(at) })
+        Ok(WorldStream { world: self.clone(), layouts, next: offset(at) })
     }
     async fn select(
         &self,
@@ -337,6 +356,7 @@ impl Source for World {
 /// The log from an offset on.
 pub struct WorldStream {
     world: World,
+    layouts: Layouts,
     next: usize,
 }
 
@@ -345,7 +365,15 @@ impl SourceStream for WorldStream {
         loop {
             if let Some(transaction) = self.world.touched()?.log.get(self.next) {
                 self.next += 1;
-                return Ok(SourceEvent::Transaction(transaction.clone()));
+                let mut transaction = transaction.clone();
+                transaction.changes.retain_mut(|change| match self.layouts.iter().find(|layout| layout.id == change.table) {
+                    Some(layout) => {
+                        narrow(layout, &mut change.operation);
+                        true
+                    }
+                    None => false,
+                });
+                return Ok(SourceEvent::Transaction(transaction));
             }
             tokio::time::sleep(std::time::Duration::from_millis(2)).await;
         }

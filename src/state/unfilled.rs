@@ -1,0 +1,32 @@
+//! What a plan has that the state does not hold yet, by the names of [`crate::plan::Names`].
+
+use serde::{Deserialize, Serialize};
+
+use super::meta;
+use crate::derive::{Arrangements, Mutation};
+use crate::error::Result;
+
+/// Tables and indexes without their entries.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unfilled {
+    /// Tables without rows.
+    pub tables: Vec<String>,
+    /// Indexes over stored rows without entries.
+    pub indexes: Vec<String>,
+}
+
+/// The record; empty where everything is filled.
+///
+/// # Errors
+/// `Local` if the record is damaged.
+pub fn read(store: &dyn Arrangements) -> Result<Unfilled> {
+    Ok(meta::record(store, b"unfilled")?.unwrap_or_default())
+}
+
+/// Writes the record.
+///
+/// # Errors
+/// Never in practice (`Bug`).
+pub fn put(unfilled: &Unfilled) -> Result<Mutation> {
+    meta::put(b"unfilled".to_vec(), unfilled)
+}
