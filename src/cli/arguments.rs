@@ -162,7 +162,8 @@ const RUN_HELP: &str = "\
 Examples:
   strangler run
   strangler run --until-caught-up
-  strangler run --rebuild            after a mapping was edited, or the state was lost
+  strangler run --rebuild            after the state was lost: everything anew
+  strangler run --rebuild --mapping NAME   one edited mapping, while the others stay live
   strangler run --adopt              for target tables that somebody else filled
 
 Ctrl-C ends it in order: the checkpoint is written, and running again resumes. A second Ctrl-C ends
@@ -220,6 +221,7 @@ const RESET_HELP: &str = "\
 Examples:
   strangler reset                    shows what would be removed
   strangler reset --execute          removes it
+  strangler reset --mapping NAME     one mapping of several: its checkpoint row and what is its own in the state
 
 Target rows stay. After a reset, `strangler run` wants empty target tables, or --adopt.
 

@@ -43,10 +43,8 @@ struct Inner {
     tables: BTreeSet<TableId>,
     writer: Option<SpoolWriter>,
     reader: Option<SpoolReader>,
-    /// What the chunks show is in the log up to here.
+    /// What the chunks show is in the log up to here; known once all chunks are there.
     high: Option<Position>,
-    /// All chunks are there, and what was put aside while they were read is replayed.
-    is_ready: bool,
 }
 
 impl Aside {
@@ -120,8 +118,7 @@ impl<S: Source, T: Target> Engine<S, T> {
         }
         let writer = SpoolWriter::open(&path)?;
         let reader = SpoolReader::open(&path)?;
-        self.aside
-            .with(|aside| *aside = Inner { tables, writer: Some(writer), reader: Some(reader), high: None, is_ready: false });
+        self.aside.with(|aside| *aside = Inner { tables, writer: Some(writer), reader: Some(reader), high: None });
         Ok(())
     }
 
@@ -177,6 +174,8 @@ impl<S: Source, T: Target> Engine<S, T> {
             let chunks = (0..).zip(ranges).map(|(index, range)| (place, index, range));
             queue.lock().unwrap_or_else(PoisonError::into_inner).extend(chunks);
         }
+        // A table that is empty now may have had rows at the state's position.
+        let cut = self.retried(|| self.source.current_position()).await?;
         let mut workers = JoinSet::new();
         for _ in 0..self.options.connections.max(1) {
             let (engine, queue) = (self.clone(), Arc::clone(&queue));
@@ -188,18 +187,18 @@ impl<S: Source, T: Target> Engine<S, T> {
         let (engine, tables) = (self.clone(), tables.clone());
         let high = blocking(move || {
             engine.replay_aside(&tables)?;
-            let mut high: Option<Position> = None;
+            let mut high = cut;
             for table in &tables {
                 for chunk in meta::chunks(&*engine.store, *table)?.into_values() {
-                    if !high.as_ref().is_some_and(|high| high.contains(&chunk.high)) {
-                        high = Some(chunk.high);
+                    if !high.contains(&chunk.high) {
+                        high = chunk.high;
                     }
                 }
             }
             Ok(high)
         })
         .await?;
-        self.aside.with(|aside| (aside.high, aside.is_ready) = (high, true));
+        self.aside.with(|aside| aside.high = Some(high));
         self.wake.notify_waiters();
         Ok(())
     }
@@ -239,9 +238,9 @@ impl<S: Source, T: Target> Engine<S, T> {
 
     /// Whether the copied tables can join now: every event that was taken so far is in the state.
     fn can_join(&self) -> Result<bool> {
-        let Some(high) = self.aside.with(|aside| aside.is_ready.then(|| aside.high.clone())) else { return Ok(false) };
+        let Some(high) = self.aside.with(|aside| aside.high.clone()) else { return Ok(false) };
         let progress = self.progress()?;
-        Ok(progress.partial.is_none() && high.is_none_or(|high| progress.applied.contains(&high)))
+        Ok(progress.partial.is_none() && progress.applied.contains(&high))
     }
 
     /// Waits until the copied tables can join; for ever if there are none.

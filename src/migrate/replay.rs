@@ -184,7 +184,8 @@ async fn reached(contained: &mut watch::Receiver<Contained>, goal: Option<&Posit
     let Some(goal) = goal else { return std::future::pending().await };
     let all = |contained: &Contained| {
         let has_goal = |id: &MappingId| contained.positions.get(id).is_some_and(|(position, _)| position.contains(goal));
-        let is_done = |id: MappingId| contained.excused.contains(&id) || contained.unreachable.contains(&id) || has_goal(&id);
+        let is_current = |id: &MappingId| !contained.waiting.contains(id) && has_goal(id);
+        let is_done = |id: MappingId| contained.excused.contains(&id) || contained.unreachable.contains(&id) || is_current(&id);
         (0..).map(MappingId).take(mapping_count).all(is_done)
     };
     if contained.wait_for(all).await.is_err() {

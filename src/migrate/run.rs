@@ -192,8 +192,12 @@ impl<S: Source, T: Target> Engine<S, T> {
         }
         if self.progress()?.stage == Stage::CatchUp {
             self.board.update(|status| status.stage = Stage::CatchUp);
-            let high = self.greatest_high_mark()?;
-            self.catch_up(&mut spooler, high.as_ref()).await?;
+            let high = match self.greatest_high_mark()? {
+                Some(high) => high,
+                // Tables that are empty now may have had rows at the start.
+                None => self.retried(|| self.source.current_position()).await?,
+            };
+            self.catch_up(&mut spooler, Some(&high)).await?;
         }
         self.board.update(|status| status.stage = Stage::Load);
         tokio::select! {

@@ -71,7 +71,9 @@ impl<S: Source, T: Target> Engine<S, T> {
         };
         for id in stopping {
             if self.standing(id).is_none_or(|standing| !standing.everything) {
-                self.halt(id, Cause::Schema, stop(&self.plan, change), true, at)?;
+                let name = &self.mapping(id)?.name;
+                let hint = format!("adapt the mapping if needed, then run `strangler run --rebuild --mapping {name}`");
+                self.halt(id, Cause::Schema, stop(&self.plan, change).with_hint(hint), true, at)?;
             }
         }
         let record = standing::put_decoded(&table.layout.name, Some(&decoded))?;

@@ -94,6 +94,8 @@ pub(super) struct Contained {
     pub(super) positions: BTreeMap<MappingId, (Position, i64)>,
     /// Stopped or paused.
     pub(super) excused: BTreeSet<MappingId>,
+    /// They do not run, but go on by themselves.
+    pub(super) waiting: BTreeSet<MappingId>,
     /// Stopped: a person must act.
     pub(super) stopped: BTreeSet<MappingId>,
     /// Their targets have been out of reach for longer than is waited.
@@ -279,6 +281,10 @@ impl<S: Source, T: Target> Engine<S, T> {
         self.contained.send_modify(|contained| {
             contained.excused.remove(&id);
             contained.stopped.remove(&id);
+            contained.waiting.remove(&id);
+            if standing.is_some() {
+                contained.waiting.insert(id);
+            }
             if let Some(standing) = standing.as_ref().filter(|_| !is_tried) {
                 if standing.cause.needs_person() || standing.cause == Cause::Paused {
                     contained.excused.insert(id);

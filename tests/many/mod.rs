@@ -87,7 +87,7 @@ impl Town {
             "names" => self.club_client().await,
             _ => self.project.target_client().await,
         };
-        let columns = columns(sql).replace("COALESCE(amt, 'NULL')", "COALESCE(amt::text, 'NULL')");
+        let columns = columns(sql).replace(", 'NULL')", "::text, 'NULL')");
         let rows = client.query(&format!("SELECT concat_ws('|', {columns}) FROM {table} ORDER BY id"), &[]).await.unwrap();
         rows.iter().map(|row| row.get(0)).collect()
     }
@@ -283,6 +283,7 @@ async fn a_mapping_whose_column_is_gone_is_rebuilt_over_the_definition_of_now() 
         "--rebuild --mapping memos",
     ]);
     let mut engine = town.project.start(&["--rebuild", "--mapping", "memos"]);
+    town.project.until_live(&mut engine).await;
     town.project.legacy(&["UPDATE m_ord SET note = CONCAT('note ', id) WHERE id % 3 = 0"]).await;
     town.work(22, 40).await;
     engine.kill();
