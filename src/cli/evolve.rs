@@ -163,14 +163,15 @@ impl Evolution {
             parts::settle(&before, id, meta::sequence(&before, id)?, 0)?;
         }
         let is_begun = !numbering.numbers().mappings.is_empty();
-        if !is_begun && !(self.changed.is_empty() && self.gone.is_empty()) {
+        let is_evolved = !(self.changed.is_empty() && self.gone.is_empty());
+        if is_evolved && !is_begun {
             let message = "the state was made by an earlier version, which did not record what belongs to which mapping";
             let hint = "run it once with the mappings that it was made with, or run `strangler run --rebuild`";
             return Err(Error::new(Class::Person, message).with_hint(hint));
         }
         let fresh = numbering.take(&self.planned.plan.names());
         let mut records = vec![numbering.put()?];
-        if is_begun && !(self.changed.is_empty() && self.gone.is_empty()) {
+        if is_evolved {
             self.refuse_unreadable(&fresh)?;
             records.push(meta::put_identity(&self.identity)?);
             records.extend(crate::migrate::evolve::records(&*store, &self.planned.plan, &fresh, &self.changed, &self.gone)?);

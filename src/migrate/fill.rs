@@ -97,7 +97,7 @@ impl<S: Source, T: Target> Engine<S, T> {
             (0..).map(TableId).zip(&names.tables).filter(|(_, name)| missing.tables.contains(name)).map(|(id, _)| id).collect();
         let path = self.aside_path();
         if path.exists() {
-            std::fs::remove_file(&path).map_err(|error| aside_failed(error))?;
+            std::fs::remove_file(&path).map_err(aside_failed)?;
         }
         if tables.is_empty() {
             return Ok(());

@@ -145,10 +145,8 @@ impl<S: Source, T: Target> Engine<S, T> {
                 continue;
             }
             let layout = &self.table(change.table.0 as usize)?.layout;
-            let place = match standing::decoded(&*self.store, &layout.name)? {
-                None => None,
-                Some(decoded) => Some(decoded.layout(layout).map(|(_, places)| places)),
-            };
+            let decoded = standing::decoded(&*self.store, &layout.name)?;
+            let place = decoded.map(|decoded| decoded.layout(layout).map(|(_, places)| places));
             places.insert(change.table, place);
         }
         if places.values().all(Option::is_none) {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable};
 
 use super::{Durability, Store};
-use crate::derive::{Arrangements, Mutation, Space};
+use crate::derive::{Arrangements, Mutation, Space, Visit};
 use crate::error::{Class, Error, Result};
 
 /// How much memory the store may use.
@@ -184,12 +184,7 @@ fn behind(space_prefix: [u8; 4], after: &[u8], bound: &[u8]) -> Vec<u8> {
     start.max(bound.to_vec())
 }
 
-fn visit_entries(
-    folder: &Path,
-    entries: fjall::Iter,
-    bound: &[u8],
-    visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool>,
-) -> Result<()> {
+fn visit_entries(folder: &Path, entries: fjall::Iter, bound: &[u8], visit: Visit<'_>) -> Result<()> {
     for entry in entries {
         let (key, value) = entry.into_inner().map_err(|error| failed(folder, "reading the state", error))?;
         if !key.starts_with(bound) {

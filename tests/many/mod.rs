@@ -79,7 +79,7 @@ impl Town {
     /// The rows of a mapping by the source's own answer, as text.
     async fn source_rows(&self, sql: &str) -> Vec<String> {
         let rows = self.project.ask_legacy(&format!("SELECT CONCAT_WS('|', {}) FROM ({sql}) t ORDER BY id", columns(sql))).await;
-        rows.into_iter().map(|row| mysql_async::from_row::<String>(row)).collect()
+        rows.into_iter().map(mysql_async::from_row::<String>).collect()
     }
 
     async fn target_rows(&self, table: &str, sql: &str) -> Vec<String> {
