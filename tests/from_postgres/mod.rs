@@ -1,6 +1,7 @@
 //! PostgreSQL as the legacy database, through the compiled program: a random workload, `kill -9` at random moments, and the commands that
 //! a DBA meets. The oracle is the source's own answer to the mapping's SELECT.
 
+mod types;
 mod workload;
 
 use crate::support::oracle::MappingFile;
@@ -17,10 +18,16 @@ const PASSWORD: &str = "Only-For-Tests-1";
 struct Crm {
     server: Postgres,
     folder: tempfile::TempDir,
+    mapping: String,
 }
 
 impl Crm {
     async fn new() -> Option<Self> {
+        Self::with(TABLES, "app.cust, app.ord, app.line, app.log", MAPPING).await
+    }
+
+    /// Tables in the schema `app`, those that are published, and a mapping file.
+    async fn with(tables: &str, published: &str, mapping: &str) -> Option<Self> {
         let server = match Postgres::start(ServerOptions::with_args([
             "-csynchronous_commit=on",
             "-clogical_decoding_work_mem=64kB",
@@ -40,11 +47,13 @@ impl Crm {
         server.execute("postgres", &roles).await.unwrap();
         server.execute("postgres", "CREATE DATABASE legacy").await.unwrap();
         server.execute("postgres", "CREATE DATABASE service OWNER dst").await.unwrap();
-        server.execute("legacy", TABLES).await.unwrap();
-        let grants = "GRANT USAGE ON SCHEMA app TO src; GRANT SELECT ON ALL TABLES IN SCHEMA app TO src; \
-                      CREATE PUBLICATION crm_out FOR TABLE app.cust, app.ord, app.line, app.log";
-        server.execute("legacy", grants).await.unwrap();
-        let crm = Self { server, folder: tempfile::tempdir().unwrap() };
+        server.execute("legacy", tables).await.unwrap();
+        let grants = format!(
+            "GRANT USAGE ON SCHEMA app TO src; GRANT SELECT ON ALL TABLES IN SCHEMA app TO src; \
+             CREATE PUBLICATION crm_out FOR TABLE {published}"
+        );
+        server.execute("legacy", &grants).await.unwrap();
+        let crm = Self { server, folder: tempfile::tempdir().unwrap(), mapping: mapping.to_owned() };
         let port = crm.server.port();
         crm.write(
             "strangler.yaml",
@@ -55,7 +64,7 @@ impl Crm {
                  state: ./state\nmemory: 256MiB\nmappings: [mappings/*.yaml]\n"
             ),
         );
-        crm.write("mappings/crm.yaml", MAPPING);
+        crm.write("mappings/crm.yaml", mapping);
         Some(crm)
     }
 
@@ -88,7 +97,7 @@ impl Crm {
 
     /// Both sides at rest: every row of every table, as typed JSON with numbers by value.
     async fn compare(&self) -> usize {
-        let mapping: MappingFile = serde_saphyr::from_str(MAPPING).unwrap();
+        let mapping: MappingFile = serde_saphyr::from_str(&self.mapping).unwrap();
         let mut count = 0;
         for (name, table) in mapping.tables {
             let wanted =

@@ -21,6 +21,13 @@ INSERT INTO v VALUES
 (10, true, 2, -25, 1000000, 1234.5678, -2.50, -0.1, 5e-324, '2024-02-29', 'zz', '  z', '12345678901234567890', '\x5c', '2024-12-30', '2024-12-30 00:00:00.000001', '2024-12-30 00:00:00.001', '2024-12-30 18:00:00+00', '06:07:08.9', '-00:00:00.000001', NULL, 'true', 'true', '{" lead"}', '{0}', NULL, NULL),
 (11, true, 7, 7, 7, 0.5, 0.05, 0.1, 0.1, 'Hello World', 'tab	x', 'a', 'true', 'Hi', '1999-01-03', '1999-01-03 11:59:59.5', '1999-01-03 11:59:59.5', '1999-01-03 11:59:59.5+00', '11:59:59.5', '1 day -01:00:00', NULL, '[]', '[]', '{a}', '{1}', NULL, NULL),
 (12, true, 12, 1000, 99, 100.00, 1.10, 1e6, 1e15, '한', '가나', '한', 'abc', 'z', '2020-12-31', '2020-12-31 23:59:59', '2020-12-31 23:59:59', '2020-12-31 23:59:59+00', '12:34:56', '100:00:00', NULL, '{"a":"1"}', '{"a":"1"}', '{a}', '{1}', NULL, NULL);
+ALTER TABLE v ADD ir int4range, ADD nr numrange, ADD dr daterange, ADD tr tsrange, ADD mo money, ADD bi bit(3), ADD vb varbit;
+UPDATE v SET ir = CASE k WHEN 1 THEN '[1,5)' WHEN 3 THEN 'empty' WHEN 4 THEN '(,)' WHEN 5 THEN '[7,)' WHEN 6 THEN '(,0)' END::int4range,
+  nr = CASE k WHEN 1 THEN '(1.50,2.0]' WHEN 3 THEN 'empty' WHEN 4 THEN '[0,)' WHEN 5 THEN '(-1,99]' END::numrange,
+  dr = CASE k WHEN 1 THEN '[2024-01-01,2024-02-01)' WHEN 3 THEN '(,)' WHEN 5 THEN '[2024-01-31,infinity]' END::daterange,
+  tr = CASE k WHEN 1 THEN '[2024-01-01 00:00:00.5,2024-02-01)' WHEN 3 THEN 'empty' WHEN 5 THEN '(,infinity)' END::tsrange,
+  mo = CASE k WHEN 1 THEN 1.25 WHEN 3 THEN 0 WHEN 4 THEN -92233720368547758.08 WHEN 5 THEN 1234567.89 END::numeric::money,
+  bi = CASE k WHEN 1 THEN B'101' WHEN 3 THEN B'000' END, vb = CASE k WHEN 1 THEN B'10' WHEN 3 THEN B'' END;
 "#;
 
 fn text(length: Option<u32>, fixed: bool) -> DataType {
@@ -29,6 +36,10 @@ fn text(length: Option<u32>, fixed: bool) -> DataType {
 
 fn array(element: DataType) -> DataType {
     DataType::Array { element: Box::new(element) }
+}
+
+fn native(name: &str) -> DataType {
+    DataType::Native { name: name.into(), declared: name.into() }
 }
 
 /// The columns, with the type that a literal is cast to.
@@ -62,7 +73,14 @@ pub fn columns() -> Vec<(&'static str, &'static str, DataType)> {
         ("ta", "text[]", array(text(None, false))),
         ("ia", "int[]", array(integer(32))),
         ("m", "text", DataType::NamedEnum { name: "mood".into(), labels }),
-        ("ip", "text", DataType::Native { name: "inet".into(), declared: "inet".into() }),
+        ("ip", "text", native("inet")),
+        ("ir", "text", native("int4range")),
+        ("nr", "text", native("numrange")),
+        ("dr", "text", native("daterange")),
+        ("tr", "text", native("tsrange")),
+        ("mo", "text", native("money")),
+        ("bi", "text", native("bit")),
+        ("vb", "text", native("bit varying")),
     ]
 }
 

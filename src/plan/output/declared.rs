@@ -48,39 +48,60 @@ pub fn parse_type(text: &str) -> Option<TargetType> {
     }
 }
 
+/// Whether every PostgreSQL has a type of this name that holds what its text says; not so types of users and of extensions.
+pub(super) fn is_built_in(name: &str) -> bool {
+    const MORE: [&str; 12] = [
+        "\"char\"",
+        "bpchar",
+        // without a length
+        "character",
+        "jsonpath",
+        "name",
+        "pg_snapshot",
+        "time with time zone",
+        "tstzmultirange",
+        "tstzrange",
+        "txid_snapshot",
+        "xid",
+        "xid8",
+    ];
+    BUILT_IN.contains(&name) || MORE.contains(&name)
+}
+
+const BUILT_IN: [&str; 29] = [
+    "bit",
+    "bit varying",
+    "box",
+    "cidr",
+    "circle",
+    "datemultirange",
+    "daterange",
+    "inet",
+    "int4multirange",
+    "int4range",
+    "int8multirange",
+    "int8range",
+    "line",
+    "lseg",
+    "macaddr",
+    "macaddr8",
+    "money",
+    "nummultirange",
+    "numrange",
+    "oid",
+    "path",
+    "pg_lsn",
+    "point",
+    "polygon",
+    "tsmultirange",
+    "tsquery",
+    "tsrange",
+    "tsvector",
+    "xml",
+];
+
 /// A type that travels as text: a built-in one by name, an array of a type that can be declared, or a type of the user's with its schema.
 fn native(text: &str) -> Option<TargetType> {
-    const BUILT_IN: [&str; 29] = [
-        "bit",
-        "bit varying",
-        "box",
-        "cidr",
-        "circle",
-        "datemultirange",
-        "daterange",
-        "inet",
-        "int4multirange",
-        "int4range",
-        "int8multirange",
-        "int8range",
-        "line",
-        "lseg",
-        "macaddr",
-        "macaddr8",
-        "money",
-        "nummultirange",
-        "numrange",
-        "oid",
-        "path",
-        "pg_lsn",
-        "point",
-        "polygon",
-        "tsmultirange",
-        "tsquery",
-        "tsrange",
-        "tsvector",
-        "xml",
-    ];
     let (name, modifier) = text.split_once('(').map_or((text, ""), |(name, rest)| (name.trim(), rest));
     let declared = text.to_ascii_lowercase();
     if BUILT_IN.contains(&name.to_ascii_lowercase().as_str()) {
@@ -133,7 +154,8 @@ fn target_name(target_type: &TargetType) -> Option<String> {
 #[must_use]
 pub fn declared_name(data_type: &DataType) -> String {
     match data_type {
-        DataType::NamedEnum { name, .. } => name.clone(),
+        // A service has no enum of that name.
+        DataType::NamedEnum { .. } => "text".into(),
         // format_type prints no length where there is none.
         DataType::Text { length: Some(length), fixed: false, .. } => format!("character varying({length})"),
         other => target_name(&super::target_type(other)).unwrap_or_else(|| "text".into()),
@@ -183,7 +205,10 @@ pub fn is_exact(from: &DataType, to: &TargetType) -> bool {
         DataType::Uuid => *to == TargetType::Uuid,
         DataType::Jsonb => to_text || matches!(to, TargetType::Json | TargetType::Jsonb),
         DataType::NamedEnum { .. } => to_text || matches!(to, TargetType::Native(_)),
-        DataType::Native { .. } | DataType::Array { .. } => to_text || *to == super::target_type(from),
+        DataType::Native { declared, .. } => {
+            to_text || *to == super::target_type(from) || matches!(to, TargetType::Native(name) if name == declared)
+        }
+        DataType::Array { .. } => to_text || *to == super::target_type(from),
         DataType::Unsupported { .. } => false,
     }
 }

@@ -19,6 +19,7 @@ use num_bigint::BigInt;
 use crate::error::{Class, Error, Result};
 use crate::plan::{Policies, ZeroDate};
 use crate::schema::{DataType, TargetColumn, TargetType};
+use crate::sql::postgres::ranges;
 use crate::value::{Date, DateTime, Decimal, Interval, NonFinite, Time, Value, calendar};
 
 /// The target type that holds every value of a source type. Text has no length there: a length that only an expression's type
@@ -56,7 +57,9 @@ pub fn target_type(data_type: &DataType) -> TargetType {
         DataType::Jsonb => TargetType::Jsonb,
         // MySQL reads CHAR without its trailing blanks; PostgreSQL keeps them as part of the type.
         DataType::Text { length: Some(length), fixed: true, charset, .. } if charset == "UTF8" => TargetType::Char(*length),
-        DataType::Native { declared, .. } => TargetType::Native(declared.clone()),
+        // So do types that a user or an extension has made: their text goes.
+        DataType::Native { name, declared } if declared::is_built_in(name) => TargetType::Native(declared.clone()),
+        DataType::Native { .. } => TargetType::Text,
         DataType::Array { element } => TargetType::Native(format!("{}[]", declared_name(element))),
         // A service owns its types: the labels go, not the enum.
         DataType::NamedEnum { .. } => TargetType::Text,
@@ -96,6 +99,11 @@ fn present(value: Value, column: &TargetColumn, policies: &Policies) -> Result<V
             Value::Float(number) => Ok(Value::Double(f64::from(number))),
             Value::Double(number) => Ok(Value::Double(number)),
             other => Err(mismatch(&other, column)),
+        },
+        // A target's sessions are in UTC, the source's are not.
+        TargetType::Native(name) if matches!(name.as_str(), "tstzrange" | "tstzmultirange") => match &value {
+            Value::Text(text) => ranges::in_utc(text).map(Value::text).ok_or_else(|| mismatch(&value, column)),
+            other => Err(mismatch(other, column)),
         },
         TargetType::Text | TargetType::Json | TargetType::Jsonb | TargetType::Native(_) => text(value, column, None),
         TargetType::Varchar(length) => text(value, column, Some(*length)),

@@ -70,6 +70,18 @@ pub struct ElementRule {
     operator: CompareOperator,
 }
 
+impl ElementRule {
+    /// Equality and order by a rule.
+    pub(super) fn equality(kind: KeyKind) -> Self {
+        Self { kind, operator: CompareOperator::Equal }
+    }
+
+    /// How two values order, neither of which is NULL.
+    pub(super) fn order(&self, left: &Value, right: &Value) -> Result<std::cmp::Ordering, Fault> {
+        self.kind.compare(left, right).ok().flatten().ok_or(WRONG)
+    }
+}
+
 /// Whether [`call`] types a routine.
 #[must_use]
 pub fn is_typed_here(routine: &Routine) -> bool {
@@ -155,7 +167,7 @@ fn own_rule(element: &DataType, catalog: &SourceCatalog) -> Result<ElementRule, 
     if !matches!(compared.kind, ExprKind::Literal(_)) {
         return Err(Refusal::new("elements of this type are not compared exactly", "compare the elements in the service"));
     }
-    Ok(ElementRule { kind, operator: CompareOperator::Equal })
+    Ok(ElementRule::equality(kind))
 }
 
 /// `value operator ANY (array)` and `.. ALL (array)`.

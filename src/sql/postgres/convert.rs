@@ -85,6 +85,8 @@ fn between(value: &Value, from: &DataType, to: &DataType, call: &Call) -> Result
         (Value::Text(text), Kind::Array | Kind::TextArray) if matches!(source, Kind::Text | Kind::Bpchar | Kind::Unknown) => {
             super::array::normalised(text, to, call)?
         }
+        (Value::Text(text), Kind::Text | Kind::Bpchar) if source == Kind::Native => Value::text(native_text(text, from)),
+        (Value::Text(text), Kind::Numeric) if is_money(from) => input::numeric(&text.replace(['$', ','], ""))?,
         (_, Kind::Text | Kind::Bpchar) => Value::text(output::text(value, from, call)?),
         (Value::Text(text), _) => {
             let text = if source == Kind::Bpchar { text.trim_end_matches(' ') } else { text };
@@ -92,6 +94,24 @@ fn between(value: &Value, from: &DataType, to: &DataType, call: &Call) -> Result
         }
         _ => return Err(WRONG),
     })
+}
+
+/// Money as it is printed under `lc_monetary` C.
+#[must_use]
+pub fn is_money(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Native { name, .. } if name == "money")
+}
+
+/// The cast of a type that is carried as its text: an address shows its network, blanks behind a `bpchar` do not count.
+#[must_use]
+pub fn native_text(text: &str, from: &DataType) -> String {
+    match from {
+        DataType::Native { name, .. } if name == "inet" && !text.contains('/') => {
+            format!("{text}/{}", if text.contains(':') { 128 } else { 32 })
+        }
+        DataType::Native { name, .. } if matches!(name.as_str(), "bpchar" | "character") => text.trim_end_matches(' ').to_owned(),
+        _ => text.to_owned(),
+    }
 }
 
 fn label(text: &str, to: &DataType) -> Result<Value, Fault> {
@@ -220,7 +240,6 @@ pub fn is_castable(from: Kind, to: Kind) -> bool {
     }
     match (from, to) {
         // Every type becomes text and text every type, by its printed form.
-        (K::Native, K::Text | K::Bpchar) => false,
         (_, K::Text | K::Bpchar) => true,
         (K::Text | K::Bpchar, K::Native | K::Any | K::Element) => false,
         (K::Text | K::Bpchar, _) => true,

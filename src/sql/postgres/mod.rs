@@ -12,13 +12,16 @@ mod convert;
 mod digest;
 mod input;
 mod json;
+mod json_edits;
 mod json_routines;
 pub mod kind;
 mod like;
+mod number_pattern;
 mod numbers;
 mod output;
 mod parts;
 mod pattern;
+pub mod ranges;
 mod refusal;
 pub mod regular;
 pub mod routine;
@@ -32,14 +35,15 @@ pub use refusal::{REFUSED, refused_function};
 use routine::Routine;
 
 /// The tables of operators and functions, by subject.
-pub fn subjects() -> [(&'static str, Vec<&'static Routine>); 7] {
+pub fn subjects() -> [(&'static str, Vec<&'static Routine>); 8] {
     [
         ("Numbers", numbers::TABLES.into_iter().flatten().collect()),
         ("Text and bytes", texts::ROWS.iter().chain(texts::VARIADIC).collect()),
         ("Patterns", like::ROWS.iter().collect()),
         ("Regular expressions", regular::ROWS.iter().collect()),
         ("Dates, times and intervals", times::ROWS.iter().collect()),
-        ("JSON", json_routines::ROWS.iter().chain(json_routines::VARIADIC).collect()),
+        ("JSON", json_routines::ROWS.iter().chain(json_edits::ROWS).chain(json_routines::VARIADIC).collect()),
+        ("Ranges", ranges::ROWS.iter().collect()),
         ("Arrays", array::ROWS.iter().chain(array_calls::ROWS).collect()),
     ]
 }
@@ -50,6 +54,7 @@ pub fn routines() -> impl Iterator<Item = &'static Routine> {
         texts::ROWS,
         times::ROWS,
         json_routines::ROWS,
+        json_edits::ROWS,
         array::ROWS,
         array_calls::ROWS,
         like::ROWS,

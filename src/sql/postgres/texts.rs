@@ -2,7 +2,7 @@
 
 use super::kind::Kind::{self, Any, Bpchar, Bytea, Element, Int4, Int8, Text};
 use super::routine::{Arguments, Call, Compute, Fault, Routine, WRONG};
-use super::{input, output};
+use super::{convert, input, output};
 use crate::value::Value;
 
 const fn row(name: &'static str, arguments: &'static [Kind], result: Kind, compute: Compute) -> Routine {
@@ -52,10 +52,10 @@ pub static ROWS: &[Routine] = &[
     row("substr", &[Text, Int4], Text, |a| slice(a.text(0)?, a.int(1)?, None)),
     row("substr", &[Text, Int4, Int4], Text, |a| slice(a.text(0)?, a.int(1)?, Some(a.int(2)?))),
     absent("substring", &[Text, Text, Text], Text),
-    absent("substring", &[Bytea, Int4], Bytea),
-    absent("substring", &[Bytea, Int4, Int4], Bytea),
-    absent("substr", &[Bytea, Int4], Bytea),
-    absent("substr", &[Bytea, Int4, Int4], Bytea),
+    row("substring", &[Bytea, Int4], Bytea, |a| bytes_slice(a, None)),
+    row("substring", &[Bytea, Int4, Int4], Bytea, |a| bytes_slice(a, Some(a.int(2)?))),
+    row("substr", &[Bytea, Int4], Bytea, |a| bytes_slice(a, None)),
+    row("substr", &[Bytea, Int4, Int4], Bytea, |a| bytes_slice(a, Some(a.int(2)?))),
     row("strpos", &[Text, Text], Int4, |a| count(found(a.text(0)?, a.text(1)?))),
     row("position", &[Text, Text], Int4, |a| count(found(a.text(0)?, a.text(1)?))),
     absent("position", &[Bytea, Bytea], Int4),
@@ -104,16 +104,16 @@ pub static ROWS: &[Routine] = &[
     row("md5", &[Text], Text, |a| Ok(Value::text(output::hex(&super::digest::md5(a.text(0)?.as_bytes()))))),
     row("md5", &[Bytea], Text, |a| Ok(Value::text(output::hex(&super::digest::md5(bytes(a, 0)?))))),
     row("sha256", &[Bytea], Bytea, |a| Ok(Value::Bytes(super::digest::sha256(bytes(a, 0)?).into()))),
-    absent("sha224", &[Bytea], Bytea),
-    absent("sha384", &[Bytea], Bytea),
-    absent("sha512", &[Bytea], Bytea),
+    row("sha224", &[Bytea], Bytea, |a| digested::<sha2::Sha224>(a)),
+    row("sha384", &[Bytea], Bytea, |a| digested::<sha2::Sha384>(a)),
+    row("sha512", &[Bytea], Bytea, |a| digested::<sha2::Sha512>(a)),
     absent("quote_ident", &[Text], Text),
-    absent("quote_nullable", &[Text], Text),
+    Routine { name: "quote_nullable", arguments: &[Text], result: Text, strict: false, compute: Some(quoted_or_null) },
     absent("normalize", &[Text], Text),
     absent("to_number", &[Text, Text], Kind::Numeric),
-    absent("to_char", &[Kind::Numeric, Text], Text),
-    absent("to_char", &[Int4, Text], Text),
-    absent("to_char", &[Int8, Text], Text),
+    row("to_char", &[Kind::Numeric, Text], Text, super::number_pattern::print),
+    row("to_char", &[Int4, Text], Text, super::number_pattern::print),
+    row("to_char", &[Int8, Text], Text, super::number_pattern::print),
     absent("to_char", &[Kind::Float4, Text], Text),
     absent("to_char", &[Kind::Float8, Text], Text),
     absent("to_char", &[Kind::Interval, Text], Text),
@@ -122,9 +122,17 @@ pub static ROWS: &[Routine] = &[
     absent("normalize", &[Text, Text], Text),
     absent("overlay", &[Bytea, Bytea, Int4], Bytea),
     absent("overlay", &[Bytea, Bytea, Int4, Int4], Bytea),
-    absent("quote_literal", &[Element], Text),
-    absent("quote_nullable", &[Element], Text),
+    row("quote_literal", &[Element], Text, |a| Ok(Value::text(quoted(&cast(a, 0)?)))),
+    Routine { name: "quote_nullable", arguments: &[Element], result: Text, strict: false, compute: Some(quoted_or_null) },
 ];
+
+fn quoted_or_null(a: &Arguments<'_>) -> Result<Value, Fault> {
+    Ok(Value::text(if a.get(0).is_null() { "NULL".to_owned() } else { quoted(&cast(a, 0)?) }))
+}
+
+fn digested<D: sha2::Digest>(a: &Arguments<'_>) -> Result<Value, Fault> {
+    Ok(Value::Bytes(D::digest(bytes(a, 0)?).to_vec().into()))
+}
 
 /// Functions with any number of arguments: name, and how many stand before the list.
 pub static VARIADIC: &[Routine] = &[
@@ -136,6 +144,7 @@ pub static VARIADIC: &[Routine] = &[
         strict: false,
         compute: Some(|a| if a.get(0).is_null() { Ok(Value::Null) } else { concatenated(a, a.text(0)?, 1) }),
     },
+    Routine { name: "format", arguments: &[Text, Any], result: Text, strict: false, compute: Some(formatted) },
     Routine {
         name: "num_nulls",
         arguments: &[Any],
@@ -151,6 +160,59 @@ pub static VARIADIC: &[Routine] = &[
         compute: Some(|a| count(a.values.iter().filter(|value| !value.is_null()).count())),
     },
 ];
+
+/// `format(pattern, ..)` with `%s`, `%L`, `%%`, positions and widths.
+fn formatted(a: &Arguments<'_>) -> Result<Value, Fault> {
+    if a.get(0).is_null() {
+        return Ok(Value::Null);
+    }
+    let mut out = String::new();
+    let mut rest = a.text(0)?;
+    let mut next = 1;
+    while let Some((before, behind)) = rest.split_once('%') {
+        out.push_str(before);
+        if let Some(behind) = behind.strip_prefix('%') {
+            out.push('%');
+            rest = behind;
+            continue;
+        }
+        let (number, behind) = leading_number(behind);
+        let (position, behind) = match (number, behind.strip_prefix('$')) {
+            (Some(position), Some(behind)) => (Some(position), behind),
+            (Some(_), None) => (None, rest.split_once('%').map_or("", |(_, behind)| behind)),
+            (None, _) => (None, behind),
+        };
+        let (to_the_left, behind) = behind.strip_prefix('-').map_or((false, behind), |behind| (true, behind));
+        let (width, behind) = leading_number(behind);
+        let index = position.unwrap_or(next);
+        if index == 0 || index >= a.values.len() {
+            return Err("too few arguments for format()");
+        }
+        next = index + 1;
+        let is_null = a.get(index).is_null();
+        let (text, behind) = match behind.strip_prefix('s') {
+            Some(behind) if is_null => (String::new(), behind),
+            Some(behind) => (printed(a, index)?, behind),
+            None => match behind.strip_prefix('L') {
+                Some(behind) if is_null => ("NULL".to_owned(), behind),
+                Some(behind) => (quoted(&printed(a, index)?), behind),
+                None => return Err("this conversion of format() is not carried exactly"),
+            },
+        };
+        let blanks = " ".repeat(width.unwrap_or(0).saturating_sub(text.chars().count()));
+        out.push_str(&if to_the_left { text + &blanks } else { blanks + &text });
+        rest = behind;
+    }
+    out.push_str(rest);
+    Ok(Value::text(out))
+}
+
+/// The digits in front; more than a few are no width.
+fn leading_number(text: &str) -> (Option<usize>, &str) {
+    let end = text.find(|next: char| !next.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, rest) = text.split_at_checked(end).unwrap_or((text, ""));
+    (digits.parse().ok().filter(|number| *number < 10_000), rest)
+}
 
 fn count(number: usize) -> Result<Value, Fault> {
     i64::try_from(number).map(Value::Int).map_err(|_| WRONG)
@@ -170,8 +232,9 @@ fn printed(a: &Arguments<'_>, index: usize) -> Result<String, Fault> {
 
 /// An argument of any type as its cast to text, which prints booleans in full.
 fn cast(a: &Arguments<'_>, index: usize) -> Result<String, Fault> {
-    match a.get(index) {
-        Value::Bool(truth) => Ok(truth.to_string()),
+    match (a.get(index), a.types.get(index)) {
+        (Value::Bool(truth), _) => Ok(truth.to_string()),
+        (Value::Text(text), Some(data_type)) if Kind::of(data_type) == Kind::Native => Ok(convert::native_text(text, data_type)),
         _ => printed(a, index),
     }
 }
@@ -275,6 +338,19 @@ fn slice(text: &str, from: i64, length: Option<i64>) -> Result<Value, Fault> {
     let taken = usize::try_from(end.saturating_sub(start)).unwrap_or(0);
     let skipped = usize::try_from(start - 1).unwrap_or(usize::MAX);
     Ok(Value::text(text.chars().skip(skipped).take(taken).collect::<String>()))
+}
+
+fn bytes_slice(a: &Arguments<'_>, length: Option<i64>) -> Result<Value, Fault> {
+    let from = a.int(1)?;
+    let end = match length {
+        Some(length) if length < 0 => return Err("negative substring length not allowed"),
+        Some(length) => from.saturating_add(length),
+        None => i64::MAX,
+    };
+    let start = from.max(1);
+    let taken = usize::try_from(end.saturating_sub(start)).unwrap_or(0);
+    let skipped = usize::try_from(start - 1).unwrap_or(usize::MAX);
+    Ok(Value::Bytes(bytes(a, 0)?.iter().skip(skipped).take(taken).copied().collect::<Vec<u8>>().into()))
 }
 
 /// The position of a part, from one; 0 if it is not there.

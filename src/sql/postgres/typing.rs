@@ -6,7 +6,7 @@ use super::compare::behaviour;
 use super::convert::{self, CONVERT};
 use super::kind::{Kind, UNKNOWN};
 use super::routine::{self, Call, Routine};
-use super::{array_calls, regular, routines, variadic_routines, zone};
+use super::{array_calls, ranges, regular, routines, variadic_routines, zone};
 use crate::schema::{DataType, SourceCatalog};
 use crate::sql::functions::Function;
 use crate::sql::query::{Expr, ExprKind, Span};
@@ -129,7 +129,8 @@ pub fn coerce(expr: Expr, to: &DataType, catalog: &SourceCatalog) -> Result<Expr
 /// The server has no such cast, or it is not carried.
 pub fn cast(expr: Expr, to: &DataType, span: Span, catalog: &SourceCatalog) -> Result<Expr, Refusal> {
     let (from, kind) = (Kind::of(&expr.data_type), Kind::of(to));
-    if !convert::is_castable(from, kind) && expr.data_type != *to {
+    let is_amount = convert::is_money(&expr.data_type) && kind == Kind::Numeric;
+    if !convert::is_castable(from, kind) && !is_amount && expr.data_type != *to {
         return Err(Refusal::new(
             format!("a cast from {} to {} is not carried", from.name(), kind.name()),
             "cast by way of a type that both convert to, or map the column itself",
@@ -246,6 +247,9 @@ pub fn resolve(
     span: Span,
     catalog: &SourceCatalog,
 ) -> Result<Expr, Refusal> {
+    if let Some(over_a_range) = ranges::call(name, &arguments, &span, catalog) {
+        return over_a_range;
+    }
     if let Some(routine) = variadic_routines().find(|routine| routine.name == name) {
         return variadic(routine, arguments, span, catalog);
     }
