@@ -87,6 +87,7 @@ const EXCUSED: &[&str] = &[
     "src/sql/bind/place.rs fn span_of",
     "src/sql/bind/postgres/data_type.rs fn named",
     "src/sql/bind/postgres/mod.rs fn postgres_form",
+    "src/sql/postgres/aggregate.rs fn chosen",
     "src/sql/postgres/convert.rs fn between",
 ];
 

@@ -63,7 +63,7 @@ fn postgresql_has_150_functions_and_operators_and_every_one_is_compared_with_the
         include_str!("../postgres_expressions/expressions.txt"),
         include_str!("../postgres_expressions/instants.txt"),
         include_str!("../postgres_expressions/aggregates.rs"),
-        include_str!("random/postgres.rs"),
+        include_str!("random/postgres_words.rs"),
     )
     .to_lowercase();
     // What the grammar writes otherwise.

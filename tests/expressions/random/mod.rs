@@ -9,6 +9,7 @@ mod engine;
 mod grammar;
 mod mysql;
 mod postgres;
+mod postgres_words;
 mod shrink;
 mod statement;
 mod world;

@@ -115,11 +115,11 @@ fn asks_for_groups(routine: &Routine) -> bool {
 /// Where the flags of a routine stand among its arguments.
 #[must_use]
 pub fn flags_at(routine: &Routine) -> Option<usize> {
-    let texts = routine.arguments.iter().enumerate().skip(2).filter(|(_, kind)| **kind == Text).map(|(index, _)| index);
+    let mut texts = routine.arguments.iter().enumerate().skip(2).filter(|(_, kind)| **kind == Text).map(|(index, _)| index);
     match routine.name {
-        "regexp_replace" => texts.skip(1).last(),
+        "regexp_replace" => texts.next_back().filter(|index| *index > 2),
         "substring" => None,
-        _ => texts.last(),
+        _ => texts.next_back(),
     }
 }
 
