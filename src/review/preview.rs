@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::plan::{AccessPath, Anchor, BranchPlan, Hop, IndexPlan, MappingPlan, NodePlan, Plan, Whole, expr, print};
+use crate::plan::{
+    AccessPath, AccumulatorPlan, Anchor, BranchPlan, Hop, IndexPlan, MappingPlan, NodePlan, Plan, Whole, expr, print,
+};
 use crate::review::preflight::qualified;
 use crate::schema::{DataType, SourceCatalog, TableId};
 use crate::sql::query::{AliasId, Expr, FromItem, JoinKind, Relation, Select};
@@ -111,12 +113,26 @@ pub fn preview(plan: &Plan, catalog: &SourceCatalog, definition: &dyn Fn(&Mappin
     }
     let stored: Vec<StoredPreview> = (0..plan.tables.len()).filter_map(|index| stored(plan, catalog, index)).collect();
     let emitted: u64 = targets.iter().map(|target| target.row_estimate.saturating_mul(EMITTED_BYTES)).sum();
-    let state_bytes_estimate = stored.iter().map(|table| table.bytes_estimate).sum::<u64>().saturating_add(emitted);
+    let kept_up: u64 = plan.accumulators.iter().map(|accumulator| accumulator_bytes(catalog, accumulator)).sum();
+    let tables: u64 = stored.iter().map(|table| table.bytes_estimate).sum();
+    let state_bytes_estimate = tables.saturating_add(emitted).saturating_add(kept_up);
     Preview { format_version: 1, targets, stored, state_bytes_estimate }
 }
 
 /// Key and fingerprint of one emitted row.
 const EMITTED_BYTES: u64 = 40;
+
+/// Key and totals of one group, and so many members to a group: nobody knows how many there are.
+const GROUP_BYTES: u64 = 60;
+const MEMBERS_PER_GROUP: u64 = 4;
+
+/// Groups that are kept up, with the values that are listed one by one.
+fn accumulator_bytes(catalog: &SourceCatalog, accumulator: &AccumulatorPlan) -> u64 {
+    let members = branch_estimate(catalog, &accumulator.body);
+    let listed = accumulator.aggregates.iter().filter(|aggregate| aggregate.upkeep.lists_values());
+    let values: u64 = listed.map(|aggregate| 30 + 10 * aggregate.arguments.len() as u64).sum();
+    (members / MEMBERS_PER_GROUP).saturating_mul(GROUP_BYTES).saturating_add(members.saturating_mul(values))
+}
 
 fn target(
     plan: &Plan,
@@ -140,12 +156,13 @@ fn target(
 /// How many anchors a target table has, by the source's estimates.
 #[must_use]
 pub fn anchor_estimate(catalog: &SourceCatalog, node: &NodePlan) -> u64 {
-    let of_branch = |branch: &BranchPlan| {
-        let (Anchor::Row { alias } | Anchor::Group { alias, .. }) = branch.anchor;
-        let table = branch.branch.aliases.get(alias.0).and_then(|definition| definition.table);
-        table.and_then(|table| catalog.tables.get(table.0 as usize)).map_or(0, |table| table.row_estimate)
-    };
-    node.branches.iter().map(of_branch).sum()
+    node.branches.iter().map(|branch| branch_estimate(catalog, branch)).sum()
+}
+
+fn branch_estimate(catalog: &SourceCatalog, branch: &BranchPlan) -> u64 {
+    let (Anchor::Row { alias } | Anchor::Group { alias, .. }) = branch.anchor;
+    let table = branch.branch.aliases.get(alias.0).and_then(|definition| definition.table);
+    table.and_then(|table| catalog.tables.get(table.0 as usize)).map_or(0, |table| table.row_estimate)
 }
 
 /// Names of a branch's columns.

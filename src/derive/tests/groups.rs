@@ -95,6 +95,29 @@ fn a_change_of_a_kept_up_group_reads_no_other_row_of_it() {
     assert_eq!(derived, 1);
 }
 
+/// The latest row is the first of a list: of a thousand rows two are read, and a row that goes gives its place to the next.
+#[test]
+fn the_first_row_of_an_order_is_found_without_the_others() {
+    let catalog = catalog();
+    let sql =
+        "SELECT o.ord_no, (SELECT p.amt FROM p WHERE p.ord_no = o.ord_no ORDER BY p.amt DESC, p.pay_no LIMIT 1) AS most FROM o";
+    let plan = plan_one(&catalog, &["ord_no"], sql);
+    let mut store = MapStore::default();
+    fill_all(&plan, &mut store, 10);
+    let (o, _) = catalog.table(None, "o").unwrap();
+    let columns = plan.tables[o.0 as usize].layout.columns.iter();
+    let order: Row = columns.map(|column| if column.column.name == "ord_no" { Value::Int(7) } else { Value::Null }).collect();
+    let mut changes: Vec<Change> = (1..=50).map(|number| payment(&plan, &catalog, number, 7, Some(number.into()))).collect();
+    changes.push(payment(&plan, &catalog, 90, 7, None));
+    changes.push(Change { table: o, operation: Operation::Insert { new: Image::Full(order) } });
+    let most = |cents| [Row::from([Value::Int(7), Value::Decimal(Decimal::from_small(cents, 2))])];
+    assert_eq!(taken(&plan, &mut store, &changes).0, most(50));
+    let members = plan.indexes.iter().position(|index| index.table == changes[0].table).unwrap();
+    store.spaces.remove(&Space::Index(crate::plan::IndexId(members as u32)));
+    assert_eq!(taken(&plan, &mut store, &[removal(&changes[49])]).0, most(49));
+    assert_eq!(taken(&plan, &mut store, &[payment(&plan, &catalog, 91, 7, Some(900))]).0, most(900));
+}
+
 #[test]
 fn a_sum_of_nothing_is_null_again_when_its_last_value_goes() {
     let catalog = catalog();
