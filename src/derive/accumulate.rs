@@ -34,6 +34,9 @@ pub(crate) const VALUES: u8 = 1;
 /// The only entry of its kind, behind all others: while a space is cleared, it goes last.
 const MARK: u8 = 2;
 
+/// Where the state keeps how many accumulators there have been; no plan has so many.
+const NUMBERED: Space = Space::Accumulator(AccumulatorId(u32::MAX >> 1));
+
 /// Member rows whose contributions are added up at once.
 const ROOTS_PER_WINDOW: usize = 4_096;
 /// Member rows per slice of a window, at least and at most.
@@ -56,6 +59,14 @@ pub enum Filling {
 /// # Errors
 /// The store failed or is damaged.
 pub fn fill(plan: &Plan, store: &dyn Arrangements, rows_max: usize) -> Result<Filling> {
+    let ever = numbered(store)?;
+    let planned = u32::try_from(plan.accumulators.len()).unwrap_or(u32::MAX);
+    for space in (planned..ever).map(|id| Space::Accumulator(AccumulatorId(id))) {
+        // Nothing keeps it up any more: a plan that has it again must not believe it.
+        if store.get(space, &[MARK])?.is_some() {
+            return Ok(Filling::Clear(space));
+        }
+    }
     for (id, accumulator) in accumulators(plan) {
         let mut view = View::new(plan, store);
         let mut mark = match Mark::read(&view, id)? {
@@ -78,9 +89,23 @@ pub fn fill(plan: &Plan, store: &dyn Arrangements, rows_max: usize) -> Result<Fi
             contributions(&view, accumulator, &roots, window, 1)?.apply(&mut view, (id, accumulator), &mut mark)?;
         }
         view.put(Space::Accumulator(id), vec![MARK], Some(mark.encode()));
+        if ever < planned {
+            let mut count = Vec::new();
+            row::encode(&[Value::Int(i64::from(planned))], &mut count);
+            view.put(NUMBERED, vec![MARK], Some(count));
+        }
         return Ok(Filling::Slice(view.into_mutations()));
     }
     Ok(Filling::Done)
+}
+
+/// So many accumulators have ever been filled in this state, by their numbers.
+fn numbered(store: &dyn Arrangements) -> Result<u32> {
+    let Some(bytes) = store.get(NUMBERED, &[MARK])? else { return Ok(0) };
+    match row::decode(&bytes)?.as_ref() {
+        [Value::Int(count)] => u32::try_from(*count).map_err(|_| damaged()),
+        _ => Err(damaged()),
+    }
 }
 
 /// Moves the contributions of all members that the net changes reach; `view` is the state with those changes. Batches that change members must

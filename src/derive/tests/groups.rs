@@ -154,6 +154,31 @@ fn entries_of_another_plan_are_cleared_and_never_read() {
     assert_eq!(rows[0][1], Value::Int(3));
 }
 
+/// While a plan lacks an accumulator nobody keeps it up; when it comes back, it is added up anew.
+#[test]
+fn an_accumulator_that_was_out_of_the_plan_is_not_believed() {
+    let catalog = catalog();
+    let (both, _) = plan_of(&catalog, Some(&["counted_bag", "grouped_with_conditional_aggregates"]));
+    let (one, _) = plan_of(&catalog, Some(&["counted_bag"]));
+    let mut world = World::new(&catalog, 5);
+    let mut store = MapStore::default();
+    fill_all(&both, &mut store, 10);
+    assert!(both.accumulators.len() > one.accumulators.len());
+    fill_all(&one, &mut store, 10);
+    (0..20).for_each(|_| drop(world.batch(&both)));
+    for (table, rows) in &world.tables {
+        let chunk = super::random::chunk(&both, *table, rows);
+        let mutations = ingest(&both, &store, &chunk).unwrap();
+        store.apply(mutations.into_iter().filter(|mutation| !matches!(mutation.space, Space::Accumulator(_))).collect());
+    }
+    fill_all(&both, &mut store, 10);
+    let mut fresh = store.clone();
+    fresh.spaces.retain(|space, _| !matches!(space, Space::Accumulator(_)));
+    fill_all(&both, &mut fresh, 10);
+    let group = AccumulatorId(both.accumulators.len() as u32 - 1);
+    assert_eq!(store.spaces.get(&Space::Accumulator(group)), fresh.spaces.get(&Space::Accumulator(group)));
+}
+
 /// A filling that rows overtake starts again.
 #[test]
 fn rows_that_come_while_an_accumulator_is_filled_are_counted_once() {
