@@ -128,13 +128,13 @@ fn decimals(name: &str, left: Expr, right: Expr, span: Span, context: &TypeConte
     let (function, data_type) = match name {
         "+" => (Function::Add, decimal_type(integral + scale + 1, scale, unsigned)),
         "-" => {
-            // MySQL knows no negative difference of unsigned numbers.
-            // Parts of dates are unsigned there.
-            let is_part = |expr: &Expr| matches!(&expr.kind, ExprKind::Call { function: Function::DatePart(_), .. });
-            let unsigned = (one.unsigned || is_part(&left))
-                && (two.unsigned || is_part(&right))
-                && !context.is_mariadb()
-                && !context.has_mode("NO_UNSIGNED_SUBTRACTION");
+            // MySQL knows no negative difference of unsigned numbers, and MariaDB makes 0 of it in places. Parts of dates are unsigned
+            // on MySQL.
+            let is_part = |expr: &Expr| {
+                !context.is_mariadb() && matches!(&expr.kind, ExprKind::Call { function: Function::DatePart(_), .. })
+            };
+            let are_unsigned = (one.unsigned || is_part(&left)) && (two.unsigned || is_part(&right));
+            let unsigned = are_unsigned && !context.has_mode("NO_UNSIGNED_SUBTRACTION");
             (Function::Subtract, decimal_type(integral + scale + 1, scale, unsigned))
         }
         "*" => {

@@ -39,9 +39,11 @@ pub(super) fn resolve(name: &str, arguments: Vec<Expr>, span: Span, context: &Ty
         "ELT" => element(arguments, span, context),
         "FIELD" => {
             arity(name, &arguments, 2..=usize::MAX)?;
-            let charset = |expr: &Expr| is_text(&expr.data_type).then(|| crate::sql::types::traits(expr, context).collation);
-            let mut charsets = arguments.iter().filter(|expr| constant(expr).is_none()).filter_map(charset);
-            if charsets.next().is_some_and(|first| charsets.any(|other| other != first)) {
+            let collation = |expr: &Expr| is_text(&expr.data_type).then(|| crate::sql::types::traits(expr, context).collation);
+            // MySQL compares a constant that is looked for by its own collation.
+            let counts = |(place, expr): &(usize, &Expr)| constant(expr).is_none() || (*place == 0 && !context.is_mariadb());
+            let mut collations = arguments.iter().enumerate().filter(counts).filter_map(|(_, expr)| collation(expr));
+            if collations.next().is_some_and(|first| collations.any(|other| other != first)) {
                 return Err(Refusal::new(
                     "FIELD over strings of several collations, which servers compare differently",
                     "give them one collation with COLLATE",

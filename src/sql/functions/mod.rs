@@ -55,7 +55,7 @@ pub(crate) use json::{json_text, makes_json, member_value, quoted_json};
 pub(crate) use packed_dates::{integral_digits as date_digits, to_number as date_to_number};
 
 use crate::error::{Class, Error, Result};
-use crate::sql::query::{Expr, Span};
+use crate::sql::query::{Expr, ExprKind, Span};
 use crate::sql::types::{Refusal, Repertoire, TypeContext};
 use crate::value::{Collation, KeyKind, Value};
 
@@ -218,6 +218,13 @@ pub fn resolve(name: &str, arguments: Vec<Expr>, span: Span, context: &TypeConte
         return json::resolve(name, arguments, span, context);
     }
     for argument in &arguments {
+        let is_list = matches!(&argument.kind, ExprKind::Call { function: Function::Spelling(Spelling::ExportSet), .. });
+        if is_list && !context.is_mariadb() {
+            return Err(Refusal::new(
+                format!("{name} of EXPORT_SET, whose result MySQL writes over others"),
+                "give EXPORT_SET a column of its own",
+            ));
+        }
         crate::sql::types::refuse_open_quotient(argument, context)?;
         if matches!(argument.data_type, crate::schema::DataType::Json | crate::schema::DataType::Unsupported { .. }) {
             return Err(Refusal::new(

@@ -364,6 +364,7 @@ fn hex(arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Result<Ex
     let [value] = take("HEX", arguments)?;
     let (value, length) = match &value.data_type {
         DataType::Integer { .. } | DataType::Decimal { .. } | DataType::Year | DataType::Bit { .. } => {
+            super::bits::refuse_wide(&value, "HEX")?;
             (to_integer(value)?, Some(16))
         }
         _ => {

@@ -213,6 +213,17 @@ fn alike_temporal(operands: Vec<Expr>, context: &TypeContext<'_>) -> Result<(Vec
     let Some(model) = operands.iter().map(|operand| &operand.data_type).find(|data_type| is_temporal(data_type)).cloned() else {
         return Err(Refusal::new("a date comparison without a date", ""));
     };
+    let is_made = |operand: &Expr| {
+        matches!(operand.data_type, DataType::Time { .. })
+            && !matches!(operand.kind, ExprKind::Column { .. } | ExprKind::Literal(_))
+    };
+    let is_string = |operand: &Expr| matches!(constant(operand), Some(Value::Text(_)));
+    if !context.is_mariadb() && operands.iter().any(is_made) && operands.iter().any(is_string) {
+        return Err(Refusal::new(
+            "a computed TIME is compared with a string, which MySQL may do letter by letter",
+            "write TIME 'hh:mm:ss'",
+        ));
+    }
     let mut converted = Vec::with_capacity(operands.len());
     for operand in operands {
         let span = operand.span.clone();

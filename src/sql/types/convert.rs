@@ -38,6 +38,12 @@ pub fn to_text(expr: Expr, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
     // Only a column of the type shows four digits.
     let expr = match (&expr.data_type, &expr.kind) {
         (DataType::Year, ExprKind::Column { .. }) => expr,
+        (DataType::Year, _) if !context.is_mariadb() => {
+            return Err(Refusal::new(
+                "a computed YEAR is used as a string, which MySQL prints with four digits or with fewer",
+                "write CAST(.. AS SIGNED) of it",
+            ));
+        }
         (DataType::Year, _) => {
             let nullable = expr.nullable;
             cast_node(expr, DataType::Integer { bits: 16, unsigned: true }, nullable)
