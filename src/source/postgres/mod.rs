@@ -47,6 +47,8 @@ use crate::value::{Row, Value};
 
 /// How long a new slot waits for the transactions that are older than it.
 const SLOT_LIMIT: Duration = Duration::from_secs(120);
+/// How long the session of an engine that was killed may hold its slot.
+const READER_LIMIT: Duration = Duration::from_secs(20);
 /// The first version whose slots can follow a failover.
 const FAILOVER_SLOTS: u32 = 170_000;
 
@@ -93,6 +95,22 @@ impl PostgresSource {
         Ok(facts)
     }
 
+    /// Waits for the session of an engine that was killed: the server ends it when it notices.
+    async fn wait_until_unread(&self, lease: &Lease, mut active_pid: String) -> Result<()> {
+        let name = &self.options().slot;
+        let asked = std::time::Instant::now();
+        while !active_pid.is_empty() {
+            if asked.elapsed() > READER_LIMIT {
+                let message = format!("replication slot {name} is read by process {active_pid} of the source");
+                return Err(Error::new(Class::Locked, message)
+                    .with_hint("stop the engine that reads it, or give the source another `slot` in the project file"));
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            active_pid = history::slot(lease, name).await?.map_or_else(String::new, |slot| slot.active_pid);
+        }
+        Ok(())
+    }
+
     /// Makes room for a new slot: one of this name that nobody reads belongs to an earlier state of this engine.
     async fn drop_stale_slot(&self, lease: &Lease) -> Result<()> {
         let (name, database) = (&self.options().slot, &self.options().database);
@@ -100,11 +118,7 @@ impl PostgresSource {
         if slot.plugin != "pgoutput" || slot.database != *database {
             slot.usable(name, database)?;
         }
-        if !slot.active_pid.is_empty() {
-            let message = format!("replication slot {name} is read by process {} of the source", slot.active_pid);
-            return Err(Error::new(Class::Locked, message)
-                .with_hint("stop the engine that reads it, or give the source another `slot` in the project file"));
-        }
+        self.wait_until_unread(lease, slot.active_pid).await?;
         tracing::warn!(slot = %name, "an earlier run's replication slot is dropped: a new snapshot needs a new one");
         stream::drop_slot(&self.pool).await
     }

@@ -330,3 +330,19 @@ async fn f17_a_half_open_connection_is_noticed() {
     assert_eq!(error.class(), Class::Unreachable);
     assert!(error.message().contains("silent"), "{error:?}");
 }
+
+/// The session of an engine that was killed while it made its slot: the next start waits for its end instead of calling it another engine.
+#[tokio::test]
+async fn a_slot_that_a_dying_session_holds_is_waited_for() {
+    let Some(bench) = Bench::new("CREATE TABLE t (id int PRIMARY KEY)").await else { return };
+    let mut open = bench.open(&["t"]).await;
+    bench.run("INSERT INTO t VALUES (1)").await;
+    assert_eq!(open.changes().await.len(), 1);
+    let layouts = Arc::clone(&open.layouts);
+    let dying = tokio::spawn(async move {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        drop(open);
+    });
+    bench.source.start_position(&layouts).await.unwrap();
+    dying.await.unwrap();
+}
