@@ -23,26 +23,26 @@ struct Bench {
 }
 
 enum Running {
-    Postgres(postgres::tests::Bench),
-    MySql(mysql::tests::Bench),
+    Postgres(Box<postgres::tests::Bench>),
+    MySql(Box<mysql::tests::Bench>),
 }
 
 impl Bench {
     /// One of each kind that can be started here.
     async fn all() -> Vec<Self> {
-        let postgres = postgres::tests::Bench::new().await.map(Running::Postgres);
+        let postgres = postgres::tests::Bench::new().await.map(Box::new).map(Running::Postgres);
         Self::over(postgres, mysql::tests::Bench::all().await)
     }
 
     /// The same, on servers that keep what they have committed when they are killed.
     async fn durable() -> Vec<Self> {
-        let postgres = postgres::tests::Bench::durable().await.map(Running::Postgres);
+        let postgres = postgres::tests::Bench::durable().await.map(Box::new).map(Running::Postgres);
         let mysql = mysql::tests::Bench::all_with(&["--innodb-flush-log-at-trx-commit=1"]).await;
         Self::over(postgres, mysql)
     }
 
     fn over(postgres: Option<Running>, mysql: Vec<mysql::tests::Bench>) -> Vec<Self> {
-        let running = postgres.into_iter().chain(mysql.into_iter().map(Running::MySql));
+        let running = postgres.into_iter().chain(mysql.into_iter().map(Box::new).map(Running::MySql));
         running.map(|server| Self { target: server.target(), server }).collect()
     }
 
