@@ -12,6 +12,7 @@ use super::backfill::blocking;
 use super::epoch::Epoch;
 use super::feed::Feed;
 use super::run::{Ended, Engine};
+use super::schema_change::Reading;
 use super::standing::Contained;
 use crate::change::SchemaChange;
 use crate::error::{Class, Error, Result};
@@ -68,8 +69,9 @@ impl<S: Source, T: Target> Engine<S, T> {
             return Ok(Ended::Stopped);
         }
         loop {
-            let mut feed = self.feed(self.progress()?.applied)?;
-            match self.take_from(&mut feed, goal.as_ref()).await? {
+            let reading = self.reading()?;
+            let mut feed = self.feed(self.progress()?.applied, &reading);
+            match self.take_from(&mut feed, &reading, goal.as_ref()).await? {
                 Some(ended) => return Ok(ended),
                 None => tracing::info!("the change stream is opened again, without what is not read any more"),
             }
@@ -77,7 +79,7 @@ impl<S: Source, T: Target> Engine<S, T> {
     }
 
     /// Takes events until the engine ends; `None` if the stream must be opened again.
-    async fn take_from(&self, feed: &mut Feed, goal: Option<&Position>) -> Result<Option<Ended>> {
+    async fn take_from(&self, feed: &mut Feed, reading: &Reading, goal: Option<&Position>) -> Result<Option<Ended>> {
         let (mut contained, mut hopeless) = (self.contained.subscribe(), self.contained.subscribe());
         let mut stop = self.stop.clone();
         loop {
@@ -96,7 +98,7 @@ impl<S: Source, T: Target> Engine<S, T> {
             let mut epoch = self.epoch()?;
             let mut next = Some(fed);
             while let Some(fed) = next {
-                if let Some(full) = epoch.take(self.as_stored(fed.event)?) {
+                if let Some(full) = epoch.take(self.as_stored(reading, fed.event)?) {
                     self.step(full).await?;
                 }
                 next = if epoch.is_open() { feed.ready() } else { None };
@@ -122,6 +124,7 @@ impl<S: Source, T: Target> Engine<S, T> {
         }
         let mut reader = SpoolReader::open(&path)?;
         let applied = self.progress()?.applied;
+        let mut reading = self.reading()?;
         loop {
             if *self.stop.borrow() {
                 return Ok(false);
@@ -131,7 +134,7 @@ impl<S: Source, T: Target> Engine<S, T> {
                 && let Some(event) = reader.next()?
             {
                 if !applied.contains(position_of(&event))
-                    && let Some(full) = epoch.take(self.as_stored(event)?)
+                    && let Some(full) = epoch.take(self.as_stored(&reading, event)?)
                 {
                     self.step(full).await?;
                 }
@@ -142,6 +145,7 @@ impl<S: Source, T: Target> Engine<S, T> {
             if let Some(change) = self.step(epoch).await? {
                 // What is spooled was read for all mappings; it cannot be read again for some of them.
                 self.schema_changed(change, false).await?;
+                reading = self.reading()?;
             }
         }
         std::fs::remove_file(&path).map_err(|error| Error::new(Class::Local, "the spool cannot be removed").because(error))?;
@@ -165,9 +169,9 @@ impl<S: Source, T: Target> Engine<S, T> {
         Ok(schema_change)
     }
 
-    fn feed(&self, position: Position) -> Result<Feed> {
+    fn feed(&self, position: Position, reading: &Reading) -> Feed {
         let (source, catalog) = (Arc::clone(&self.source), Arc::clone(&self.catalog));
-        Ok(Feed::start(source, catalog, self.decoded_layouts()?, position, &self.options, self.board.clone()))
+        Feed::start(source, catalog, reading.layouts(&self.layouts), position, &self.options, self.board.clone())
     }
 }
 

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::backfill::blocking;
 use super::run::Engine;
 use super::standing::Boundary;
-use crate::change::{Image, Operation, SchemaChange, SourceEvent};
+use crate::change::{Change, Image, Operation, SchemaChange, SourceEvent};
 use crate::error::{Class, Error, Result};
 use crate::plan::expr::{visit_columns, visit_select_columns};
 use crate::plan::{IndexId, MappingId, NodePlan, Plan, TablePlan};
-use crate::schema::TableId;
+use crate::schema::{TableId, TableLayout};
 use crate::source::{Layouts, Source};
 use crate::sql::query::AliasId;
 use crate::state::Durability;
@@ -123,47 +123,55 @@ impl<S: Source, T: Target> Engine<S, T> {
         places.into_iter().filter_map(name).collect()
     }
 
-    /// The layouts with which the log is read: tables that only stopped mappings read are left out.
-    pub(super) fn decoded_layouts(&self) -> Result<Layouts> {
-        let mut layouts = Vec::new();
+    /// What of the stored tables is read from here on, by the state's records: they change only where a schema change is met.
+    pub(super) fn reading(&self) -> Result<Reading> {
+        let mut reading = Reading::default();
         for layout in self.layouts.iter() {
-            match standing::decoded(&*self.store, &layout.name)? {
-                None => layouts.push(layout.clone()),
-                Some(decoded) => layouts.extend(decoded.layout(layout).map(|(layout, _)| layout)),
+            if let Some(decoded) = standing::decoded(&*self.store, &layout.name)? {
+                reading.narrowed.insert(layout.id, decoded.layout(layout));
             }
         }
-        Ok(layouts.into())
+        Ok(reading)
     }
 
     /// An event with rows as they are stored: columns that are not read any more are NULL, tables that are not read any more are gone.
-    pub(super) fn as_stored(&self, event: SourceEvent) -> Result<SourceEvent> {
+    pub(super) fn as_stored(&self, reading: &Reading, event: SourceEvent) -> Result<SourceEvent> {
         let SourceEvent::Transaction(mut transaction) = event else { return Ok(event) };
         self.put_aside(&mut transaction)?;
-        let mut places: BTreeMap<TableId, Option<Places>> = BTreeMap::new();
-        for change in &transaction.changes {
-            if places.contains_key(&change.table) {
-                continue;
-            }
-            let layout = &self.table(change.table.0 as usize)?.layout;
-            let decoded = standing::decoded(&*self.store, &layout.name)?;
-            let place = decoded.map(|decoded| decoded.layout(layout).map(|(_, places)| places));
-            places.insert(change.table, place);
-        }
-        if places.values().all(Option::is_none) {
-            return Ok(SourceEvent::Transaction(transaction));
-        }
-        transaction.changes.retain(|change| !matches!(places.get(&change.table), Some(Some(None))));
-        for change in &mut transaction.changes {
-            if let Some(Some(Some(places))) = places.get(&change.table) {
-                widen(&mut change.operation, places);
-            }
-        }
+        reading.widen(&mut transaction.changes);
         Ok(SourceEvent::Transaction(transaction))
     }
 }
 
-/// Per stored column, its place in the row as it is read; `None` for the whole: the table is not read.
-type Places = Option<Vec<Option<usize>>>;
+/// The tables of which not everything that is stored is read, each with its layout as read and the place there of every stored column;
+/// `None`: it is not read at all.
+#[derive(Default)]
+pub(super) struct Reading {
+    narrowed: BTreeMap<TableId, Option<(TableLayout, Vec<Option<usize>>)>>,
+}
+
+impl Reading {
+    /// The layouts with which the log is read, of those that are stored.
+    pub(super) fn layouts(&self, stored: &Layouts) -> Layouts {
+        let read = |layout: &TableLayout| match self.narrowed.get(&layout.id) {
+            None => Some(layout.clone()),
+            Some(narrowed) => narrowed.as_ref().map(|(layout, _)| layout.clone()),
+        };
+        stored.iter().filter_map(read).collect()
+    }
+
+    fn widen(&self, changes: &mut Vec<Change>) {
+        if self.narrowed.is_empty() {
+            return;
+        }
+        changes.retain(|change| !matches!(self.narrowed.get(&change.table), Some(None)));
+        for change in changes {
+            if let Some(Some((_, places))) = self.narrowed.get(&change.table) {
+                widen(&mut change.operation, places);
+            }
+        }
+    }
+}
 
 fn widen(operation: &mut Operation, places: &[Option<usize>]) {
     let widen = |image: &mut Image| match image {
