@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::mapping::{MappedTable, Mapping, Placed, Problem, UniqueFact, ZeroDatePolicy};
 use crate::plan::{Builder, ColumnOptions, Fact, MappingInput, Plan, PlanFinding, Policies, TableInput, ZeroDate};
-use crate::schema::{SourceCatalog, TargetKind};
+use crate::schema::{Flavor, SourceCatalog, TargetKind};
 use crate::sql::query::Diagnostic;
 
 /// What came of an attempt.
@@ -41,6 +41,16 @@ pub fn attempt(mappings: &[Mapping], catalog: &SourceCatalog, kind_of: impl Fn(&
         }
     }
     Attempt { plan: builder.finish(), problems }
+}
+
+/// What is wrong with the SELECTs by their text alone, for a source that cannot be asked.
+#[must_use]
+pub fn syntax_problems(mappings: &[Mapping], flavor: Flavor) -> Vec<Problem> {
+    let of_table = |(mapping, table): (&Mapping, &MappedTable)| {
+        let found = crate::sql::referenced_tables(&table.sql.text, flavor).err().unwrap_or_default();
+        found.iter().map(|diagnostic| sql_problem(mapping, table, diagnostic)).collect::<Vec<_>>()
+    };
+    mappings.iter().flat_map(|mapping| mapping.tables.iter().map(move |table| (mapping, table))).flat_map(of_table).collect()
 }
 
 /// What of a mapping can be bound, and what was wrong with the rest.

@@ -36,7 +36,14 @@ pub async fn command(common: &Common, printer: &Printer) -> Result<Code, Failure
 
 /// Asks source and targets. What could be found stays in `findings` also when one of them cannot be asked.
 async fn ask(project: &Project, findings: &mut Findings) -> Result<()> {
-    let catalog = project.catalog_live().await?;
+    let catalog = match project.catalog_live().await {
+        Ok(catalog) => catalog,
+        Err(error) => {
+            let flavor = project.config.naming(&project.source_name).map(|(_, flavor)| flavor);
+            findings.problems.extend(flavor.into_iter().flat_map(|flavor| binding::syntax_problems(&project.mappings, flavor)));
+            return Err(error);
+        }
+    };
     let attempt = binding::attempt(&project.mappings, &catalog, |name| project.config.target_kind(name));
     preflight::of_source(&mut findings.report, &project.source_name, &*project.source, &catalog).await?;
     advice::of_plans(&mut findings.report, &project.source_name, &*project.source, &attempt.plan, catalog.flavor).await;
