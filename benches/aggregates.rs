@@ -173,6 +173,7 @@ fn catalog() -> SourceCatalog {
         revision: String::new(),
     };
     SourceCatalog {
+        sources: BTreeMap::new(),
         flavor: Flavor::MariaDb,
         version: (10, 11, 0),
         default_schema: "erp".into(),

@@ -9,6 +9,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+mod several;
+
 /// A place in a MySQL or MariaDB binlog: everything before it is contained.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BinlogPosition {
@@ -66,6 +68,8 @@ pub enum Position {
     Binlog(BinlogPosition),
     /// PostgreSQL.
     Wal(WalPosition),
+    /// Several sources that one engine reads: per source, a place in its log. One that is absent is at its beginning.
+    Several(BTreeMap<String, Position>),
 }
 
 impl BinlogPosition {
@@ -109,6 +113,7 @@ impl Position {
                 Some(files.then(left.offset.cmp(&right.offset)))
             }
             (Self::Wal(left), Self::Wal(right)) if left.is_beside(right) => Some(left.lsn.cmp(&right.lsn)),
+            (Self::Several(left), Self::Several(right)) => several::compare(left, right),
             _ => None,
         }
     }
@@ -131,6 +136,12 @@ impl fmt::Display for Position {
                 Ok(())
             }
             Self::Wal(position) => write!(f, "{} (timeline {})", Lsn(position.lsn), position.timeline),
+            Self::Several(parts) => {
+                for (place, (source, position)) in parts.iter().enumerate() {
+                    write!(f, "{}{source} {position}", if place == 0 { "" } else { ", " })?;
+                }
+                Ok(())
+            }
         }
     }
 }

@@ -9,9 +9,11 @@ use serde::{Deserialize, Serialize};
 
 mod grants;
 mod mysql_type;
+mod several;
 
 pub use grants::Grants;
 pub use mysql_type::{LongSize, MySqlType, TargetKind};
+pub use several::SourceSemantics;
 
 /// A schema-qualified table name, spelled as the catalogue spells it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -392,6 +394,9 @@ pub struct SourceCatalog {
     pub collations: std::collections::BTreeMap<String, crate::value::Collation>,
     /// Session settings.
     pub session: SessionSettings,
+    /// Where several sources make one catalogue (see `schema/several.rs`), each by its name; empty with one source.
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub sources: std::collections::BTreeMap<String, SourceSemantics>,
 }
 
 impl SourceCatalog {

@@ -20,23 +20,23 @@ pub struct Attempt {
 pub fn attempt(mappings: &[Mapping], catalog: &SourceCatalog, kind_of: impl Fn(&str) -> TargetKind) -> Attempt {
     let mut problems = Vec::new();
     let mut good = Vec::new();
-    for mapping in mappings {
-        let (input, mut found) = input(mapping, catalog, kind_of(&mapping.target.value));
+    // A source that is not in the catalogue was reported with the files.
+    let seen = mappings.iter().filter_map(|mapping| Some((mapping, catalog.seen_from(&mapping.source.value)?)));
+    let seen: Vec<(&Mapping, SourceCatalog)> = seen.collect();
+    for (mapping, view) in &seen {
+        let (input, mut found) = input(mapping, view, kind_of(&mapping.target.value));
         // Planned alone first: a builder that has refused a mapping is not to be finished.
-        if let Err(findings) = Builder::new(catalog).mapping(input.clone()) {
+        if let Err(findings) = Builder::new(catalog).mapping_under(view, input.clone()) {
             found.extend(findings.iter().map(|finding| plan_problem(mapping, finding)));
         }
         if found.is_empty() {
-            good.push(input);
+            good.push((mapping, view, input));
         }
         problems.extend(found);
     }
     let mut builder = Builder::new(catalog);
-    for input in good {
-        let name = input.name.clone();
-        if let (Err(findings), Some(mapping)) =
-            (builder.mapping(input), mappings.iter().find(|mapping| mapping.name.value == name))
-        {
+    for (mapping, view, input) in good {
+        if let Err(findings) = builder.mapping_under(view, input) {
             problems.extend(findings.iter().map(|finding| plan_problem(mapping, finding)));
         }
     }

@@ -45,9 +45,12 @@ async fn ask(project: &Project, findings: &mut Findings) -> Result<()> {
         }
     };
     let attempt = binding::attempt(&project.mappings, &catalog, |name| project.config.target_kind(name));
-    preflight::of_source(&mut findings.report, &project.source_name, &*project.source, &catalog).await?;
-    advice::of_plans(&mut findings.report, &project.source_name, &*project.source, &attempt.plan, catalog.flavor).await;
-    preflight::of_facts(&mut findings.report, &project.source_name, &*project.source, &attempt.plan).await?;
+    project.source_findings(&mut findings.report, &catalog).await?;
+    for (name, source) in project.source.members() {
+        let (plan, flavor) = (project.plan_of(&attempt.plan, name), catalog.flavor_at(name));
+        advice::of_plans(&mut findings.report, name, &**source, &plan, flavor).await;
+        preflight::of_facts(&mut findings.report, name, &**source, &plan).await?;
+    }
     let mut told = BTreeSet::new();
     for problem in attempt.problems {
         findings.problems.extend(explained(problem, &findings.report, &mut told));
@@ -121,7 +124,7 @@ pub async fn preflight_live(project: &Project, planned: &Planned, printer: &Prin
 
 async fn source_report(project: &Project, planned: &Planned) -> Result<Report> {
     let mut report = Report::default();
-    preflight::of_source(&mut report, &project.source_name, &*project.source, &planned.catalog).await?;
+    project.source_findings(&mut report, &planned.catalog).await?;
     Ok(report)
 }
 

@@ -77,11 +77,12 @@ async fn diff_table(
     printer: &Printer,
 ) -> Result<TableDiff, Failure> {
     let (_, target) = project.target_of(mapping).ok_or_else(|| Error::bug("a planned mapping has no target"))?;
+    let compared = project.compared(planned, mapping)?;
     let differ = Differ {
-        source: &*project.source,
+        source: &*compared.source,
         target: &**target,
-        catalog: &planned.catalog,
-        plan: &planned.plan,
+        catalog: &compared.planned.catalog,
+        plan: &compared.planned.plan,
         mapping,
         node,
         examples_max: arguments.show,

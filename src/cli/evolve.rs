@@ -185,8 +185,11 @@ impl Evolution {
 
     /// A PostgreSQL source publishes the tables of the first plan.
     fn refuse_unreadable(&self, fresh: &Fresh) -> Result<()> {
-        let tables: Vec<String> = fresh.tables.iter().filter_map(|id| self.table_name(*id)).collect();
-        if tables.is_empty() || self.planned.catalog.flavor != Flavor::PostgreSql {
+        let catalog = &self.planned.catalog;
+        let names = fresh.tables.iter().filter_map(|id| self.table_name(*id));
+        let tables: Vec<String> =
+            names.filter(|name| catalog.flavor_of(name) == Flavor::PostgreSql).map(ToString::to_string).collect();
+        if tables.is_empty() {
             return Ok(());
         }
         let message = format!("{} cannot be added to a running publication in this version", tables.join(", "));
@@ -194,7 +197,7 @@ impl Evolution {
             .with_hint("run `strangler run --rebuild`: a new snapshot, and the difference applied to every target"))
     }
 
-    fn table_name(&self, id: TableId) -> Option<String> {
-        self.planned.plan.tables.get(id.0 as usize).map(|table| table.layout.name.to_string())
+    fn table_name(&self, id: TableId) -> Option<&TableName> {
+        self.planned.plan.tables.get(id.0 as usize).map(|table| &table.layout.name)
     }
 }

@@ -22,6 +22,7 @@ pub mod project;
 pub mod reset;
 pub mod run;
 pub mod signals;
+pub mod sources;
 pub mod status;
 pub mod status_text;
 #[cfg(test)]

@@ -10,14 +10,15 @@ use std::sync::Arc;
 
 use super::control::Client;
 use super::exit::{Failure, Findings};
-use super::{binding, opening};
+use super::{binding, opening, sources};
 use crate::config;
 use crate::error::{Class, Error, Result};
 use crate::mapping::{Mapping, Problem};
 use crate::plan::Plan;
-use crate::review::preflight::{self, Report};
+use crate::review::preflight::Report;
 use crate::schema::{SourceCatalog, TableName};
 use crate::source::Source;
+use crate::source::combined::Combined;
 use crate::source::database::Database as SourceDatabase;
 use crate::state::meta::Identity;
 use crate::target::database::Database;
@@ -28,10 +29,10 @@ pub struct Project {
     pub config: config::Project,
     /// The chosen mappings, by name.
     pub mappings: Vec<Mapping>,
-    /// The one source of the mappings.
+    /// The name of the source of the mappings; of several, their names with `+` between.
     pub source_name: String,
-    /// That source.
-    pub source: Arc<SourceDatabase>,
+    /// That source, or all of them as one.
+    pub source: Arc<Combined<SourceDatabase>>,
     /// Per mapping, its target. Mappings with one target share it.
     pub targets: Vec<Arc<Database>>,
     /// Whether the command names some of the mappings only.
@@ -81,13 +82,14 @@ impl Project {
         let mappings = chosen(mappings, filter, problems.is_empty())?;
         problems.extend(mappings.iter().flat_map(|mapping| mapping.refused.clone()));
         problems.extend(unknown_databases(&config, &mappings));
-        let Some(first) = mappings.first() else { return Err(problems.into()) };
-        let source_name = first.source.value.clone();
-        problems.extend(other_sources(&mappings, &source_name));
-        if problems.iter().any(|problem| problem.class == Class::Mapping) && !config.sources.contains_key(&source_name) {
+        problems.extend(sources::unsuitable(&mappings));
+        let names = sources::names(&mappings);
+        let is_known = names.iter().all(|name| config.sources.contains_key(name));
+        if mappings.is_empty() || (problems.iter().any(|problem| problem.class == Class::Mapping) && !is_known) {
             return Err(problems.into());
         }
-        let source = Arc::new(SourceDatabase::new(config.source_options(&source_name)?));
+        let source = Arc::new(Combined::new(sources::open(&config, &names)?));
+        let source_name = sources::label(&names);
         let (mappings, targets) = open_targets(&config, mappings)?;
         Ok(Self { config, mappings, source_name, source, targets, is_part: !filter.is_empty(), problems })
     }
@@ -103,7 +105,7 @@ impl Project {
             return Ok(Planned { catalog, plan: attempt.plan });
         }
         let mut report = Report::default();
-        preflight::of_source(&mut report, &self.source_name, &*self.source, &catalog).await?;
+        self.source_findings(&mut report, &catalog).await?;
         let mut told = BTreeSet::new();
         let problems = attempt.problems.into_iter();
         let problems = problems.filter_map(|problem| super::check::explained(problem, &report, &mut told)).collect();
@@ -181,20 +183,7 @@ impl Project {
     }
 
     fn table_names(&self, concerns: impl Fn(&Mapping) -> bool) -> Result<Vec<TableName>> {
-        let (default_schema, flavor) = self
-            .config
-            .naming(&self.source_name)
-            .ok_or_else(|| Error::bug("the source of the mappings is not in the project file"))?;
-        let mut names = Vec::new();
-        for table in self.mappings.iter().filter(|mapping| concerns(mapping)).flat_map(|mapping| &mapping.tables) {
-            // What cannot be read is reported by binding.
-            for (schema, name) in crate::sql::referenced_tables(&table.sql.text, flavor).unwrap_or_default() {
-                names.push(TableName { schema: schema.unwrap_or_else(|| default_schema.clone()), name });
-            }
-        }
-        names.sort();
-        names.dedup();
-        Ok(names)
+        sources::table_names(&self.config, self.mappings.iter().filter(|mapping| concerns(mapping)), self.is_several())
     }
 }
 
@@ -277,24 +266,12 @@ fn unknown_databases(config: &config::Project, mappings: &[Mapping]) -> Vec<Prob
         }
     };
     for mapping in mappings {
-        check(mapping, "source", &mapping.source, config.sources.keys().collect());
+        for source in mapping.sources() {
+            check(mapping, "source", source, config.sources.keys().collect());
+        }
         check(mapping, "target", &mapping.target, config.targets.keys().collect());
     }
     problems
-}
-
-/// One engine reads one source.
-fn other_sources(mappings: &[Mapping], source: &str) -> Vec<Problem> {
-    let others = mappings.iter().filter(|mapping| mapping.source.value != source);
-    let problem = |mapping: &Mapping| {
-        let message =
-            format!("mappings over sources {source} and {} in one run are not supported in this version", mapping.source.value);
-        let problem = mapping.problem(mapping.source.span.clone(), message).of_class(Class::Preflight);
-        problem.with_help(
-            "choose the mappings of one source with --mapping, and give each source a project file with its own `state`",
-        )
-    };
-    others.map(problem).collect()
 }
 
 type Opened = (Vec<Mapping>, Vec<Arc<Database>>);

@@ -28,6 +28,7 @@ use crate::review::diff::Differ;
 use crate::review::preview;
 use crate::schema::SourceCatalog;
 use crate::source::Source;
+use crate::source::combined::Combined;
 use crate::source::database::Database as SourceDatabase;
 use crate::state::disk::DiskStore;
 use crate::state::meta::{self, Identity, Stage};
@@ -40,7 +41,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(20);
 const MEASURE_EVERY: Duration = Duration::from_secs(5);
 
 /// An engine over the databases that this version knows.
-pub type DatabaseEngine = Engine<SourceDatabase, Database>;
+pub type DatabaseEngine = Engine<Combined<SourceDatabase>, Database>;
 
 /// An engine that is ready to run, with what must live as long as it.
 pub struct Ready {
@@ -106,7 +107,7 @@ pub async fn prepare(
     let options = EngineOptions {
         until_caught_up: arguments.until_caught_up,
         start: mode,
-        ..project.config.engine_options(&project.source_name)
+        ..project.config.engine_options(project.source.members().keys())
     };
     let mut waiting = Waiting::new(project, printer, options.retry_for);
     let (store, planned, identity) = match found(project, mode, &lock)? {
@@ -216,12 +217,13 @@ async fn announce_adoption(project: &Project, planned: &Planned, printer: &Print
             let message = format!("mapping {} has a checkpoint row: its tables belong to an engine already", mapping.name);
             return Err(Error::new(Class::Preflight, message).with_hint("use `--rebuild` to take them over with a new snapshot"));
         }
+        let compared = project.compared(planned, &mapping.name)?;
         for node in mapping.nodes.iter().filter_map(|id| planned.plan.nodes.get(id.0 as usize)) {
             let differ = Differ {
-                source: &*project.source,
+                source: &*compared.source,
                 target: &*target,
-                catalog: &planned.catalog,
-                plan: &planned.plan,
+                catalog: &compared.planned.catalog,
+                plan: &compared.planned.plan,
                 mapping: &mapping.name,
                 node,
                 examples_max: 0,

@@ -92,12 +92,13 @@ async fn verify_table(
     printer: &Printer,
 ) -> Result<TableReport, Failure> {
     let (_, target) = project.target_of(mapping).ok_or_else(|| Error::bug("a planned mapping has no target"))?;
+    let compared = project.compared(planned, mapping)?;
     let verifier = Verifier {
-        source: &*project.source,
+        source: &*compared.source,
         target: &**target,
-        source_name: &project.source_name,
-        catalog: &planned.catalog,
-        plan: &planned.plan,
+        source_name: &compared.name,
+        catalog: &compared.planned.catalog,
+        plan: &compared.planned.plan,
         mapping,
         node,
         touched: touched.map(|touched| touched as &dyn TouchedKeys),

@@ -17,10 +17,10 @@ impl Project {
         DiskOptions::within(self.memory_bytes)
     }
 
-    /// The engine's bounds under the memory budget, for the source `name`: the defaults stand for 512 MiB and scale with it, within limits beyond
+    /// The engine's bounds under the memory budget, for some sources: the defaults stand for 512 MiB and scale with it, within limits beyond
     /// which neither more memory helps nor less suffices.
     #[must_use]
-    pub fn engine_options(&self, source: &str) -> EngineOptions {
+    pub fn engine_options<'s>(&self, sources: impl Iterator<Item = &'s String>) -> EngineOptions {
         let defaults = EngineOptions::default();
         let scaled = |bytes: u64| {
             let scaled = u128::from(bytes) * u128::from(self.memory_bytes) / u128::from(DEFAULT_MEMORY_BYTES);
@@ -29,7 +29,11 @@ impl Project {
         let size = |bytes: usize| usize::try_from(scaled(bytes as u64)).unwrap_or(bytes);
         EngineOptions {
             folder: self.state.clone(),
-            connections: self.sources.get(source).map_or(defaults.connections, |entry| entry.connections_max),
+            connections: sources
+                .filter_map(|name| self.sources.get(name))
+                .map(|entry| entry.connections_max)
+                .sum::<usize>()
+                .max(1),
             epoch_bytes_max: size(defaults.epoch_bytes_max),
             queue_bytes_max: size(defaults.queue_bytes_max),
             apply_bytes_max: scaled(defaults.apply_bytes_max),

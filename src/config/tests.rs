@@ -48,13 +48,13 @@ fn a_right_file_becomes_a_project() {
     assert_eq!(project.targets["order-db"].password, SecretPlace::File("/project/secrets/order".into()));
     assert_eq!(project.store_folder(), Path::new("/project/state/store"));
     assert_eq!(project.memory_bytes, 1 << 30);
-    assert_eq!(project.engine_options("erp").facts_grace.as_secs(), 30);
+    assert_eq!(project.engine_options(["erp".to_owned()].iter()).facts_grace.as_secs(), 30);
 }
 
 #[test]
 fn memory_scales_the_bounds() {
-    let small = parse(&RIGHT.replace("1GiB", "128MiB")).unwrap().engine_options("erp");
-    let large = parse(RIGHT).unwrap().engine_options("erp");
+    let small = parse(&RIGHT.replace("1GiB", "128MiB")).unwrap().engine_options(["erp".to_owned()].iter());
+    let large = parse(RIGHT).unwrap().engine_options(["erp".to_owned()].iter());
     assert_eq!(large.queue_bytes_max, 8 * small.queue_bytes_max);
     assert_eq!(large.connections, 2);
 }

@@ -124,6 +124,11 @@ impl Mapping {
         read::mapping(file)
     }
 
+    /// The sources that its SELECTs read.
+    pub fn sources(&self) -> impl Iterator<Item = &Placed<String>> {
+        std::iter::once(&self.source)
+    }
+
     /// A problem of this file.
     #[must_use]
     pub fn problem(&self, span: Range<usize>, message: impl Into<String>) -> Problem {

@@ -139,9 +139,10 @@ impl<S: Source, T: Target> Engine<S, T> {
         let mut greatest: Option<Position> = None;
         for plan in &self.plan.tables {
             for chunk in meta::chunks(&*self.store, plan.layout.id)?.into_values() {
-                if !greatest.as_ref().is_some_and(|greatest| greatest.contains(&chunk.high)) {
-                    greatest = Some(chunk.high);
-                }
+                greatest = Some(match greatest {
+                    Some(greatest) => greatest.joined(chunk.high),
+                    None => chunk.high,
+                });
             }
         }
         Ok(greatest)
@@ -229,7 +230,7 @@ pub(super) fn covered(
 ) -> bool {
     bags.get(&change.table).is_some_and(|chunk| match (&chunk.visibility, transaction) {
         (Some(visibility), Some(transaction)) => visibility.shows(transaction),
-        _ => chunk.high.contains(position),
+        _ => chunk.high.covers(position),
     })
 }
 

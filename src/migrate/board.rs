@@ -128,6 +128,8 @@ struct Inner {
     /// Per mapping, the source's commit time of what its target contains.
     contained_at_us: Vec<i64>,
     newest: Option<Position>,
+    /// Why a part of the stream waits.
+    source_waits: Option<String>,
 }
 
 /// The shared picture.
@@ -168,7 +170,14 @@ impl Board {
             tables,
             mappings,
         };
-        Self(Arc::new(Mutex::new(Inner { status, started: Instant::now(), checkpoint_at, contained_at_us, newest: None })))
+        Self(Arc::new(Mutex::new(Inner {
+            status,
+            started: Instant::now(),
+            checkpoint_at,
+            contained_at_us,
+            newest: None,
+            source_waits: None,
+        })))
     }
 
     fn with<R>(&self, change: impl FnOnce(&mut Inner) -> R) -> R {
@@ -192,6 +201,11 @@ impl Board {
                 mapping.waiting = reason;
             }
         });
+    }
+
+    /// Says why one of several sources is waited for while the others go on, or that none is.
+    pub fn source_waits(&self, reason: Option<String>) {
+        self.with(|inner| inner.source_waits = reason);
     }
 
     /// How far the stream has shown the source's log.
@@ -221,7 +235,7 @@ impl Board {
             let mut status = inner.status.clone();
             status.uptime_s = inner.started.elapsed().as_secs();
             let waiting = || status.mappings.iter().find_map(|mapping| mapping.waiting.clone());
-            status.waiting = status.waiting.clone().or_else(waiting);
+            status.waiting = status.waiting.clone().or_else(|| inner.source_waits.clone()).or_else(waiting);
             let clocks = inner.checkpoint_at.iter().zip(&inner.contained_at_us);
             for (mapping, (at, contained_at_us)) in status.mappings.iter_mut().zip(clocks) {
                 mapping.checkpoint_age_ms = u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -127,6 +127,7 @@ impl<S: Source> Pump<S> {
             let event = stream.next().await?;
             self.retry.succeeded(&self.board);
             self.board.saw(position_of(&event));
+            self.board.source_waits(stream.waits());
             let bytes = match &event {
                 SourceEvent::Transaction(transaction) => transaction.bytes,
                 SourceEvent::SchemaChange(_) | SourceEvent::Heartbeat { .. } => 64,
@@ -259,7 +260,7 @@ async fn spool(
         let synced_bytes = writer.bytes();
         let mut next = Some(fed);
         while let Some(fed) = next {
-            if position_of(&fed.event).compare(&published.borrow().position).is_none() {
+            if !position_of(&fed.event).shares_history_with(&published.borrow().position) {
                 return Err(other_server());
             }
             writer.append(&fed.event)?;

@@ -190,9 +190,7 @@ impl<S: Source, T: Target> Engine<S, T> {
             let mut high = cut;
             for table in &tables {
                 for chunk in meta::chunks(&*engine.store, *table)?.into_values() {
-                    if !high.contains(&chunk.high) {
-                        high = chunk.high;
-                    }
+                    high = high.joined(chunk.high);
                 }
             }
             Ok(high)

@@ -132,7 +132,7 @@ impl<S: Source, T: Target> Engine<S, T> {
             return Ok(idle);
         }
         let held = self.frontier_position(&mapping.checkpoint.frontier);
-        if held.is_some_and(|held| !progress.applied.contains(&held) && progress.applied.compare(&held).is_some()) {
+        if held.is_some_and(|held| progress.applied.falls_behind(&held)) {
             return Err(super::start::state_behind(&mapping.name));
         }
         let mut next = mapping.checkpoint.clone();

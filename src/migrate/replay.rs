@@ -70,7 +70,11 @@ impl<S: Source, T: Target> Engine<S, T> {
         }
         loop {
             let reading = self.reading()?;
-            let mut feed = self.feed(self.progress()?.applied, &reading);
+            let progress = self.progress()?;
+            if let Some(partial) = &progress.partial {
+                self.source.resume_within(&partial.position);
+            }
+            let mut feed = self.feed(progress.applied, &reading);
             match self.take_from(&mut feed, &reading, goal.as_ref()).await? {
                 Some(ended) => return Ok(ended),
                 None => tracing::info!("the change stream is opened again, without what is not read any more"),

@@ -41,7 +41,7 @@ pub(super) struct Owned {
     pub(super) checkpoint: Checkpoint,
 }
 
-/// One engine: one source, its mappings, one state folder. Cheap to clone; clones share everything.
+/// One engine: one source (or several as one), its mappings, one state folder. Cheap to clone; clones share everything.
 pub struct Engine<S, T> {
     pub(super) source: Arc<S>,
     pub(super) targets: Arc<[Arc<T>]>,
@@ -181,7 +181,7 @@ impl<S: Source, T: Target> Engine<S, T> {
             Arc::clone(&self.source),
             Arc::clone(&self.catalog),
             Arc::clone(&self.layouts),
-            start,
+            start.clone(),
             &self.options,
             self.board.clone(),
         )?;
@@ -192,11 +192,7 @@ impl<S: Source, T: Target> Engine<S, T> {
         }
         if self.progress()?.stage == Stage::CatchUp {
             self.board.update(|status| status.stage = Stage::CatchUp);
-            let high = match self.greatest_high_mark()? {
-                Some(high) => high,
-                // Tables that are empty now may have had rows at the start.
-                None => self.retried(|| self.source.current_position()).await?,
-            };
+            let high = self.converged_at(&start).await?;
             self.catch_up(&mut spooler, Some(&high)).await?;
         }
         self.board.update(|status| status.stage = Stage::Load);
@@ -215,7 +211,19 @@ impl<S: Source, T: Target> Engine<S, T> {
             return Ok(());
         }
         let now = self.retried(|| self.source.current_position()).await?;
-        if now.compare(&progress.applied).is_none() { Err(super::feed::other_server()) } else { Ok(()) }
+        if now.shares_history_with(&progress.applied) { Ok(()) } else { Err(super::feed::other_server()) }
+    }
+
+    /// Where the replay over the chunks has converged.
+    async fn converged_at(&self, start: &Position) -> Result<Position> {
+        match self.greatest_high_mark()? {
+            Some(high) if high.names_all_of(start) => Ok(high),
+            // Tables that are empty now may have had rows at the start.
+            high => {
+                let now = self.retried(|| self.source.current_position()).await?;
+                Ok(high.map_or_else(|| now.clone(), |high| high.joined(now.clone())))
+            }
+        }
     }
 
     /// Whether an output key may have been written behind `since`; for verify.
@@ -273,11 +281,19 @@ impl<S: Source, T: Target> Engine<S, T> {
     }
 
     pub(super) fn frontier(&self, position: &Position) -> Frontier {
-        Frontier(BTreeMap::from([(self.source_name.to_string(), position.clone())]))
+        match position {
+            Position::Several(parts) => Frontier(parts.clone()),
+            one => Frontier(BTreeMap::from([(self.source_name.to_string(), one.clone())])),
+        }
     }
 
     pub(super) fn frontier_position(&self, frontier: &Frontier) -> Option<Position> {
-        frontier.0.get(&*self.source_name).cloned()
+        let sources = &self.catalog.sources;
+        if sources.is_empty() {
+            return frontier.0.get(&*self.source_name).cloned();
+        }
+        let parts = sources.keys().map(|name| Some((name.clone(), frontier.0.get(name)?.clone())));
+        parts.collect::<Option<_>>().map(Position::Several)
     }
 
     /// Bytes that wait for the target of a mapping.

@@ -27,6 +27,8 @@ use crate::sql::query::{AliasId, Branch};
 /// Builds a [`Plan`] mapping by mapping.
 pub struct Builder<'a> {
     catalog: &'a SourceCatalog,
+    /// The catalogue as the mapping at hand sees it.
+    view: &'a SourceCatalog,
     pool: IndexPool,
     /// Those of the mapping at hand.
     facts: Vec<Fact>,
@@ -41,6 +43,7 @@ impl<'a> Builder<'a> {
     pub fn new(catalog: &'a SourceCatalog) -> Self {
         Self {
             catalog,
+            view: catalog,
             pool: IndexPool::default(),
             facts: Vec::new(),
             watched: Vec::new(),
@@ -55,6 +58,15 @@ impl<'a> Builder<'a> {
     /// All findings of the mapping at once; the plan is then as if the mapping had not been offered, apart from its indexes, so
     /// a plan with findings is not to be used.
     pub fn mapping(&mut self, input: MappingInput) -> Result<(), Vec<PlanFinding>> {
+        self.mapping_under(self.catalog, input)
+    }
+
+    /// Plans one mapping under what it sees of the catalogue: tables at the same places, with the names and semantics it was bound to.
+    ///
+    /// # Errors
+    /// As [`Self::mapping`].
+    pub fn mapping_under(&mut self, view: &'a SourceCatalog, input: MappingInput) -> Result<(), Vec<PlanFinding>> {
+        self.view = view;
         let id = MappingId(u32::try_from(self.mappings.len()).unwrap_or(u32::MAX));
         self.facts = input.facts;
         let mut nodes = Vec::new();
@@ -67,7 +79,7 @@ impl<'a> Builder<'a> {
             }
         }
         for fact in self.facts.clone() {
-            match watch(self.catalog, &mut self.pool, id, &fact) {
+            match watch(self.view, &mut self.pool, id, &fact) {
                 Ok(fact) => self.watched.push(fact),
                 Err(finding) => findings.push(finding),
             }
@@ -88,7 +100,7 @@ impl<'a> Builder<'a> {
         input: TableInput,
         (kind, policies): (TargetKind, Policies),
     ) -> Result<NodePlan, Vec<PlanFinding>> {
-        let table = target_table(&input, (kind, self.catalog.flavor), policies)?;
+        let table = target_table(&input, (kind, self.view.flavor), policies)?;
         let names: Vec<String> =
             table.key.iter().filter_map(|column| table.columns.get(*column)).map(|column| column.name.clone()).collect();
         let outputs: Vec<String> = table.columns.iter().map(|column| column.name.clone()).collect();
@@ -100,7 +112,7 @@ impl<'a> Builder<'a> {
         let mut branches = Vec::new();
         let mut findings = Vec::new();
         for branch in &input.query.branches {
-            meaning.push_str(&self::meaning(self.catalog, branch));
+            meaning.push_str(&self::meaning(self.view, branch));
             match self.branches(branch, &key, &table, policies) {
                 Ok(plans) => branches.extend(plans),
                 Err(found) => findings.extend(found),
@@ -115,7 +127,7 @@ impl<'a> Builder<'a> {
         }
         for plan in &mut branches {
             let branch = plan.branch.clone();
-            plan_accumulators(&Scopes::of(&branch, self.catalog, &self.facts), plan, &mut self.pool);
+            plan_accumulators(&Scopes::of(&branch, self.view, &self.facts), plan, &mut self.pool);
         }
         Ok(NodePlan { mapping, table, branches, policies, sql: input.sql, meaning: xxh3_128(meaning.as_bytes()) })
     }
@@ -144,7 +156,7 @@ impl<'a> Builder<'a> {
 
     /// Plans a branch from the best anchor that works.
     fn branch(&mut self, branch: &Branch, key: &DeclaredKey<'_>) -> Result<BranchPlan, Vec<PlanFinding>> {
-        let scopes = Scopes::of(branch, self.catalog, &self.facts);
+        let scopes = Scopes::of(branch, self.view, &self.facts);
         check_identities(&scopes)?;
         prove_key(&scopes, key).map_err(|finding| vec![finding])?;
         let mut refused = None;

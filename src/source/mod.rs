@@ -15,6 +15,7 @@ use crate::position::Position;
 use crate::schema::{SourceCatalog, TableId, TableLayout, TableName};
 use crate::value::Row;
 
+pub mod combined;
 pub mod database;
 pub mod mysql;
 pub mod postgres;
@@ -94,6 +95,10 @@ pub trait Source: Send + Sync + 'static {
         durable: watch::Receiver<Position>,
     ) -> impl Future<Output = Result<Self::Stream>> + Send;
 
+    /// Asks the stream that is opened next to give the transaction that ends at `transaction` before anything of another source: the state
+    /// holds a part of it. One log comes in its own order anyway.
+    fn resume_within(&self, _transaction: &Position) {}
+
     /// What this engine has made on the source, in words; nothing on sources that need nothing.
     fn leftovers(&self) -> impl Future<Output = Result<Vec<Leftover>>> + Send {
         std::future::ready(Ok(Vec::new()))
@@ -143,4 +148,9 @@ pub trait SourceStream: Send + 'static {
     /// The next event. Cancel-safe. On an idle source answers with a heartbeat at least every ten seconds; a connection that
     /// is silent for 30 seconds is an `Unreachable` error.
     fn next(&mut self) -> impl Future<Output = Result<SourceEvent>> + Send;
+
+    /// Why a part of the stream waits while the others go on; only a stream over several sources has parts.
+    fn waits(&self) -> Option<String> {
+        None
+    }
 }

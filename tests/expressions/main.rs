@@ -237,6 +237,7 @@ fn expressions_are_what_mysql_says() {
 /// A catalogue without a server: enough for expressions without strings.
 fn bare_catalog(flavor: Flavor, version: (u32, u32, u32)) -> SourceCatalog {
     SourceCatalog {
+        sources: std::collections::BTreeMap::new(),
         flavor,
         version,
         default_schema: "p".into(),

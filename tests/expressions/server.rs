@@ -195,6 +195,7 @@ impl Server {
         self.execute("SET time_zone = '+09:00', group_concat_max_len = 1024");
         self.execute("USE p");
         SourceCatalog {
+            sources: std::collections::BTreeMap::new(),
             flavor: self.flavor,
             version: if self.flavor == Flavor::MariaDb { (10, 11, 0) } else { (9, 7, 0) },
             default_schema: "p".into(),

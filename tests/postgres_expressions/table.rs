@@ -108,6 +108,7 @@ pub fn catalog(time_zone: &str) -> SourceCatalog {
     let bytewise = PostgresCollation { deterministic: true, ordered_by_bytes: true, character_type: "C".into() };
     let collations = ["default", "C"].map(|name| (name.to_owned(), Collation::postgres(name, bytewise.clone())));
     SourceCatalog {
+        sources: std::collections::BTreeMap::new(),
         flavor: strangler::schema::Flavor::PostgreSql,
         version: (15, 0, 0),
         default_schema: "public".into(),

@@ -44,6 +44,7 @@ fn fake() -> Fake {
         lower_case_table_names: 0,
     };
     let catalog = SourceCatalog {
+        sources: std::collections::BTreeMap::new(),
         flavor: Flavor::MariaDb,
         version: (10, 11, 0),
         default_schema: "s".into(),

@@ -43,6 +43,7 @@ fn table(name: &str, columns: Vec<Column>) -> TableSchema {
 pub(super) fn catalog() -> SourceCatalog {
     let number = |name: &str| column(name, DataType::Integer { bits: 32, unsigned: false });
     SourceCatalog {
+        sources: std::collections::BTreeMap::new(),
         flavor: Flavor::MariaDb,
         version: (10, 11, 0),
         default_schema: "shop".into(),

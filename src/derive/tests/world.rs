@@ -65,6 +65,7 @@ pub(super) fn catalog() -> SourceCatalog {
     ];
     tables.sort_by(|left, right| left.name.cmp(&right.name));
     SourceCatalog {
+        sources: std::collections::BTreeMap::new(),
         flavor: Flavor::MariaDb,
         version: (10, 11, 0),
         default_schema: "erp".into(),

@@ -6,12 +6,13 @@
 mod many;
 mod postgres;
 mod service;
+mod several;
 mod shelf;
 mod world;
 
 use std::sync::{Arc, Mutex};
 
-use service::{Content, Service};
+use service::{Content, Oracle, Service};
 use world::{Fuse, SQL, State, World, catalog};
 
 use super::board::{MappingStatus, TableStatus};
@@ -150,7 +151,8 @@ impl Machine {
                 identity
             }
         };
-        let service = Service { content: Arc::clone(&self.content), world: world.clone(), fuse: fuse.clone() };
+        let service =
+            Service { content: Arc::clone(&self.content), oracle: Oracle(vec![("erp", world.clone())]), fuse: fuse.clone() };
         let options = EngineOptions {
             folder: self.folder.path().to_path_buf(),
             chunk_rows_max: 3,

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::world::{Fuse, World, offset};
+use super::world::{CUSTOMERS, Fuse, ORDERS, Tables, World, expected_of, offset};
 use crate::error::{Class, Error, Result};
 use crate::finding::Finding;
+use crate::position::Frontier;
 use crate::schema::TargetTable;
 use crate::target::{Advance, Checkpoint, Phase, TableState, Target};
 use crate::value::{Row, Value};
@@ -18,10 +19,46 @@ pub struct Content {
     pub commits: u64,
 }
 
+/// The legacy databases by name: one that has both tables, or the one of the customers and then the one of the orders.
+#[derive(Clone)]
+pub struct Oracle(pub Vec<(&'static str, World)>);
+
+impl Oracle {
+    fn offsets(&self, frontier: &Frontier) -> Vec<usize> {
+        self.0.iter().map(|(name, _)| offset(&frontier.0[*name])).collect()
+    }
+
+    fn tables(&self, offsets: &[usize]) -> Tables {
+        let at = |place: usize| self.0[place].1.lock().history[offsets[place]].clone();
+        match self.0.len() {
+            1 => at(0),
+            _ => [at(0)[CUSTOMERS].clone(), at(1)[ORDERS].clone()],
+        }
+    }
+
+    /// What the target must hold where a checkpoint row says it is.
+    pub fn expected(&self, frontier: &Frontier) -> BTreeMap<i64, Row> {
+        expected_of(&self.tables(&self.offsets(frontier)))
+    }
+
+    /// Whether a row was to be seen at some moment between two checkpoints.
+    fn was_there(&self, key: i64, before: &Frontier, after: &Frontier) -> bool {
+        let (before, after) = (self.offsets(before), self.offsets(after));
+        let mut moments = vec![Vec::new()];
+        for (from, to) in before.into_iter().zip(after) {
+            let longer = moments
+                .into_iter()
+                .flat_map(|moment: Vec<usize>| (from..=to).map(move |at| moment.iter().copied().chain([at]).collect()));
+            moments = longer.collect();
+        }
+        moments.into_iter().any(|moment| expected_of(&self.tables(&moment)).contains_key(&key))
+    }
+}
+
 /// The service database.
 pub struct Service {
     pub content: Arc<Mutex<Content>>,
-    pub world: World,
+    pub oracle: Oracle,
     pub fuse: Fuse,
 }
 
@@ -45,7 +82,7 @@ impl Service {
 
     fn fate(&self) -> Result<Answer> {
         self.fuse.burn()?;
-        Ok(match self.world.lock().random.u8(0..30) {
+        Ok(match self.oracle.0[0].1.lock().random.u8(0..30) {
             0 => Answer::LostBefore,
             1 => Answer::LostAfter,
             _ => Answer::Given,
@@ -62,8 +99,8 @@ impl Service {
             if held.sequence != advance.expected_sequence || held.owner_epoch != advance.next.owner_epoch {
                 return Err(Error::new(Class::Locked, "another engine has the mapping"));
             }
-            if let (Some(held), Some(next)) = (held.frontier.0.get("erp"), advance.next.frontier.0.get("erp")) {
-                assert!(next.contains(held), "the checkpoint went back");
+            for (name, held) in &held.frontier.0 {
+                assert!(advance.next.frontier.0[name].contains(held), "the checkpoint went back");
             }
             change(&mut content.rows);
             content.checkpoint = Some(advance.next.clone());
@@ -81,8 +118,8 @@ impl Service {
     fn check(&self, content: &Content) {
         let checkpoint = content.checkpoint.as_ref().unwrap();
         if checkpoint.phase == Phase::Live && checkpoint.load_cursor.is_none() {
-            let at = offset(&checkpoint.frontier.0["erp"]);
-            assert_eq!(content.rows, self.world.lock().expected(at), "the target is not the prefix at {at}");
+            let at = &checkpoint.frontier;
+            assert_eq!(content.rows, self.oracle.expected(at), "the target is not the prefix at {at:?}");
         }
     }
 }
@@ -124,11 +161,10 @@ impl Target for Service {
     }
     async fn apply(&self, writes: &[(Advance, &[TargetTable], WriteBatch)]) -> Result<()> {
         let [(advance, _, batch)] = writes else { panic!("one mapping") };
-        let before = self.with(|content| content.checkpoint.as_ref().map(|held| offset(&held.frontier.0["erp"])));
+        let before = self.with(|content| content.checkpoint.as_ref().map(|held| held.frontier.clone()));
         let came_and_went = |key: i64| {
-            let (world, after) = (self.world.lock(), offset(&advance.next.frontier.0["erp"]));
             advance.next.sequence > advance.expected_sequence + 1
-                && before.is_some_and(|before| (before..after).any(|at| world.expected(at).contains_key(&key)))
+                && before.as_ref().is_some_and(|before| self.oracle.was_there(key, before, &advance.next.frontier))
         };
         self.commit(advance, |held| {
             for writes in &batch.tables {

@@ -51,6 +51,8 @@ pub struct State {
     pub history: Vec<Tables>,
     pub random: fastrand::Rng,
     pub transactions_left: u32,
+    /// Nobody can reach it.
+    pub is_down: bool,
 }
 
 /// The legacy database.
@@ -110,6 +112,7 @@ impl State {
             history: Vec::new(),
             random: fastrand::Rng::with_seed(seed),
             transactions_left: transactions,
+            is_down: false,
         };
         for id in 0..20 {
             state.tables[CUSTOMERS].insert(id, Row::from([Value::Int(id), Value::text(format!("이름{id}"))]));
@@ -195,22 +198,26 @@ impl State {
         Some(Change { table: crate::schema::TableId(table as u32), operation })
     }
 
-    /// What the target must hold at a log offset: the oracle, by nested loops.
+    /// What the target must hold at a log offset.
     pub fn expected(&self, offset: usize) -> BTreeMap<i64, Row> {
-        let tables = &self.history[offset];
-        tables[ORDERS]
-            .iter()
-            .map(|(id, order)| {
-                let name = match order[1] {
-                    Value::Int(customer) => tables[CUSTOMERS].get(&customer).map_or(Value::Null, |row| row[1].clone()),
-                    _ => Value::Null,
-                };
-                let counts = matches!(&name, Value::Text(name) if !name.ends_with('7'));
-                let spent = if counts { spent(tables, &order[1]) } else { Value::Null };
-                (*id, Row::from([Value::Int(*id), name, order[2].clone(), spent]))
-            })
-            .collect()
+        expected_of(&self.history[offset])
     }
+}
+
+/// What the target must hold over some tables: the oracle, by nested loops.
+pub fn expected_of(tables: &Tables) -> BTreeMap<i64, Row> {
+    tables[ORDERS]
+        .iter()
+        .map(|(id, order)| {
+            let name = match order[1] {
+                Value::Int(customer) => tables[CUSTOMERS].get(&customer).map_or(Value::Null, |row| row[1].clone()),
+                _ => Value::Null,
+            };
+            let counts = matches!(&name, Value::Text(name) if !name.ends_with('7'));
+            let spent = if counts { spent(tables, &order[1]) } else { Value::Null };
+            (*id, Row::from([Value::Int(*id), name, order[2].clone(), spent]))
+        })
+        .collect()
 }
 
 fn spent(tables: &Tables, customer: &Value) -> Value {
@@ -231,6 +238,9 @@ impl World {
         self.fuse.burn()?;
         let mut state = self.lock();
         state.work();
+        if state.is_down {
+            return Err(Error::new(Class::Unreachable, "the source is down"));
+        }
         if state.random.u8(0..20) == 0 {
             return Err(Error::new(Class::Unreachable, "the source went away"));
         }
@@ -265,6 +275,7 @@ pub fn catalog() -> SourceCatalog {
     let collation = "utf8mb4_bin".to_owned();
     let text = DataType::Text { length: Some(40), fixed: false, charset: "utf8mb4".into(), collation: collation.clone() };
     SourceCatalog {
+        sources: std::collections::BTreeMap::new(),
         flavor: Flavor::MariaDb,
         version: (10, 11, 0),
         default_schema: "shop".into(),

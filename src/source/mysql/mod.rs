@@ -118,6 +118,7 @@ impl Source for MySqlSource {
         names.insert(settings.collation_connection.clone());
         *self.absent.lock().unwrap_or_else(PoisonError::into_inner) = found.absent;
         Ok(SourceCatalog {
+            sources: std::collections::BTreeMap::new(),
             flavor: server.flavor,
             version: server.version,
             default_schema: self.pool.options().database.clone(),

@@ -137,6 +137,7 @@ impl Source for PostgresSource {
         lease.give_back();
         *self.absent.lock().unwrap_or_else(PoisonError::into_inner) = absent;
         Ok(SourceCatalog {
+            sources: std::collections::BTreeMap::new(),
             flavor: Flavor::PostgreSql,
             version: (version / 10_000, version % 10_000, 0),
             default_schema: self.options().default_schema().to_owned(),

@@ -256,7 +256,7 @@ async fn answer(mut status: Status, mut durable: watch::Receiver<Position>, shar
         };
         let stored = match &*durable.borrow_and_update() {
             Position::Wal(position) => Lsn(position.lsn),
-            Position::Binlog(_) => return,
+            Position::Binlog(_) | Position::Several(_) => return,
         };
         let received = Lsn(shared.received.load(Ordering::Relaxed).max(stored.0));
         if status.send(received, stored, ask, now_us()).await.is_err() {

@@ -61,6 +61,7 @@ pub fn plan() -> (Plan, SourceCatalog) {
         revision: String::new(),
     };
     let catalog = SourceCatalog {
+        sources: std::collections::BTreeMap::new(),
         flavor: Flavor::MariaDb,
         version: (10, 11, 0),
         default_schema: "erp".into(),

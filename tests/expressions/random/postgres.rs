@@ -55,6 +55,7 @@ fn catalog() -> SourceCatalog {
     let bytewise = PostgresCollation { deterministic: true, ordered_by_bytes: true, character_type: "C".into() };
     let collations = ["default", "C"].map(|name| (name.to_owned(), Collation::postgres(name, bytewise.clone())));
     SourceCatalog {
+        sources: std::collections::BTreeMap::new(),
         flavor: Flavor::PostgreSql,
         version: (15, 0, 0),
         default_schema: "public".into(),

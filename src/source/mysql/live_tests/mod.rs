@@ -121,6 +121,7 @@ impl Bench {
     async fn open(&self, by: StartBy, position: BinlogPosition) -> Result<BinlogStream, Error> {
         static SERVER_ID: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(70_000);
         let catalog = SourceCatalog {
+            sources: std::collections::BTreeMap::new(),
             flavor: self.server.flavor,
             version: (10, 11, 0),
             default_schema: self.schema.clone(),

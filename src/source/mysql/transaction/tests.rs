@@ -13,6 +13,7 @@ fn assembler(offset: u64) -> Assembler {
         lower_case_table_names: 0,
     };
     let catalog = SourceCatalog {
+        sources: std::collections::BTreeMap::new(),
         flavor: Flavor::MySql,
         version: (9, 7, 4),
         default_schema: "d".into(),

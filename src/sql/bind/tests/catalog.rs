@@ -29,6 +29,7 @@ fn read() -> SourceCatalog {
     let mut tables: Vec<TableSchema> = statements().iter().map(table).collect();
     tables.sort_by(|left, right| left.name.cmp(&right.name));
     SourceCatalog {
+        sources: std::collections::BTreeMap::new(),
         flavor: Flavor::MariaDb,
         version: (10, 11, 0),
         default_schema: "erp".to_owned(),

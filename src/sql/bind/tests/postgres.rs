@@ -45,6 +45,7 @@ pub(super) fn shop() -> SourceCatalog {
     let collation = |(name, behaviour): (&str, PostgresCollation)| (name.to_owned(), Collation::postgres(name, behaviour));
     let labels = ["open", "paid"].map(str::to_owned).to_vec();
     SourceCatalog {
+        sources: std::collections::BTreeMap::new(),
         flavor: Flavor::PostgreSql,
         version: (15, 0, 0),
         default_schema: "public".into(),
