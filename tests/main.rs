@@ -15,6 +15,7 @@ mod from_postgres;
 mod kill;
 mod large;
 mod many;
+mod pairs;
 mod prefix;
 mod scenarios;
 mod shop;

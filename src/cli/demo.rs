@@ -9,11 +9,14 @@ use clap::Args;
 use super::exit::{Code, Failure};
 use super::printer::Printer;
 use super::signals::Signals;
-use crate::demo::story::{Screen, StoryOptions, tell};
+use crate::demo::story::{Screen, StoryOptions, Told, tell, tell_example};
 
 /// Flags of `demo`.
 #[derive(Debug, Clone, Args)]
 pub struct DemoArguments {
+    /// Show this example instead of the shop: a folder with strangler.yaml, mappings, schema.sql and changes.sql, or a project file in one
+    #[arg(value_name = "EXAMPLE", conflicts_with = "orders")]
+    pub example: Option<std::path::PathBuf>,
     /// A smaller shop, and only the steps that do not repeat
     #[arg(long)]
     pub fast: bool,
@@ -31,9 +34,11 @@ Examples:
   strangler demo
   strangler demo --fast
   strangler demo --keep
+  strangler demo examples/northwind
 
 Starts a MariaDB and a PostgreSQL of its own, loads a home-shopping ERP of 30 tables, keeps it busy, and
-runs the real commands against it: check, plan, run, status, verify, diff. Needs the server programs,
+runs the real commands against it: check, plan, run, status, verify, diff. With an example, the servers are
+those that its project file names, and its changes.sql is what happens meanwhile. Needs the server programs,
 nothing else; touches no other database.
 
 Exit codes:
@@ -57,7 +62,7 @@ pub async fn command(arguments: &DemoArguments, printer: &Printer) -> Result<Cod
     let screen = Arc::new(Screen::stdout());
     // Whichever ends first, the story is dropped before the arm runs, and with it servers, children and folder.
     let told = tokio::select! {
-        told = tell(&options, &screen) => told,
+        told = told(arguments, &options, &screen) => told,
         code = ended_by(&mut signals) => {
             drop(screen);
             printer.note("\nstopped: the servers and files of the demo are removed");
@@ -68,6 +73,13 @@ pub async fn command(arguments: &DemoArguments, printer: &Printer) -> Result<Cod
     drop(screen);
     printer.demo_failed(&error.to_string());
     Ok(if error.is_missing_program() { Code::Unreachable } else { Code::Failed })
+}
+
+async fn told(arguments: &DemoArguments, options: &StoryOptions, screen: &Arc<Screen>) -> Told {
+    match &arguments.example {
+        Some(folder) => tell_example(folder, options.keep, screen).await,
+        None => tell(options, screen).await,
+    }
 }
 
 /// Waits for a signal; a terminal that is closed is one too, and leaves nothing behind either.

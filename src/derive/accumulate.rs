@@ -6,8 +6,8 @@
 //! table or in a join key moves every contribution it has a part in.
 //!
 //! An entry belongs to one group in one spelling: `TOTALS`, group key, its own row -> length of the key, row count, totals. The values of
-//! MIN, MAX and COUNT(DISTINCT) are listed one by one: `VALUES`, group, aggregate, value -> how often. Under `MARK` stands what is
-//! accumulated, and how far the first filling is. Nothing reads an accumulator that is not complete: its groups are derived from all rows.
+//! MIN, MAX and COUNT(DISTINCT) and the rows of ORDER BY with LIMIT are listed one by one: `VALUES`, group, aggregate, what orders them,
+//! fingerprint -> how often, the value as it is written. Under `MARK` stands what is accumulated, and how far the first filling is. Nothing reads an accumulator that is not complete: its groups are derived from all rows.
 //! A member that has no value, because the source would raise an error, makes it unreadable for as long as it is there.
 
 use std::collections::BTreeMap;
@@ -244,8 +244,10 @@ impl Group {
 #[derive(Debug, Clone)]
 struct Listed {
     count: i64,
-    /// Where the value itself, as it is written, starts in the key.
-    written_at: usize,
+    /// Where the key ends that orders it; a fingerprint follows of what it is written as.
+    ordered_to: usize,
+    /// What it is written as.
+    written: Row,
     /// Of [`Upkeep::Distinct`], the entry of its group and the aggregate's place in it.
     counted_in: Option<(Vec<u8>, usize)>,
 }
@@ -318,23 +320,20 @@ impl Change {
             let mut entry = values_prefix(&key, place);
             let ordered_at = entry.len();
             encode_listed_key(aggregate, &arguments, &mut entry)?;
-            let written_at = entry.len();
-            let counted_in = match aggregate.upkeep {
-                Upkeep::Extreme { greatest } => {
-                    if greatest {
-                        // Keys end by themselves, so that the bytes turned over order them backwards.
-                        entry.iter_mut().skip(ordered_at).for_each(|byte| *byte = !*byte);
-                    }
-                    row::encode(&arguments, &mut entry);
-                    None
+            let ordered_to = entry.len();
+            if aggregate.upkeep == (Upkeep::Extreme { greatest: true }) {
+                // Keys end by themselves, so that the bytes turned over order them backwards.
+                entry.iter_mut().skip(ordered_at).for_each(|byte| *byte = !*byte);
+            }
+            let (written, counted_in) = match aggregate.upkeep {
+                // Values may be longer than any key.
+                Upkeep::Extreme { .. } | Upkeep::First => {
+                    entry.extend_from_slice(&row::fingerprint(&arguments).to_be_bytes());
+                    (arguments.into_iter().collect(), None)
                 }
-                Upkeep::First => {
-                    row::encode(&arguments, &mut entry);
-                    None
-                }
-                _ => Some((key.clone(), place)),
+                _ => (Row::default(), Some((key.clone(), place))),
             };
-            self.values.entry(entry).or_insert(Listed { count: 0, written_at, counted_in }).count += sign;
+            self.values.entry(entry).or_insert(Listed { count: 0, ordered_to, written, counted_in }).count += sign;
         }
         Ok(())
     }
@@ -363,7 +362,7 @@ impl Change {
         let keys: Vec<Vec<u8>> = self.values.keys().cloned().collect();
         let stored = view.get_many(space, &keys)?;
         for ((key, listed), stored) in std::mem::take(&mut self.values).into_iter().zip(stored) {
-            let before = stored.map_or(Ok(0), |bytes| Ok::<_, Error>(decode_listed(&bytes)?.0))?;
+            let before = stored.map_or(Ok(0), |bytes| Ok::<_, Error>(decode_listed(&bytes)?.count))?;
             let after = before + listed.count;
             let appears = i64::from(after > 0) - i64::from(before > 0);
             if let Some((group, place)) = listed.counted_in
@@ -374,7 +373,7 @@ impl Change {
             if after < 0 {
                 return Err(contradiction());
             }
-            view.put(space, key, (after > 0).then(|| encode_listed(after, listed.written_at)));
+            view.put(space, key, (after > 0).then(|| encode_listed(after, listed.ordered_to, &listed.written)));
         }
         self.groups.retain(|_, group| !group.is_zero());
         let keys: Vec<Vec<u8>> = self.groups.keys().cloned().collect();
@@ -426,16 +425,32 @@ fn encode_listed_key(aggregate: &KeptAggregate, arguments: &[Value], entry: &mut
     Ok(())
 }
 
-fn encode_listed(count: i64, written_at: usize) -> Vec<u8> {
+fn encode_listed(count: i64, ordered_to: usize, written: &Row) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(8);
-    row::encode(&[Value::Int(count), Value::Int(written_at as i64)], &mut bytes);
+    let mut values = vec![Value::Int(count), Value::Int(ordered_to as i64)];
+    values.extend(written.iter().cloned());
+    row::encode(&values, &mut bytes);
     bytes
 }
 
-/// How often a listed value occurs, and where it starts in its key.
-pub(crate) fn decode_listed(bytes: &[u8]) -> Result<(i64, usize)> {
-    match row::decode(bytes)?.as_ref() {
-        [Value::Int(count), Value::Int(written_at)] => Ok((*count, usize::try_from(*written_at).map_err(|_| damaged())?)),
+/// An entry of a list as it is stored.
+pub(crate) struct Entry {
+    /// How often the value occurs.
+    pub(crate) count: i64,
+    /// Where the key ends that orders it.
+    pub(crate) ordered_to: usize,
+    /// The value as it is written; nothing where it is only counted.
+    pub(crate) written: Vec<Value>,
+}
+
+/// The entry of a list.
+pub(crate) fn decode_listed(bytes: &[u8]) -> Result<Entry> {
+    let mut values = row::decode(bytes)?.into_vec();
+    let written = values.split_off(values.len().min(2));
+    match values.as_slice() {
+        [Value::Int(count), Value::Int(ordered_to)] => {
+            Ok(Entry { count: *count, ordered_to: usize::try_from(*ordered_to).map_err(|_| damaged())?, written })
+        }
         _ => Err(damaged()),
     }
 }

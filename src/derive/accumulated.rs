@@ -88,19 +88,19 @@ fn first_rows(select: &Select, found: &[(Vec<u8>, Vec<u8>)], limit: usize, is_al
     let mut rows = Ordered::new();
     let mut last: Option<&[u8]> = None;
     for (key, bytes) in found {
-        let (count, written_at) = decode_listed(bytes)?;
-        let ordered = key.get(..written_at).ok_or_else(damaged)?;
+        let entry = decode_listed(bytes)?;
+        let ordered = key.get(..entry.ordered_to).ok_or_else(damaged)?;
         if rows.len() >= limit && last != Some(ordered) {
             return Ok(Some(rows));
         }
         last = Some(ordered);
-        let mut order = row::decode(key.get(written_at..).ok_or_else(damaged)?)?.into_vec();
+        let mut order = entry.written;
         if order.len() != select.order_by.len() + select.outputs.len() {
             return Err(damaged());
         }
         let shown: Row = order.split_off(select.order_by.len()).into_iter().collect();
         // More equal rows than the limit and one change nothing.
-        let times = usize::try_from(count).unwrap_or(usize::MAX).min(limit.saturating_add(1));
+        let times = usize::try_from(entry.count).unwrap_or(usize::MAX).min(limit.saturating_add(1));
         rows.extend(std::iter::repeat_n((order, shown), times));
     }
     Ok(is_all.then_some(rows))
@@ -175,12 +175,11 @@ fn extreme(
     let prefix = values_prefix(entry, place);
     let mut first = execution.reader.view.first(Space::Accumulator(used.id), &prefix, 2)?.into_iter();
     let Some((key, bytes)) = first.next() else { return Ok(Some(Value::Null)) };
-    let (_, written_at) = decode_listed(&bytes)?;
-    let ordered = key.get(..written_at).ok_or_else(damaged)?;
+    let listed = decode_listed(&bytes)?;
+    let ordered = key.get(..listed.ordered_to).ok_or_else(damaged)?;
     if first.next().is_some_and(|(second, _)| second.starts_with(ordered)) {
         return Ok(None);
     }
-    let written = row::decode(key.get(written_at..).ok_or_else(damaged)?)?;
-    let value = written.into_vec().into_iter().next();
+    let value = listed.written.into_iter().next();
     value.map(Some).ok_or_else(|| Error::bug(format!("an extreme at bytes {:?} has no value", aggregate.span)))
 }

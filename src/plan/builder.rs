@@ -14,7 +14,7 @@ use crate::plan::indexes::{IndexPool, Indexed};
 use crate::plan::input::{Fact, MappingInput, PlanFinding, TableInput};
 use crate::plan::layout::{place_branch, place_indexes, plan_tables};
 use crate::plan::normal;
-use crate::plan::output::is_exact;
+use crate::plan::output::{is_exact, row_size};
 use crate::plan::print;
 use crate::plan::proof::{DeclaredKey, prove_branches_apart, prove_key};
 use crate::plan::scopes::Scopes;
@@ -300,12 +300,24 @@ fn target_table(
     }
     if findings.is_empty() {
         findings.extend(typing::unusable_keys(&columns, &key, &indexes, kind));
+        findings.extend(fit_row(input, &mut columns, &key, &indexes).err());
     }
     if !findings.is_empty() {
         return Err(findings);
     }
     let (schema, name, description) = (input.schema.clone(), input.name.clone(), input.description.clone());
     Ok(TargetTable { schema, name, columns, key, indexes, description })
+}
+
+/// Makes room in rows that the target would refuse.
+fn fit_row(input: &TableInput, columns: &mut [TargetColumn], key: &[usize], indexes: &[Vec<usize>]) -> Result<(), PlanFinding> {
+    let is_declared = |index: usize| {
+        let output = input.query.columns.get(index);
+        output.and_then(|output| input.columns.get(&output.name)).is_some_and(|options| options.target_type.is_some())
+    };
+    let stays =
+        |index: usize| key.contains(&index) || indexes.iter().flatten().any(|member| *member == index) || is_declared(index);
+    row_size::fit(columns, stays)
 }
 
 fn target_column(input: &TableInput, typed: Typed<'_>, policies: Policies) -> Result<TargetColumn, PlanFinding> {

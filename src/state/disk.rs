@@ -117,6 +117,17 @@ impl DiskStore {
     }
 }
 
+/// The longest key of the store, less the prefix of its space.
+const KEY_BYTES_MAX: usize = u16::MAX as usize - 4;
+
+/// A key that the store would end the process for.
+fn too_long(key: &[u8]) -> Error {
+    let message = format!("a key of {} bytes is longer than the state can hold, which is {KEY_BYTES_MAX}", key.len());
+    Error::new(Class::Person, message).with_hint(
+        "a join, GROUP BY, DISTINCT, MIN, MAX or ORDER BY with LIMIT over texts this long cannot be kept; leave them out of the mapping",
+    )
+}
+
 fn joined(prefix: [u8; 4], key: &[u8]) -> Vec<u8> {
     let mut joined = Vec::with_capacity(4 + key.len());
     joined.extend_from_slice(&prefix);
@@ -155,6 +166,9 @@ fn free_bytes(folder: &Path) -> Option<u64> {
 
 impl Arrangements for DiskStore {
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        if key.len() > KEY_BYTES_MAX {
+            return Ok(None);
+        }
         let (tree, prefix) = self.place(space);
         let value = tree.get(joined(prefix, key)).map_err(|error| failed(&self.folder, "reading the state", error))?;
         Ok(value.map(|value| value.to_vec()))
@@ -167,6 +181,9 @@ impl Arrangements for DiskStore {
         after: Option<&[u8]>,
         visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool>,
     ) -> Result<()> {
+        if prefix.len() > KEY_BYTES_MAX {
+            return Ok(());
+        }
         let (tree, space_prefix) = self.place(space);
         let bound = joined(space_prefix, prefix);
         let entries = match after {
@@ -208,6 +225,9 @@ struct DiskSnapshot {
 
 impl Arrangements for DiskSnapshot {
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        if key.len() > KEY_BYTES_MAX {
+            return Ok(None);
+        }
         let (tree, prefix) = self.store.place(space);
         let value = self.snapshot.get(tree, joined(prefix, key));
         Ok(value.map_err(|error| failed(&self.store.folder, "reading the state", error))?.map(|value| value.to_vec()))
@@ -220,6 +240,9 @@ impl Arrangements for DiskSnapshot {
         after: Option<&[u8]>,
         visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool>,
     ) -> Result<()> {
+        if prefix.len() > KEY_BYTES_MAX {
+            return Ok(());
+        }
         let (tree, space_prefix) = self.store.place(space);
         let bound = joined(space_prefix, prefix);
         let entries = match after {
@@ -246,6 +269,9 @@ impl Store for DiskStore {
         while let Some(Mutation { space, key, value }) = mutations.next() {
             if mutations.peek().is_some_and(|next| next.space == space && next.key == key) {
                 continue;
+            }
+            if key.len() > KEY_BYTES_MAX {
+                return Err(too_long(&key));
             }
             let (tree, prefix) = self.place(space);
             match value {
@@ -305,6 +331,21 @@ mod tests {
         assert!(remedy(Some(3 << 20)).starts_with("free space on the disk of the state folder (3072 KiB are left)"));
         assert!(remedy(Some(FULL_BELOW_BYTES)).starts_with("check the disk"));
         assert!(remedy(None).starts_with("check the disk"));
+    }
+
+    #[test]
+    fn a_key_that_is_too_long_is_refused_and_asked_for_in_vain() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = DiskStore::open(folder.path(), DiskOptions::within(64 << 20)).unwrap();
+        let put = |length: usize| {
+            let mutation = Mutation { space: Space::Meta, key: vec![1; length], value: Some(vec![]) };
+            store.commit(vec![mutation], Durability::Buffered)
+        };
+        put(KEY_BYTES_MAX).unwrap();
+        assert_eq!(put(KEY_BYTES_MAX + 1).unwrap_err().class(), Class::Person);
+        assert_eq!(store.get(Space::Meta, &[1; 70_000]).unwrap(), None);
+        store.scan(Space::Meta, &[1; 70_000], None, &mut |_, _| panic!("nothing is there")).unwrap();
+        assert!(store.get(Space::Meta, &[1; KEY_BYTES_MAX]).unwrap().is_some());
     }
 
     #[test]

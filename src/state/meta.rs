@@ -16,8 +16,8 @@ use crate::position::Position;
 use crate::schema::{SourceCatalog, TableId};
 
 /// The layout version of the state folder; a folder of another version is refused. 2: groups are kept up row by row, so that a version that
-/// does not know them must not change the rows below them.
-pub const FORMAT: u32 = 2;
+/// does not know them must not change the rows below them. 3: what a group lists may be longer than a key.
+pub const FORMAT: u32 = 3;
 
 /// How far the engine is with its mappings, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

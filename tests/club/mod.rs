@@ -1,7 +1,7 @@
 //! The example that moves from MariaDB to MySQL (and to MariaDB), run as its README says.
 
 use crate::support::project::Project;
-use crate::support::servers::{Kind, Pair, Service, own_to};
+use crate::support::servers::{Database, Pair, own_pair};
 
 fn example(path: &str) -> String {
     std::fs::read_to_string(format!("{}/examples/club/{path}", env!("CARGO_MANIFEST_DIR"))).unwrap()
@@ -48,12 +48,12 @@ async fn moves(pair: &Pair, test: &str, scheme: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_club_moves_from_mariadb_to_mysql() {
-    let Some(pair) = own_to(Kind::MariaDb, &[], Service::MySql(Kind::MySql)).await else { return };
+    let Some(pair) = own_pair(Database::MARIADB, Database::MYSQL).await else { return };
     moves(&pair, "club_mysql", "mysql").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_club_moves_from_mariadb_to_mariadb() {
-    let Some(pair) = own_to(Kind::MariaDb, &[], Service::MySql(Kind::MariaDb)).await else { return };
+    let Some(pair) = own_pair(Database::MARIADB, Database::MARIADB).await else { return };
     moves(&pair, "club_mariadb", "mariadb").await;
 }

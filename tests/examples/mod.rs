@@ -2,6 +2,7 @@
 
 mod northwind;
 mod opencart;
+mod stories;
 
 /// A file of an example.
 fn file(example: &str, path: &str) -> String {

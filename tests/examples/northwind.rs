@@ -1,91 +1,56 @@
-//! Northwind, from PostgreSQL to PostgreSQL.
+//! Northwind, from PostgreSQL to each kind of service database, while pgbench writes as the company's own program does.
 
-use std::time::Duration;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
 
 use fastrand::Rng;
-use strangler::demo::servers::{Postgres, ServerError, ServerOptions};
 
 use super::file;
-use crate::support::oracle::MappingFile;
-use crate::support::program::{Ended, Running, command, run};
-use crate::support::seed;
+use crate::support::project::Project;
+use crate::support::servers::{Database, Pair, own_pair};
+use crate::support::{rounds, seed};
 
-const PASSWORD: &str = "Only-For-Tests-1";
-
-/// The company and the service on one server, with the roles of the README.
-struct Company {
-    server: Postgres,
-    folder: tempfile::TempDir,
+async fn project(pair: &Pair, test: &str, project_file: &str) -> Project {
+    let project = Project::new(pair, test).await;
+    let name = &project.name;
+    let text = file("northwind", project_file);
+    let target = ["5432/sales", "3306/sales"].map(|address| format!("strangler_dst@127.0.0.1:{address}"));
+    assert!(text.contains("strangler_src@127.0.0.1:5432/northwind") && target.iter().any(|address| text.contains(address)));
+    let moved = target
+        .iter()
+        .fold(text, |text, address| text.replace(address, &format!("{name}@127.0.0.1:{}/{name}", pair.target.port())));
+    let source = format!("{name}@127.0.0.1:{}/{name}", pair.source.port());
+    project.write("strangler.yaml", &moved.replace("strangler_src@127.0.0.1:5432/northwind", &source));
+    project.write("mappings/sales.yaml", &file("northwind", "mappings/sales.yaml"));
+    project.legacy(&[&file("northwind", "schema.sql"), "CREATE PUBLICATION northwind_out FOR ALL TABLES"]).await;
+    project
 }
 
-impl Company {
-    async fn new() -> Option<Self> {
-        let server = match Postgres::start(ServerOptions::with_args(["-csynchronous_commit=on"])).await {
-            Ok(server) => server,
-            Err(missing @ ServerError::Missing { .. }) => {
-                assert!(std::env::var_os("STRANGLER_REQUIRE_DB").is_none_or(|value| value != "1"), "{missing}");
-                eprintln!("SKIPPED: {missing}");
-                return None;
-            }
-            Err(error) => panic!("{error}"),
-        };
-        let roles = format!(
-            "CREATE ROLE strangler_src LOGIN REPLICATION PASSWORD '{PASSWORD}'; CREATE ROLE strangler_dst LOGIN PASSWORD '{PASSWORD}'"
-        );
-        server.execute("postgres", &roles).await.unwrap();
-        server.execute("postgres", "CREATE DATABASE northwind").await.unwrap();
-        server.execute("postgres", "CREATE DATABASE sales OWNER strangler_dst").await.unwrap();
-        server.execute("northwind", &file("northwind", "schema.sql")).await.unwrap();
-        let publish =
-            "CREATE PUBLICATION northwind_out FOR ALL TABLES; GRANT SELECT ON ALL TABLES IN SCHEMA public TO strangler_src";
-        server.execute("northwind", publish).await.unwrap();
-        let company = Self { server, folder: tempfile::tempdir().unwrap() };
-        let project = file("northwind", "strangler.yaml");
-        assert_eq!(project.matches("127.0.0.1:5432").count(), 2);
-        company.write("strangler.yaml", &project.replace(":5432/", &format!(":{}/", company.server.port())));
-        company.write("mappings/sales.yaml", &file("northwind", "mappings/sales.yaml"));
-        Some(company)
+/// pgbench beside the server's own programs.
+fn pgbench() -> PathBuf {
+    if let Some(folder) = std::env::var_os("STRANGLER_PG_BIN") {
+        return PathBuf::from(folder).join("pgbench");
     }
-
-    fn write(&self, path: &str, text: &str) {
-        let path = self.folder.path().join(path);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    }
-
-    fn command(&self, arguments: &[&str]) -> std::process::Command {
-        let variables = ["NORTHWIND_PASSWORD", "SALES_PASSWORD"].map(|name| (name.to_owned(), PASSWORD.to_owned()));
-        command(self.folder.path(), &variables, arguments)
-    }
-
-    async fn strangler(&self, arguments: &[&str]) -> Ended {
-        let ended = tokio::time::timeout(Duration::from_secs(300), run(self.command(arguments))).await;
-        ended.unwrap_or_else(|_| panic!("strangler {} is still running", arguments.join(" ")))
-    }
-
-    /// Both sides at rest: every row of every table, value for value in its text.
-    async fn compare(&self) -> usize {
-        let mapping: MappingFile = serde_saphyr::from_str(&file("northwind", "mappings/sales.yaml")).unwrap();
-        let mut count = 0;
-        for (name, table) in mapping.tables {
-            let wanted = self.rows("northwind", &format!("SELECT to_jsonb(x)::text FROM ({}) x", table.sql)).await;
-            let found = self.rows("sales", &format!("SELECT to_jsonb(x)::text FROM public.{name} x")).await;
-            assert_eq!(wanted, found, "{name}");
-            count += wanted.len();
-        }
-        count
-    }
-
-    async fn rows(&self, database: &str, sql: &str) -> Vec<String> {
-        let client = self.server.connect(database).await.unwrap();
-        let rows = client.query(sql, &[]).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
-        let mut rows: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
-        rows.sort();
-        rows
-    }
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let programs = versions.map(|version| version.path().join("bin/pgbench")).filter(|program| program.is_file());
+    programs.max().unwrap_or_else(|| "pgbench".into())
 }
 
-/// What the company does: orders come, are sent and grow; people, prices and shippers change beside them.
+/// The company's own program, from four sessions.
+fn load(pair: &Pair, project: &Project) -> Child {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/northwind/load.pgbench");
+    let (port, transactions) = (pair.source.port().to_string(), rounds(100, 20_000).to_string());
+    Command::new(pgbench())
+        .args(["-n", "-c", "4", "-R", "60", "--max-tries=20", "-h", "127.0.0.1", "-U", "postgres", "-f", script])
+        .args(["-p", &port, "-t", &transactions, &project.name])
+        .env("PGPASSWORD", pair.source.password())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// What else happens at the company: orders come, are sent and grow; people, prices and shippers change beside them.
 fn transaction(rng: &mut Rng, orders: &mut i64) -> Vec<String> {
     let mut pick = |words: &[&'static str]| words[rng.usize(..words.len())];
     let (order, product) = (pick(&["10248", "10249", "10250", "10251", "10260", "10261"]), pick(&["1", "2", "3", "4"]));
@@ -141,25 +106,40 @@ fn transaction(rng: &mut Rng, orders: &mut i64) -> Vec<String> {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn northwind_moves_from_postgresql_to_postgresql() {
-    let Some(company) = Company::new().await else { return };
-    company.strangler(&["check"]).await.expect(0);
-    let plan = company.strangler(&["plan"]).await.expect(0);
+async fn moves(target: Database, test: &str, project_file: &str) {
+    let Some(pair) = own_pair(Database::Postgres, target).await else { return };
+    let project = project(&pair, test, project_file).await;
+    project.strangler(&["check"]).await.expect(0);
+    let plan = project.strangler(&["plan"]).await.expect(0);
     assert!(plan.stdout.contains("kept up row by row"), "{}", plan.stdout);
-    company.strangler(&["run", "--until-caught-up"]).await.expect(0);
-    let mut engine = Running::start(company.command(&["run"]), company.folder.path().join("run.log"));
-    company.server.execute("northwind", &file("northwind", "changes.sql")).await.unwrap();
-    let mut rng = Rng::with_seed(seed("northwind"));
+    let loaded = load(&pair, &project);
+    let mut engine = project.start(&[]);
+    project.until_live(&mut engine).await;
+    project.legacy(&[&file("northwind", "changes.sql")]).await;
+    let mut rng = Rng::with_seed(seed(test));
     let mut orders = 10_259;
-    for _ in 0..150 {
+    for _ in 0..rounds(60, 1_000) {
         let statements: Vec<String> = (0..rng.usize(1..4)).flat_map(|_| transaction(&mut rng, &mut orders)).collect();
-        company.server.execute("northwind", &format!("BEGIN; {}; COMMIT", statements.join("; "))).await.unwrap();
+        // pgbench may win a row or a deadlock.
+        let _ = project.source_client().await.batch_execute(&format!("BEGIN; {}; COMMIT", statements.join("; "))).await;
     }
+    // Verified while both sides move.
+    project.strangler(&["verify", "--full-scan"]).await.expect(0);
+    let loaded = tokio::task::spawn_blocking(move || loaded.wait_with_output().unwrap()).await.unwrap();
+    assert!(loaded.status.success(), "{}", String::from_utf8_lossy(&loaded.stderr));
     assert_eq!(engine.interrupt().await, Some(130), "{}", engine.log());
-    company.strangler(&["run", "--until-caught-up"]).await.expect(0);
-    let rows = company.compare().await;
-    assert!(rows > 80, "{rows} rows");
-    company.strangler(&["verify", "--full-scan"]).await.expect(0);
-    company.strangler(&["diff"]).await.expect(0);
+    let rows = project.settle().await;
+    assert!(rows > 400, "{rows} rows");
+    project.strangler(&["verify", "--full-scan"]).await.expect(0);
+    project.strangler(&["diff"]).await.expect(0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn northwind_moves_from_postgresql_to_postgresql_under_pgbench() {
+    moves(Database::Postgres, "northwind", "strangler.yaml").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn northwind_moves_from_postgresql_to_mariadb_under_pgbench() {
+    moves(Database::MARIADB, "northwind_mariadb", "to-mariadb.yaml").await;
 }

@@ -1,7 +1,8 @@
 //! Every column type of PostgreSQL at its edges, once through the snapshot, once inserted and once updated in the stream: always the text
-//! that the source prints. What is not carried is refused by name.
+//! that the source prints, and to MySQL and MariaDB the same value. What is not carried is refused by name.
 
-use super::Crm;
+use crate::support::project::Project;
+use crate::support::servers::{Database, Pair, own_pair};
 
 const TYPES: &str = "
   CREATE SCHEMA app;
@@ -113,100 +114,200 @@ const COLUMNS: &[(&str, &str, &[&str])] = &[
     ("list_span", "interval[]", &[r#"'{"1 mon",-01:00:00}'"#]),
 ];
 
-fn table() -> String {
+/// What no date, time or number of MySQL and MariaDB holds: each is refused by name.
+const BEYOND_MYSQL: [&str; 7] = ["NaN", "nfinity", "BC", "5874897", "294276", "1e40", "1e400"];
+
+/// The literals of a column that a target holds.
+fn literals(literals: &[&'static str], kind: &str, target: Database) -> Vec<&'static str> {
+    let is_text = ["json", "range", "[]", "point", "oid"].iter().any(|text| kind.contains(text)) && kind != "jsonb";
+    let held =
+        |literal: &&&str| target == Database::Postgres || is_text || !BEYOND_MYSQL.iter().any(|beyond| literal.contains(beyond));
+    literals.iter().filter(held).copied().collect()
+}
+
+/// How a column is selected, and its declared type: what a target has no type for is cast by the source or declared.
+fn selected(name: &str, kind: &str, target: Database) -> (String, Option<&'static str>) {
+    if target == Database::Postgres {
+        return (format!("t.{name}"), None);
+    }
+    match kind {
+        // A scale below zero or beyond the precision is none of MySQL either.
+        "numeric" | "numeric(5,-2)" | "numeric(2,4)" => (format!("t.{name}"), Some("decimal(65,30)")),
+        // A json column of MySQL has no decimals.
+        "jsonb" => (format!("t.{name}"), Some("longtext")),
+        _ if kind.starts_with("interval") && !kind.ends_with("[]") => (format!("CAST(t.{name} AS text)"), None),
+        _ => (format!("t.{name}"), None),
+    }
+}
+
+fn table(target: Database) -> String {
     let columns: Vec<String> = COLUMNS.iter().map(|(name, kind, _)| format!("{name} {kind}")).collect();
     // bigserial brings NOT NULL.
     let table =
         format!("CREATE TABLE t (id int PRIMARY KEY, {}); ALTER TABLE t ALTER counted DROP NOT NULL;", columns.join(", "));
-    format!("{TYPES} {table} {}", inserts(0))
+    format!("{TYPES} {table} {}", inserts(0, target))
 }
 
 /// Rows that use every literal of every column at least once, ids from `first`; the last is all NULL.
-fn inserts(first: usize) -> String {
-    let rows = COLUMNS.iter().map(|(_, _, literals)| literals.len()).max().unwrap();
+fn inserts(first: usize, target: Database) -> String {
+    let columns: Vec<Vec<&str>> = COLUMNS.iter().map(|(_, kind, all)| literals(all, kind, target)).collect();
+    let rows = columns.iter().map(Vec::len).max().unwrap();
     let row = |number: usize| {
-        let literal =
-            |literals: &[&str]| if number == rows { "NULL".to_owned() } else { literals[number % literals.len()].to_owned() };
-        let literals: Vec<String> = COLUMNS.iter().map(|(_, _, literals)| literal(literals)).collect();
+        let literal = |literals: &Vec<&'static str>| match literals.as_slice() {
+            some @ [_, ..] if number < rows => some[number % some.len()],
+            _ => "NULL",
+        };
+        let literals: Vec<&str> = columns.iter().map(literal).collect();
         format!("INSERT INTO t VALUES ({}, {});", first + number, literals.join(", "))
     };
     (0..=rows).map(row).collect()
 }
 
-fn mapping() -> String {
-    let columns: Vec<String> = COLUMNS.iter().map(|(name, ..)| format!("t.{name} AS {name}")).collect();
+fn mapping(target: Database) -> String {
+    let mut columns = Vec::new();
+    let mut declared = String::new();
+    for (name, kind, _) in COLUMNS {
+        let (expression, target_type) = selected(name, kind, target);
+        columns.push(format!("{expression} AS {name}"));
+        if let Some(target_type) = target_type {
+            declared += &format!("      {name}: {{ type: \"{target_type}\" }}\n");
+        }
+    }
+    let declared = if declared.is_empty() { declared } else { format!("    columns:\n{declared}") };
     format!(
-        "version: 1\nmapping: crm\nsource: crm\ntarget: order-db\ntables:\n  kinds:\n    key: [id]\n    sql: |\n      SELECT t.id AS id, {} FROM app.t t\n",
+        "version: 1\nmapping: crm\nsource: erp\ntarget: order-db\ntables:\n  kinds:\n    key: [id]\n    sql: |\n      SELECT t.id AS id, {} FROM app.t t\n{declared}",
         columns.join(", ")
     )
 }
 
-impl Crm {
-    /// Every column of both sides as PostgreSQL prints it.
-    async fn same_texts(&self) -> usize {
-        let (mut count, mut faults) = (0, Vec::new());
-        for (name, ..) in COLUMNS {
-            let texts =
-                |table: &str| format!("SET TimeZone = 'UTC'; SELECT id || ' ' || coalesce({name}::text, 'NULL') FROM {table}");
-            let wanted = self.texts("legacy", &texts("app.t")).await;
-            let found = self.texts("service", &texts("public.kinds")).await;
-            count += wanted.len();
-            if wanted != found {
-                faults.push(format!("{name}: {wanted:?} arrived as {found:?}"));
-            }
-        }
-        assert!(faults.is_empty(), "{}", faults.join("\n"));
-        count
-    }
-
-    async fn texts(&self, database: &str, sql: &str) -> Vec<String> {
-        let client = self.server.connect(database).await.unwrap();
-        let messages = client.simple_query(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
-        let mut rows: Vec<String> = messages
-            .into_iter()
-            .filter_map(|message| match message {
-                tokio_postgres::SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap().to_owned()),
-                _ => None,
-            })
-            .collect();
-        rows.sort();
-        rows
-    }
+async fn project(tables: &str, mapping: &str, target: Database, test: &str) -> Option<(Pair, Project)> {
+    let pair = own_pair(Database::Postgres, target).await?;
+    let project = Project::new(&pair, test).await;
+    project.legacy(&[tables, "CREATE PUBLICATION erp_out FOR TABLE app.t"]).await;
+    project.write("mappings/crm.yaml", mapping);
+    Some((pair, project))
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_type_of_postgresql_arrives_as_its_text() {
-    let Some(crm) = Crm::with(&table(), "app.t", &mapping()).await else { return };
-    // What a session prints must not matter.
-    crm.server.execute("postgres", "ALTER DATABASE legacy SET TimeZone = 'Asia/Seoul'").await.unwrap();
-    crm.server.execute("postgres", "ALTER DATABASE service SET TimeZone = 'America/St_Johns'").await.unwrap();
-    crm.strangler(&["check"]).await.expect(0);
-    crm.strangler(&["run", "--until-caught-up"]).await.expect(0);
-    let loaded = crm.same_texts().await;
-    assert!(loaded > 500, "{loaded}");
-    let assigned: Vec<String> = COLUMNS.iter().map(|(name, ..)| format!("{name} = o.{name}")).collect();
+/// Every column of both sides as PostgreSQL prints it.
+async fn same_texts(project: &Project) -> usize {
+    let (mut count, mut faults) = (0, Vec::new());
+    for (name, ..) in COLUMNS {
+        let question =
+            |table: &str| format!("SET TimeZone = 'UTC'; SELECT id || ' ' || coalesce({name}::text, 'NULL') FROM {table}");
+        let wanted = texts(&project.source_client().await, &question("app.t")).await;
+        let found = texts(&project.target_client().await, &question("public.kinds")).await;
+        count += wanted.len();
+        if wanted != found {
+            faults.push(format!("{name}: {wanted:?} arrived as {found:?}"));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    count
+}
+
+async fn texts(client: &tokio_postgres::Client, sql: &str) -> Vec<String> {
+    let messages = client.simple_query(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    let mut rows: Vec<String> = messages
+        .into_iter()
+        .filter_map(|message| match message {
+            tokio_postgres::SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap().to_owned()),
+            _ => None,
+        })
+        .collect();
+    rows.sort();
+    rows
+}
+
+/// Everything loaded, then inserted and updated in the stream, in sessions of other time zones.
+async fn every_type_arrives(target: Database, test: &str) -> Option<(Pair, Project)> {
+    let (pair, project) = project(&table(target), &mapping(target), target, test).await?;
+    if target == Database::Postgres {
+        // What a session prints must not matter.
+        project.legacy(&[&format!("ALTER DATABASE {} SET TimeZone = 'Asia/Seoul'", project.name)]).await;
+        project.service(&format!("ALTER DATABASE {} SET TimeZone = 'America/St_Johns'", project.name)).await;
+    }
+    project.strangler(&["check"]).await.expect(0);
+    assert!(project.settle().await > 4);
     let names: Vec<&str> = COLUMNS.iter().map(|(name, ..)| *name).collect();
+    let assigned: Vec<String> = names.iter().map(|name| format!("{name} = o.{name}")).collect();
     let empty: Vec<&str> = names.iter().map(|_| "NULL").collect();
     let writes = format!(
         "SET search_path = app; SET TimeZone = 'Asia/Kathmandu'; {} INSERT INTO t (id, {}) SELECT id + 2000, {} FROM t WHERE id < 100; \
          UPDATE t SET {} FROM t o WHERE t.id = o.id + 2000",
-        inserts(1_000),
+        inserts(1_000, target),
         names.join(", "),
         empty.join(", "),
         assigned.join(", ")
     );
-    crm.server.execute("legacy", &writes).await.unwrap();
-    crm.strangler(&["run", "--until-caught-up"]).await.expect(0);
-    assert!(crm.same_texts().await > 2 * loaded);
-    crm.strangler(&["verify"]).await.expect(0);
+    project.legacy(&[&writes]).await;
+    assert!(project.settle().await > 12);
+    project.strangler(&["verify"]).await.expect(0);
+    project.strangler(&["diff"]).await.expect(0);
+    Some((pair, project))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn names_of_objects_and_arrays_of_domains_are_refused_by_name() {
+async fn every_type_of_postgresql_arrives_as_its_text() {
+    let Some((_pair, project)) = every_type_arrives(Database::Postgres, "types_postgres").await else { return };
+    assert!(same_texts(&project).await > 1_000);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_type_of_postgresql_arrives_in_mariadb() {
+    every_type_arrives(Database::MARIADB, "types_mariadb").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_type_of_postgresql_arrives_in_mysql() {
+    every_type_arrives(Database::MYSQL, "types_mysql").await;
+}
+
+/// Values that PostgreSQL has and MySQL has not stop the mapping by the column's name; when they are mended, it goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_mysql_cannot_hold_stops_by_name_and_goes_on_when_mended() {
+    let tables = "CREATE SCHEMA app; CREATE TABLE app.t (id int PRIMARY KEY, price numeric(10,2), at timestamp, day date, half real, doc jsonb); \
+                  INSERT INTO app.t VALUES (1, 1.50, '2024-01-01', '2024-01-01', 0.5, '{\"a\": 1}')";
+    let mapping = "version: 1\nmapping: crm\nsource: erp\ntarget: order-db\ntables:\n  kinds:\n    key: [id]\n    \
+                   sql: SELECT t.id, t.price, t.at, t.day, t.half, t.doc FROM app.t t\n";
+    let Some((_pair, project)) = project(tables, mapping, Database::MYSQL, "beyond_mysql").await else { return };
+    assert_eq!(project.settle().await, 1);
+    for (column, beyond) in [
+        ("price", "'NaN'"),
+        ("at", "'infinity'"),
+        ("at", "'0044-03-15 BC'"),
+        ("day", "'-infinity'"),
+        ("day", "'10000-01-01'"),
+        ("half", "'NaN'"),
+        ("half", "'-Infinity'"),
+        ("doc", "'[1.50]'"),
+    ] {
+        project.legacy(&[&format!("UPDATE app.t SET {column} = {beyond}")]).await;
+        let stopped = project.strangler(&["run", "--until-caught-up"]).await.expect(76).names(&["crm", column]);
+        assert!(!stopped.text().contains("1.50"), "{}", stopped.text());
+        project.legacy(&[&format!("UPDATE app.t SET {column} = NULL")]).await;
+        assert_eq!(project.settle().await, 1, "{column} = {beyond}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_no_target_has_a_type_for_is_refused_by_name() {
     let tables = "CREATE SCHEMA app; CREATE DOMAIN app.code AS text; \
-                  CREATE TABLE app.t (id int PRIMARY KEY, kind regclass, kinds regtype[], codes app.code[])";
-    let mapping = "version: 1\nmapping: crm\nsource: crm\ntarget: order-db\ntables:\n  kinds:\n    key: [id]\n    \
-                   sql: SELECT t.id AS id, t.kind AS kind, t.kinds AS kinds, t.codes AS codes FROM app.t t\n";
-    let Some(crm) = Crm::with(tables, "app.t", mapping).await else { return };
-    crm.strangler(&["check"]).await.expect(65).names(&["regclass", "regtype[]", "app.code[]"]);
+                  CREATE TABLE app.t (id int PRIMARY KEY, kind regclass, kinds regtype[], codes app.code[], span interval, price numeric, \
+                  word text NOT NULL UNIQUE)";
+    let mapping = |columns: &str, key: &str| {
+        format!(
+            "version: 1\nmapping: crm\nsource: erp\ntarget: order-db\ntables:\n  kinds:\n    key: [{key}]\n    sql: SELECT {columns} FROM app.t t\n"
+        )
+    };
+    let objects = mapping("t.id AS id, t.kind AS kind, t.kinds AS kinds, t.codes AS codes", "id");
+    let Some((_pair, project)) = project(tables, &objects, Database::MARIADB, "types_refused").await else { return };
+    project.strangler(&["check"]).await.expect(65).names(&["regclass", "regtype[]", "app.code[]"]);
+    project.write("mappings/crm.yaml", &mapping("t.id, t.span, t.price", "id"));
+    project.strangler(&["check"]).await.expect(65).names(&["span", "interval", "price", "decimal(30,10)"]);
+    project.write("mappings/crm.yaml", &mapping("t.word, t.id", "word"));
+    project.strangler(&["check"]).await.expect(65).names(&["word", "varchar(n)"]);
+    let long = "c".repeat(65);
+    project.write("mappings/crm.yaml", &mapping(&format!("t.id, t.word AS {long}"), "id"));
+    let refused = project.strangler(&["check"]).await;
+    assert!(matches!(refused.code, Some(65 | 78)) && refused.text().contains(&long), "{}", refused.text());
 }

@@ -1,6 +1,5 @@
 //! `kill -9` at random moments of every stage, and servers that go away: nothing lost, nothing twice, nothing different.
 
-mod families;
 mod restarts;
 
 use crate::support::program::Running;

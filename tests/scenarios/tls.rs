@@ -2,8 +2,8 @@
 
 use super::project;
 use crate::support::oracle;
-use crate::support::project::Project;
-use crate::support::servers::{Kind, Pair, own};
+use crate::support::project::{Access, Project};
+use crate::support::servers::{Database, Server, own_pair};
 use std::path::Path;
 use std::process::Command;
 
@@ -36,26 +36,29 @@ fn give(server: &Path, certificates: &Path) {
     }
 }
 
-/// Both servers speak TLS, and the source lets the account in by nothing else.
-async fn protect(pair: &mut Pair, project: &Project) {
-    let folder = project.folder().join("certificates");
-    std::fs::create_dir(&folder).unwrap();
-    certificates(&folder);
-    let source = pair.source.folder().to_path_buf();
-    give(&source, &folder);
-    let file = |name: &str| source.join(name).display().to_string();
-    let arguments = [("ca", "ca.pem"), ("cert", "server.pem"), ("key", "server.key")];
-    pair.source.set_extra_args(arguments.map(|(option, name)| format!("--ssl-{option}={}", file(name))).to_vec());
-    pair.source.restart().await.unwrap();
-    let required = format!("ALTER USER {}@'127.0.0.1' REQUIRE SSL", project.name);
-    pair.source.execute(&[&required]).await.unwrap();
-    let target = pair.target.folder().to_path_buf();
-    give(&target, &folder);
-    let file = |name: &str| target.join(name).display().to_string();
-    let settings =
-        ["-cssl=on".into(), format!("-cssl_cert_file={}", file("server.pem")), format!("-cssl_key_file={}", file("server.key"))];
-    pair.target.set_extra_args(settings.to_vec());
-    pair.target.restart().await.unwrap();
+/// Makes a server speak TLS with the certificate for `localhost`.
+async fn speak(server: &mut Server, project: &Project) {
+    let folder = server.folder().to_path_buf();
+    give(&folder, &project.folder().join("certificates"));
+    let file = |name: &str| folder.join(name).display().to_string();
+    let arguments = match server {
+        Server::Postgres(_) => {
+            vec![
+                "-cssl=on".into(),
+                format!("-cssl_cert_file={}", file("server.pem")),
+                format!("-cssl_key_file={}", file("server.key")),
+            ]
+        }
+        Server::MySql(..) => [("ca", "ca.pem"), ("cert", "server.pem"), ("key", "server.key")]
+            .map(|(option, name)| format!("--ssl-{option}={}", file(name)))
+            .into(),
+    };
+    server.set_extra_args(arguments);
+    server.restart().await.unwrap();
+    if let Server::MySql(..) = server {
+        // By nothing else is the account let in.
+        server.execute(&[&format!("ALTER USER {}@'127.0.0.1' REQUIRE SSL", project.name)]).await.unwrap();
+    }
 }
 
 /// Writes the project file anew: hosts and authorities of source and target.
@@ -71,12 +74,19 @@ fn connect(project: &Project, original: &str, hosts: [&str; 2], authorities: [&s
     project.write("strangler.yaml", &format!("{source}targets:{target}"));
 }
 
-async fn verified_or_refused(kind: Kind) {
-    let Some(mut pair) = own(kind, &[]).await else { return };
+async fn verified_or_refused(source: Database, target: Database) {
+    let Some(mut pair) = own_pair(source, target).await else { return };
     let project = project(&pair, "tls").await;
-    protect(&mut pair, &project).await;
+    let folder = project.folder().join("certificates");
+    std::fs::create_dir(&folder).unwrap();
+    certificates(&folder);
     let original = std::fs::read_to_string(project.folder().join("strangler.yaml")).unwrap();
     let (right, own_name, address) = (["ca.pem", "ca.pem"], "localhost", "127.0.0.1");
+    speak(&mut pair.source, &project).await;
+    // A target without TLS, or with a certificate of its own making, is not spoken to in clear.
+    connect(&project, &original, [own_name, own_name], right);
+    project.strangler(&["check"]).await.expect(78).names(&["target order-db"]);
+    speak(&mut pair.target, &project).await;
     for (hosts, authorities, words) in [
         ([address, own_name], right, ["source erp", "tls.ca"]),
         ([own_name, own_name], ["other.pem", "ca.pem"], ["source erp", "tls.ca"]),
@@ -91,11 +101,14 @@ async fn verified_or_refused(kind: Kind) {
     let mut engine = project.start(&[]);
     project.until_live(&mut engine).await;
     project.legacy(&["UPDATE s_ord SET amt = amt + 1"]).await;
-    let protected = format!(
-        "SELECT bool_and(ssl)::text FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename = '{}'",
-        project.name
-    );
-    assert_eq!(project.ask_service(&protected).await, "true");
+    // MariaDB and MySQL let the account in by nothing else.
+    if let Access::Postgres(_) = project.target() {
+        let protected = format!(
+            "SELECT bool_and(ssl)::text FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename = '{}'",
+            project.name
+        );
+        assert_eq!(project.ask_service(&protected).await, "true");
+    }
     assert_eq!(engine.interrupt().await, Some(130), "{}", engine.log());
     project.strangler(&["run", "--until-caught-up"]).await.expect(0);
     project.strangler(&["verify"]).await.expect(0);
@@ -104,10 +117,15 @@ async fn verified_or_refused(kind: Kind) {
 
 #[tokio::test]
 async fn tls_to_mariadb_and_postgres_is_verified_in_full() {
-    verified_or_refused(Kind::MariaDb).await;
+    verified_or_refused(Database::MARIADB, Database::Postgres).await;
 }
 
 #[tokio::test]
-async fn tls_to_mysql_and_postgres_is_verified_in_full() {
-    verified_or_refused(Kind::MySql).await;
+async fn tls_to_mysql_and_mariadb_is_verified_in_full() {
+    verified_or_refused(Database::MYSQL, Database::MARIADB).await;
+}
+
+#[tokio::test]
+async fn tls_to_mariadb_and_mysql_is_verified_in_full() {
+    verified_or_refused(Database::MARIADB, Database::MYSQL).await;
 }

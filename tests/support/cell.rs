@@ -9,8 +9,8 @@ use mysql_async::consts::ColumnType;
 /// A value in canonical spelling; `None` is NULL.
 pub type Cell = Option<String>;
 
-/// A value of the source as it should look in a target column of type `target_type` (`pg_type.typname`).
-pub fn of_source(value: &Value, source_type: ColumnType, target_type: &str) -> Cell {
+/// A value of MariaDB or MySQL as it should look in a target column of type `target_type` (`pg_type.typname`).
+pub fn of_mysql(value: &Value, source_type: ColumnType, target_type: &str) -> Cell {
     let text = match value {
         Value::NULL => return None,
         Value::Bytes(bits) if source_type == ColumnType::MYSQL_TYPE_BIT => {
@@ -34,25 +34,28 @@ pub fn of_source(value: &Value, source_type: ColumnType, target_type: &str) -> C
     Some(of_text(text, target_type))
 }
 
-/// A value of the target as the canonical select prints it (see [`select_of_target`]).
-pub fn of_target(text: Option<String>, target_type: &str) -> Cell {
+/// A value of PostgreSQL as the canonical select prints it (see [`select_of_postgres`]).
+pub fn of_postgres(text: Option<String>, target_type: &str) -> Cell {
     let text = text?;
     Some(match target_type {
         "float4" => format!("float {:08x}", plus_zero32(text.parse().unwrap()).to_bits()),
         "float8" => format!("double {:016x}", plus_zero(text.parse().unwrap()).to_bits()),
         "interval" => format!("us {}", text.split('.').next().unwrap()),
         "bytea" => format!("bytes {}", text.trim_start_matches("\\x")),
-        "timestamp" => format!("at {}", trim_fraction(&text)),
+        "timestamp" | "timestamptz" => format!("at {}", trim_fraction(&text)),
         _ => of_text(text, target_type),
     })
 }
 
-/// The expression that prints a column of the target for [`of_target`].
-pub fn select_of_target(column: &str, target_type: &str) -> String {
+/// The expression that prints a column of PostgreSQL, whose own type is `own_type`, for [`of_postgres`]. The session is in UTC.
+pub fn select_of_postgres(column: &str, own_type: &str, target_type: &str) -> String {
     let column = format!("\"{}\"", column.replace('"', "\"\""));
-    match target_type {
-        "interval" => format!("(extract(epoch FROM {column}) * 1000000)::numeric::text"),
-        "timestamp" => format!("to_char({column}, 'YYYY-MM-DD HH24:MI:SS.US')"),
+    match (target_type, own_type) {
+        ("interval", _) => format!("(extract(epoch FROM {column}) * 1000000)::numeric::text"),
+        ("timestamp" | "timestamptz", _) => format!("to_char({column}, 'YYYY-MM-DD HH24:MI:SS.US')"),
+        ("int2" | "int4" | "int8", "bool") => format!("{column}::int::text"),
+        // A cast to text prints other than the type does: without its blanks, with a mask.
+        (_, "bpchar" | "inet") => format!("CASE WHEN {column} IS NOT NULL THEN concat({column}) END"),
         _ => format!("{column}::text"),
     }
 }
@@ -60,11 +63,12 @@ pub fn select_of_target(column: &str, target_type: &str) -> String {
 fn of_text(text: String, target_type: &str) -> String {
     match target_type {
         "int2" | "int4" | "int8" => format!("number {}", text.parse::<i128>().unwrap()),
+        "numeric" if matches!(text.as_str(), "NaN" | "Infinity" | "-Infinity") => text,
         "numeric" => format!("number {}", number(&text)),
         "bool" => format!("bool {}", matches!(text.as_str(), "1" | "true" | "t")),
         "date" => format!("on {text}"),
-        "text" | "varchar" | "bpchar" | "json" => format!("text {text}"),
-        other => panic!("the oracle has no spelling for {other}"),
+        // Whatever else there is has a text on both sides.
+        _ => format!("text {text}"),
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Both sides must be at rest: the writer stopped, `run --until-caught-up` ended.
 
-use super::cell::{Cell, of_source, of_target, select_of_target};
-use super::project::{Project, ServiceDatabase};
+use super::cell::{Cell, of_mysql, of_postgres, select_of_postgres};
+use super::project::{Access, Project};
 use mysql_async::Conn;
 use mysql_async::prelude::Queryable;
 use serde::Deserialize;
@@ -41,29 +41,21 @@ pub async fn check(project: &Project) -> usize {
 
 /// The number of rows of the source's answer, and every difference in words.
 pub async fn compare(project: &Project) -> (usize, Vec<String>) {
-    let mut source = Conn::from_url(project.source_url()).await.unwrap();
-    // As the engine connects: literals and casts have the collation that the server gives its sessions.
-    let collation: Option<String> = source
-        .query_first(
-            "SELECT IF(@@global.collation_connection LIKE 'utf8mb4%', @@global.collation_connection, 'utf8mb4_general_ci')",
-        )
-        .await
-        .unwrap();
-    source.query_drop(format!("SET NAMES utf8mb4 COLLATE {}", collation.unwrap())).await.unwrap();
-    let mut target = Target::of(project).await;
+    let mut source = Reader::of(project.source_access()).await;
+    let mut target = Reader::of(project.target()).await;
     let (mut count, mut differences) = (0, Vec::new());
     for text in project.mapping_texts() {
         let mapping: MappingFile = serde_saphyr::from_str(&text).unwrap();
         for (name, table) in &mapping.tables {
             let types = target.column_types(name).await;
             assert!(!types.is_empty(), "target table {name} does not exist");
-            let wanted = source_rows(&mut source, name, table, &types).await;
-            let found = target.rows(name, table, &types).await;
+            let wanted = source.rows(&table.sql, name, table, &types).await;
+            let whole = target.whole(name);
+            let found = target.rows(&whole, name, table, &types).await;
             count += wanted.len();
             differences.extend(difference(name, &types, &wanted, &found));
         }
     }
-    source.disconnect().await.unwrap();
     (count, differences)
 }
 
@@ -94,36 +86,28 @@ fn short(cell: &Cell) -> String {
     }
 }
 
-async fn source_rows(source: &mut Conn, name: &str, table: &MappedTable, types: &[(String, String)]) -> Rows {
-    let rows: Vec<mysql_async::Row> = source.exec(&table.sql, ()).await.unwrap_or_else(|error| panic!("{name}: {error}"));
-    let mut keyed = Rows::new();
-    for row in rows {
-        let columns: Vec<_> =
-            row.columns_ref().iter().map(|column| (column.name_str().into_owned(), column.column_type())).collect();
-        let by_name: BTreeMap<String, _> =
-            columns.into_iter().zip(row.unwrap()).map(|((name, kind), value)| (name, (value, kind))).collect();
-        assert_eq!(by_name.len(), types.len(), "{name}: the target has other columns than the SELECT");
-        let cell = |(column, kind): &(String, String)| {
-            let (value, source_type) = &by_name[column];
-            of_source(value, *source_type, kind)
-        };
-        let cells: Vec<Cell> = types.iter().map(cell).collect();
-        insert(&mut keyed, table, types, cells);
-    }
-    keyed
-}
-
-/// The service database, of either kind.
-enum Target {
+/// A database of either side.
+enum Reader {
     Postgres(tokio_postgres::Client),
     MySql(Box<Conn>),
 }
 
-impl Target {
-    async fn of(project: &Project) -> Self {
-        match project.target() {
-            ServiceDatabase::Postgres(_) => Self::Postgres(project.target_client().await),
-            ServiceDatabase::MySql(url) => Self::MySql(Box::new(Conn::from_url(url).await.unwrap())),
+impl Reader {
+    async fn of(access: &Access) -> Self {
+        match access {
+            Access::Postgres(_) => {
+                let client = access.client().await;
+                client.batch_execute("SET TimeZone = 'UTC'; SET extra_float_digits = 1").await.unwrap();
+                Self::Postgres(client)
+            }
+            Access::MySql(url) => {
+                let mut conn = Conn::from_url(url).await.unwrap();
+                // As the engine connects: literals and casts have the collation that the server gives its sessions.
+                let question = "SELECT IF(@@global.collation_connection LIKE 'utf8mb4%', @@global.collation_connection, 'utf8mb4_general_ci')";
+                let collation: Option<String> = conn.query_first(question).await.unwrap();
+                conn.query_drop(format!("SET NAMES utf8mb4 COLLATE {}", collation.unwrap())).await.unwrap();
+                Self::MySql(Box::new(conn))
+            }
         }
     }
 
@@ -145,31 +129,64 @@ impl Target {
         }
     }
 
-    async fn rows(&mut self, name: &str, table: &MappedTable, types: &[(String, String)]) -> Rows {
-        let mut keyed = Rows::new();
+    /// The statement that reads a table of the service.
+    fn whole(&self, table: &str) -> String {
         match self {
-            Self::Postgres(client) => {
-                let columns: Vec<String> = types.iter().map(|(column, kind)| select_of_target(column, kind)).collect();
-                let sql = format!("SELECT {} FROM public.\"{name}\"", columns.join(", "));
-                for row in client.query(&sql, &[]).await.unwrap() {
-                    let cells = types.iter().enumerate().map(|(at, (_, kind))| of_target(row.get(at), kind)).collect();
-                    insert(&mut keyed, table, types, cells);
-                }
-            }
-            Self::MySql(conn) => {
-                let columns: Vec<String> = types.iter().map(|(column, _)| format!("`{column}`")).collect();
-                let sql = format!("SELECT {} FROM `{name}`", columns.join(", "));
-                let rows: Vec<mysql_async::Row> = conn.exec(sql, ()).await.unwrap();
-                for row in rows {
-                    let wire: Vec<_> = row.columns_ref().iter().map(mysql_async::Column::column_type).collect();
-                    let values = row.unwrap().into_iter().zip(wire).zip(types);
-                    let cells = values.map(|((value, wire), (_, kind))| of_source(&value, wire, kind)).collect();
-                    insert(&mut keyed, table, types, cells);
-                }
-            }
+            Self::Postgres(_) => format!("SELECT * FROM public.\"{table}\""),
+            Self::MySql(_) => format!("SELECT * FROM `{table}`"),
+        }
+    }
+
+    /// The rows of a statement, as they should look in columns of these types.
+    async fn rows(&mut self, sql: &str, name: &str, table: &MappedTable, types: &[(String, String)]) -> Rows {
+        let rows = match self {
+            Self::Postgres(client) => postgres_rows(client, sql, types).await,
+            Self::MySql(conn) => mysql_rows(conn, sql, types).await,
+        };
+        let mut keyed = Rows::new();
+        for cells in rows.unwrap_or_else(|error| panic!("{name}: {error}")) {
+            insert(&mut keyed, table, types, cells);
         }
         keyed
     }
+}
+
+async fn postgres_rows(
+    client: &tokio_postgres::Client,
+    sql: &str,
+    types: &[(String, String)],
+) -> Result<Vec<Vec<Cell>>, Box<dyn std::error::Error>> {
+    let statement = client.prepare(sql).await?;
+    let own: BTreeMap<&str, &str> = statement.columns().iter().map(|column| (column.name(), column.type_().name())).collect();
+    assert_eq!(own.len(), types.len(), "the target has other columns than the SELECT");
+    let printed: Vec<String> =
+        types.iter().map(|(column, kind)| select_of_postgres(column, own[column.as_str()], kind)).collect();
+    let rows = client.query(&format!("SELECT {} FROM ({sql}\n) answer", printed.join(", ")), &[]).await?;
+    let cells = |row: &tokio_postgres::Row| {
+        types.iter().enumerate().map(|(at, (_, kind))| of_postgres(row.get(at), kind)).collect::<Vec<Cell>>()
+    };
+    Ok(rows.iter().map(cells).collect())
+}
+
+async fn mysql_rows(
+    conn: &mut Conn,
+    sql: &str,
+    types: &[(String, String)],
+) -> Result<Vec<Vec<Cell>>, Box<dyn std::error::Error>> {
+    let rows: Vec<mysql_async::Row> = conn.exec(sql, ()).await?;
+    let cells = |row: mysql_async::Row| {
+        let columns: Vec<_> =
+            row.columns_ref().iter().map(|column| (column.name_str().into_owned(), column.column_type())).collect();
+        let by_name: BTreeMap<String, _> =
+            columns.into_iter().zip(row.unwrap()).map(|((name, kind), value)| (name, (value, kind))).collect();
+        assert_eq!(by_name.len(), types.len(), "the target has other columns than the SELECT");
+        let cell = |(column, kind): &(String, String)| {
+            let (value, wire) = &by_name[column];
+            of_mysql(value, *wire, kind)
+        };
+        types.iter().map(cell).collect()
+    };
+    Ok(rows.into_iter().map(cells).collect())
 }
 
 fn kind_of_mysql(data_type: &str) -> &'static str {

@@ -2,7 +2,7 @@
 //! privileges, and the files in a temporary folder.
 
 use super::program::{Ended, Running, command, run};
-use super::servers::{Kind, Pair, TargetServer, fresh_name};
+use super::servers::{Kind, Pair, Server, fresh_name};
 use super::socket;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
@@ -15,18 +15,30 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// The account the engine reads the legacy database with, and its password.
 const PASSWORD: &str = "Only-For-Tests-1";
 
+/// What the project files of tests and examples call it.
+const PASSWORD_VARIABLES: [&str; 8] = [
+    "ERP_PASSWORD",
+    "ORDER_DB_PASSWORD",
+    "CLUB_PASSWORD",
+    "MEMBERS_PASSWORD",
+    "SHOP_PASSWORD",
+    "ORDERS_PASSWORD",
+    "NORTHWIND_PASSWORD",
+    "SALES_PASSWORD",
+];
+
 /// One project.
 pub struct Project {
     folder: tempfile::TempDir,
     /// Name of both databases and both users.
     pub name: String,
-    source_url: String,
-    target: ServiceDatabase,
+    source: Access,
+    target: Access,
     variables: Vec<(String, String)>,
 }
 
-/// How a test reaches the service database, as the superuser.
-pub enum ServiceDatabase {
+/// How a test reaches a database of either side, as its administrator.
+pub enum Access {
     /// PostgreSQL.
     Postgres(Box<tokio_postgres::Config>),
     /// MariaDB or MySQL, by its url.
@@ -37,35 +49,17 @@ impl Project {
     /// Makes the databases, the users and the project file.
     pub async fn new(pair: &Pair, test: &str) -> Self {
         let name = fresh_name(test);
-        let statements = [
-            format!("CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci"),
-            format!("CREATE USER {name}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'"),
-            format!("GRANT SELECT ON {name}.* TO {name}@'127.0.0.1'"),
-            format!("GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO {name}@'127.0.0.1'"),
-        ];
-        pair.source.execute(&statements.each_ref().map(String::as_str)).await.unwrap();
+        let (source, source_file) = legacy(pair, &name).await;
         let (target, target_url) = service(pair, &name).await;
-        let variables =
-            ["ERP_PASSWORD", "ORDER_DB_PASSWORD", "CLUB_PASSWORD", "MEMBERS_PASSWORD", "SHOP_PASSWORD", "ORDERS_PASSWORD"]
-                .map(|variable| (variable.to_owned(), PASSWORD.to_owned()));
-        let project = Self {
-            folder: tempfile::tempdir().unwrap(),
-            source_url: pair.source.url_of(&name),
-            target,
-            variables: variables.to_vec(),
-            name,
-        };
-        project.write("strangler.yaml", &project.file(pair.source.port(), &target_url));
-        project
-    }
-
-    fn file(&self, source_port: u16, target_url: &str) -> String {
-        let name = &self.name;
-        format!(
-            "sources:\n  erp:\n    url: mysql://{name}@127.0.0.1:{source_port}/{name}\n    password: {{ env: ERP_PASSWORD }}\n\
+        let variables = PASSWORD_VARIABLES.map(|variable| (variable.to_owned(), PASSWORD.to_owned()));
+        let project = Self { folder: tempfile::tempdir().unwrap(), source, target, variables: variables.to_vec(), name };
+        let file = format!(
+            "sources:\n  erp:\n{source_file}\
              targets:\n  order-db:\n    url: {target_url}\n    password: {{ env: ORDER_DB_PASSWORD }}\n\
              state: ./state\nmemory: 256MiB\nmappings: [mappings/*.yaml]\n"
-        )
+        );
+        project.write("strangler.yaml", &file);
+        project
     }
 
     /// Where the files are.
@@ -98,18 +92,38 @@ impl Project {
         entries.map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap()).collect()
     }
 
-    /// The url of the legacy database, as root.
+    /// How to reach the legacy database.
+    pub fn source_access(&self) -> &Access {
+        &self.source
+    }
+
+    /// The url of the legacy database on MariaDB or MySQL, as root.
     pub fn source_url(&self) -> &str {
-        &self.source_url
+        match &self.source {
+            Access::MySql(url) => url,
+            Access::Postgres(_) => panic!("this test is for MariaDB or MySQL as the legacy database"),
+        }
     }
 
-    /// A connection to the legacy database, as root.
+    /// A connection to the legacy database on MariaDB or MySQL, as root.
     pub async fn source(&self) -> Conn {
-        Conn::from_url(&self.source_url).await.unwrap()
+        Conn::from_url(self.source_url()).await.unwrap()
     }
 
-    /// Runs statements on the legacy database, as root, on one connection.
+    /// A connection to the legacy database on PostgreSQL, as the superuser.
+    pub async fn source_client(&self) -> tokio_postgres::Client {
+        self.source.client().await
+    }
+
+    /// Runs statements on the legacy database, as its administrator, on one connection.
     pub async fn legacy(&self, statements: &[&str]) {
+        if let Access::Postgres(_) = &self.source {
+            let client = self.source_client().await;
+            for statement in statements {
+                client.batch_execute(statement).await.unwrap_or_else(|error| panic!("{statement}: {error:?}"));
+            }
+            return;
+        }
         let mut source = self.source().await;
         for statement in statements {
             source.query_drop(*statement).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
@@ -126,28 +140,19 @@ impl Project {
     }
 
     /// How to reach the service database.
-    pub fn target(&self) -> &ServiceDatabase {
+    pub fn target(&self) -> &Access {
         &self.target
     }
 
-    fn postgres(&self) -> &tokio_postgres::Config {
-        match &self.target {
-            ServiceDatabase::Postgres(config) => config,
-            ServiceDatabase::MySql(_) => panic!("this test is for PostgreSQL as the service database"),
-        }
-    }
-
-    /// A connection to the service database, as the superuser.
+    /// A connection to the service database on PostgreSQL, as the superuser.
     pub async fn target_client(&self) -> tokio_postgres::Client {
-        let (client, connection) = self.postgres().connect(tokio_postgres::NoTls).await.unwrap();
-        tokio::spawn(connection);
-        client
+        self.target.client().await
     }
 
     /// The same, waiting for a server that is restarting.
     pub async fn target_client_patient(&self) -> tokio_postgres::Client {
         for _ in 0..600 {
-            if let Ok((client, connection)) = self.postgres().connect(tokio_postgres::NoTls).await {
+            if let Ok((client, connection)) = self.target.postgres().connect(tokio_postgres::NoTls).await {
                 tokio::spawn(connection);
                 return client;
             }
@@ -158,7 +163,7 @@ impl Project {
 
     /// Runs SQL on the service database, as the superuser.
     pub async fn service(&self, sql: &str) {
-        if let ServiceDatabase::MySql(url) = &self.target {
+        if let Access::MySql(url) = &self.target {
             let mut conn = Conn::from_url(url).await.unwrap();
             conn.query_drop(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
             return conn.disconnect().await.unwrap();
@@ -223,17 +228,76 @@ impl Project {
     }
 }
 
+impl Access {
+    /// How to reach PostgreSQL.
+    pub fn postgres(&self) -> &tokio_postgres::Config {
+        match self {
+            Self::Postgres(config) => config,
+            Self::MySql(_) => panic!("this test is for PostgreSQL"),
+        }
+    }
+
+    /// A connection to PostgreSQL.
+    pub async fn client(&self) -> tokio_postgres::Client {
+        let (client, connection) = self.postgres().connect(tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client
+    }
+
+    fn of(server: &Server, name: &str) -> Self {
+        match server {
+            Server::MySql(_, server) => Self::MySql(server.url_of(name)),
+            Server::Postgres(server) => {
+                let mut config = tokio_postgres::Config::new();
+                config.host("127.0.0.1").port(server.port()).user("postgres").password(server.password()).dbname(name);
+                Self::Postgres(Box::new(config))
+            }
+        }
+    }
+}
+
+/// Makes the legacy database and the account that reads it; how the test reaches it, and the source's entry in the project file. What is
+/// published of PostgreSQL is for the test to say: `CREATE PUBLICATION erp_out ..`.
+async fn legacy(pair: &Pair, name: &str) -> (Access, String) {
+    let access = Access::of(&pair.source, name);
+    let address = format!("{name}@127.0.0.1:{}/{name}", pair.source.port());
+    let password = "    password: { env: ERP_PASSWORD }\n";
+    match &pair.source {
+        Server::MySql(_, server) => {
+            let statements = [
+                format!("CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci"),
+                format!("CREATE USER {name}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'"),
+                format!("GRANT SELECT ON {name}.* TO {name}@'127.0.0.1'"),
+                format!("GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO {name}@'127.0.0.1'"),
+            ];
+            server.execute(&statements.each_ref().map(String::as_str)).await.unwrap();
+            (access, format!("    url: mysql://{address}\n{password}"))
+        }
+        Server::Postgres(server) => {
+            let role = format!("CREATE ROLE {name} LOGIN REPLICATION PASSWORD '{PASSWORD}'");
+            server.execute("postgres", &role).await.unwrap();
+            server.execute("postgres", &format!("CREATE DATABASE {name}")).await.unwrap();
+            let grants = format!(
+                "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO {name}; ALTER DEFAULT PRIVILEGES GRANT USAGE ON SCHEMAS TO {name}"
+            );
+            server.execute(name, &grants).await.unwrap();
+            let slot = "    publication: erp_out\n    slot_limit: { max_retained: 2GiB, on_exceed: stop }\n    limits: { connections: 2 }\n";
+            (access, format!("    url: postgresql://{address}\n{password}{slot}"))
+        }
+    }
+}
+
 /// Makes the service database and its account; how the test reaches it, and its url in the project file.
-async fn service(pair: &Pair, name: &str) -> (ServiceDatabase, String) {
+async fn service(pair: &Pair, name: &str) -> (Access, String) {
+    let access = Access::of(&pair.target, name);
+    let address = format!("{name}@127.0.0.1:{}/{name}", pair.target.port());
     match &pair.target {
-        TargetServer::Postgres(server) => {
+        Server::Postgres(server) => {
             server.execute("postgres", &format!("CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'")).await.unwrap();
             server.execute("postgres", &format!("CREATE DATABASE {name} OWNER {name}")).await.unwrap();
-            let mut config = tokio_postgres::Config::new();
-            config.host("127.0.0.1").port(server.port()).user("postgres").password(server.password()).dbname(name);
-            (ServiceDatabase::Postgres(Box::new(config)), format!("postgresql://{name}@127.0.0.1:{}/{name}", server.port()))
+            (access, format!("postgresql://{address}"))
         }
-        TargetServer::MySql(kind, server) => {
+        Server::MySql(kind, server) => {
             let statements = [
                 format!("CREATE DATABASE {name}"),
                 format!("CREATE USER {name}@'127.0.0.1' IDENTIFIED BY '{PASSWORD}'"),
@@ -241,7 +305,7 @@ async fn service(pair: &Pair, name: &str) -> (ServiceDatabase, String) {
             ];
             server.execute(&statements.each_ref().map(String::as_str)).await.unwrap();
             let scheme = if *kind == Kind::MariaDb { "mariadb" } else { "mysql" };
-            (ServiceDatabase::MySql(server.url_of(name)), format!("{scheme}://{name}@127.0.0.1:{}/{name}", server.port()))
+            (access, format!("{scheme}://{address}"))
         }
     }
 }

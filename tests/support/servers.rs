@@ -10,59 +10,76 @@ use tokio::sync::Mutex;
 
 /// A legacy and a service database server.
 pub struct Pair {
-    /// MariaDB or MySQL.
-    pub source: MysqlWireServer,
-    /// Any kind.
-    pub target: TargetServer,
+    /// The legacy server.
+    pub source: Server,
+    /// The server of the service database.
+    pub target: Server,
 }
 
-/// The server of a service database.
-pub enum TargetServer {
+/// A server of any kind.
+pub enum Server {
     /// PostgreSQL.
     Postgres(Postgres),
     /// MariaDB or MySQL.
     MySql(Kind, MysqlWireServer),
 }
 
-/// Which server the service database is on.
+/// Which server: a source or a target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Service {
+pub enum Database {
     /// PostgreSQL.
     Postgres,
     /// MariaDB or MySQL.
     MySql(Kind),
 }
 
-impl TargetServer {
-    async fn start(service: Service) -> Result<Self, ServerError> {
-        Ok(match service {
-            Service::Postgres => Self::Postgres(Postgres::start(ServerOptions::with_args(POSTGRES_ARGS)).await?),
-            Service::MySql(kind) => Self::MySql(kind, start(kind, &[]).await?),
+impl Database {
+    /// MariaDB.
+    pub const MARIADB: Self = Self::MySql(Kind::MariaDb);
+    /// MySQL.
+    pub const MYSQL: Self = Self::MySql(Kind::MySql);
+}
+
+/// The same question to whichever server it is.
+macro_rules! of_either {
+    ($self:ident.$method:ident($($argument:expr),*)) => {
+        match $self {
+            Server::Postgres(server) => server.$method($($argument),*),
+            Server::MySql(_, server) => server.$method($($argument),*),
+        }
+    };
+}
+
+impl Server {
+    /// Starts one that is in its place as a source or a target of tests.
+    async fn start(database: Database, further: &[&str]) -> Result<Self, ServerError> {
+        Ok(match database {
+            Database::Postgres => {
+                let arguments = POSTGRES_ARGS.iter().chain(further).copied();
+                Self::Postgres(Postgres::start(ServerOptions::with_args(arguments)).await?)
+            }
+            Database::MySql(kind) => Self::MySql(kind, start(kind, further).await?),
         })
     }
 
     /// Its port on the loopback.
     pub fn port(&self) -> u16 {
-        match self {
-            Self::Postgres(server) => server.port(),
-            Self::MySql(_, server) => server.port(),
-        }
+        of_either!(self.port())
+    }
+
+    /// The password of its administrator.
+    pub fn password(&self) -> &str {
+        of_either!(self.password())
     }
 
     /// The server's folder.
     pub fn folder(&self) -> &std::path::Path {
-        match self {
-            Self::Postgres(server) => server.folder(),
-            Self::MySql(_, server) => server.folder(),
-        }
+        of_either!(self.folder())
     }
 
     /// Replaces the extra arguments for the next restart.
     pub fn set_extra_args(&mut self, arguments: Vec<String>) {
-        match self {
-            Self::Postgres(server) => server.set_extra_args(arguments),
-            Self::MySql(_, server) => server.set_extra_args(arguments),
-        }
+        of_either!(self.set_extra_args(arguments));
     }
 
     /// Ends it in order; it can be restarted.
@@ -83,14 +100,24 @@ impl TargetServer {
 
     /// Ends it at once.
     pub fn kill(&mut self) -> Result<(), ServerError> {
+        of_either!(self.kill())
+    }
+
+    /// Runs statements as the administrator, one after the other.
+    pub async fn execute(&self, statements: &[&str]) -> Result<(), ServerError> {
         match self {
-            Self::Postgres(server) => server.kill(),
-            Self::MySql(_, server) => server.kill(),
+            Self::MySql(_, server) => server.execute(statements).await,
+            Self::Postgres(server) => {
+                for statement in statements {
+                    server.execute("postgres", statement).await?;
+                }
+                Ok(())
+            }
         }
     }
 }
 
-/// Which legacy server.
+/// Which server of the MySQL family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// MariaDB.
@@ -106,7 +133,8 @@ static MYSQL: Shared = Mutex::const_new(Weak::new());
 /// Large rows must get through, and a killed server must not forget what it answered.
 const MARIADB_ARGS: [&str; 2] = ["--max-allowed-packet=256M", "--innodb-buffer-pool-size=128M"];
 const MYSQL_ARGS: [&str; 2] = ["--max-allowed-packet=256M", "--innodb-buffer-pool-size=128M"];
-const POSTGRES_ARGS: [&str; 2] = ["-csynchronous_commit=on", "-cshared_buffers=64MB"];
+/// Large transactions are sent before their end, also small ones that are large for this server.
+const POSTGRES_ARGS: [&str; 3] = ["-csynchronous_commit=on", "-cshared_buffers=64MB", "-clogical_decoding_work_mem=64kB"];
 
 /// The servers that tests of this program share. `None`: not installed, and the test was told so.
 pub async fn shared(kind: Kind) -> Option<Arc<Pair>> {
@@ -125,14 +153,18 @@ pub async fn shared(kind: Kind) -> Option<Arc<Pair>> {
 
 /// Servers of one test, with more arguments for the legacy server; the service database is on PostgreSQL. `None` as for [`shared`].
 pub async fn own(kind: Kind, source_args: &[&str]) -> Option<Pair> {
-    own_to(kind, source_args, Service::Postgres).await
+    pair(Database::MySql(kind), source_args, Database::Postgres).await
 }
 
-/// The same with any service database.
-pub async fn own_to(kind: Kind, source_args: &[&str], service: Service) -> Option<Pair> {
-    let (source, target) = tokio::join!(start(kind, source_args), TargetServer::start(service));
-    let target_may_be_absent = service == Service::MySql(Kind::MySql);
-    Some(Pair { source: installed(kind == Kind::MySql, source)?, target: installed(target_may_be_absent, target)? })
+/// Servers of one test, each of any kind. `None` as for [`shared`].
+pub async fn own_pair(source: Database, target: Database) -> Option<Pair> {
+    pair(source, &[], target).await
+}
+
+async fn pair(source: Database, source_args: &[&str], target: Database) -> Option<Pair> {
+    let started = tokio::join!(Server::start(source, source_args), Server::start(target, &[]));
+    let may_be_absent = |database: Database| database == Database::MYSQL;
+    Some(Pair { source: installed(may_be_absent(source), started.0)?, target: installed(may_be_absent(target), started.1)? })
 }
 
 async fn start(kind: Kind, further: &[&str]) -> Result<MysqlWireServer, ServerError> {

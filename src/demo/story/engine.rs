@@ -5,9 +5,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::failure::Told;
-use super::program::Running;
+use super::program::{Program, Running};
 use super::screen::Screen;
-use super::stage::Stage;
 
 /// How long a backfill of the demo may take.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -15,12 +14,12 @@ const PATIENCE: Duration = Duration::from_secs(600);
 const POLL: Duration = Duration::from_millis(250);
 
 /// Waits until every mapping is live, showing how far it is.
-pub async fn until_live(stage: &Stage, engine: &mut Running, screen: &Screen) -> Told<Value> {
+pub async fn until_live(program: &Program, engine: &mut Running, screen: &Screen) -> Told<Value> {
     let started = Instant::now();
     loop {
         engine.expect_alive()?;
         // While the engine opens its state it does not answer yet; that is no surprise.
-        let asked = stage.program.run("status --format json").await?;
+        let asked = program.run("status --format json").await?;
         let status: Value = serde_json::from_str(&asked.stdout).unwrap_or_default();
         let engine_status = status.get("engine").cloned().unwrap_or_default();
         if is_live(&engine_status) {

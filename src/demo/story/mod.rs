@@ -4,14 +4,17 @@
 //! story with an error, so it is also a test. Dropped at any moment, it leaves nothing behind: servers, children and folder are gone.
 
 mod engine;
+mod example;
 mod failure;
 mod live;
 mod order;
 mod program;
+mod project;
 mod screen;
 mod shop_day;
 mod stage;
 
+pub use example::tell_example;
 pub use failure::{StoryError, Told};
 pub use screen::Screen;
 
@@ -19,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use order::NUMBER;
-use program::Running;
+use program::{Program, Running};
 use shop_day::OpenShop;
 use stage::Stage;
 
@@ -68,10 +71,10 @@ pub async fn tell(options: &StoryOptions, screen: &Arc<Screen>) -> Told {
 /// What a careful user reads before anything is written.
 async fn look_first(stage: &Stage, screen: &Screen, options: &StoryOptions) -> Told {
     screen.step("Is everything as it must be? What would happen? Nothing is written yet");
-    show(stage, screen, "check", 0, (3, 4)).await?;
-    show(stage, screen, "plan", 0, (12, 5)).await?;
+    show(&stage.program, screen, "check", 0, (3, 4)).await?;
+    show(&stage.program, screen, "plan", 0, (12, 5)).await?;
     if !options.fast {
-        show(stage, screen, "diff --table orders --show 1", 2, (12, 2)).await?;
+        show(&stage.program, screen, "diff --table orders --show 1", 2, (12, 2)).await?;
     }
     Ok(())
 }
@@ -80,16 +83,16 @@ async fn go_live(stage: &Stage, screen: &Screen) -> Told<Running> {
     screen.step("The backfill, while the shop keeps writing; then live");
     screen.command("strangler run &");
     let mut engine = stage.program.start("run")?;
-    engine::until_live(stage, &mut engine, screen).await?;
+    engine::until_live(&stage.program, &mut engine, screen).await?;
     screen.good(&format!("live after {:.0} s", screen.elapsed_s()));
-    show(stage, screen, "status", 0, (14, 0)).await?;
+    show(&stage.program, screen, "status", 0, (14, 0)).await?;
     Ok(engine)
 }
 
 async fn verify_while_moving(stage: &Stage, screen: &Screen, shop: &OpenShop) -> Told {
     screen.step("Is every row what the legacy system says? Both move meanwhile");
     let before = shop.counts()?.committed;
-    show(stage, screen, "verify", 0, (12, 2)).await?;
+    show(&stage.program, screen, "verify", 0, (12, 2)).await?;
     screen.good(&format!(
         "first verified {:.0} s after the start; the shop committed {} transactions meanwhile",
         screen.elapsed_s(),
@@ -133,7 +136,7 @@ async fn kill_and_resume(stage: &mut Stage, screen: &Screen, engine: Running, op
     screen.command("strangler run &");
     let mut engine = stage.program.start("run")?;
     let elapsed = live::caught_up(stage, 1).await?;
-    engine::until_live(stage, &mut engine, screen).await?;
+    engine::until_live(&stage.program, &mut engine, screen).await?;
     screen.good(&format!("resumed from its checkpoint and caught up {:.1} s after the start", elapsed.as_secs_f64()));
     Ok(engine)
 }
@@ -155,14 +158,14 @@ async fn close_and_finish(
     if ended.code != 130 {
         return Err(ended.unexpected("strangler run", "exit code 130 after Ctrl-C"));
     }
-    show(stage, screen, "run --until-caught-up", 0, (0, 3)).await?;
-    show(stage, screen, "verify", 0, (12, 2)).await?;
-    show(stage, screen, "diff", 0, (6, 2)).await?;
+    show(&stage.program, screen, "run --until-caught-up", 0, (0, 3)).await?;
+    show(&stage.program, screen, "verify", 0, (12, 2)).await?;
+    show(&stage.program, screen, "diff", 0, (6, 2)).await?;
     if !options.keep {
         return Ok(None);
     }
     let mut engine = stage.program.start("run")?;
-    engine::until_live(stage, &mut engine, screen).await?;
+    engine::until_live(&stage.program, &mut engine, screen).await?;
     Ok(Some(engine))
 }
 
@@ -197,10 +200,10 @@ async fn keep(stage: &Stage, screen: &Screen, mut engine: Running, options: &Sto
 }
 
 /// Runs a command and shows the first and the last lines it prints; it must end with `code`.
-async fn show(stage: &Stage, screen: &Screen, arguments: &str, code: i32, (head, tail): (usize, usize)) -> Told {
+async fn show(program: &Program, screen: &Screen, arguments: &str, code: i32, (head, tail): (usize, usize)) -> Told {
     screen.command(&format!("strangler {arguments}"));
     screen.passing("..");
-    let finished = stage.program.expect(arguments, code).await?;
+    let finished = program.expect(arguments, code).await?;
     let printed = if finished.stdout.trim().is_empty() { &finished.stderr } else { &finished.stdout };
     screen.output(printed, head, tail);
     Ok(())

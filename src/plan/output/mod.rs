@@ -9,6 +9,7 @@ mod json_form;
 pub(crate) mod mysql;
 #[cfg(test)]
 mod mysql_tests;
+pub(crate) mod row_size;
 #[cfg(test)]
 mod tests;
 

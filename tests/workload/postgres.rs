@@ -2,13 +2,12 @@
 //! truncations, large transactions that are rolled back.
 
 use fastrand::Rng;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
-use strangler::demo::servers::Postgres;
 use tokio_postgres::Client;
 
-/// The tables with their rows.
+/// What of them is published; the name is that of the project file.
+pub const PUBLICATION: &str = "CREATE PUBLICATION erp_out FOR TABLE app.cust, app.ord, app.line, app.log";
+
+/// The tables with their rows. Items differ in case and in the blanks behind them only.
 pub const TABLES: &str = "
   CREATE SCHEMA app;
   SET search_path = app;
@@ -23,13 +22,13 @@ pub const TABLES: &str = "
   INSERT INTO cust SELECT g, 'name ' || g, 'A' FROM generate_series(1, 100) g;
   INSERT INTO ord SELECT g, g % 110, CASE WHEN g % 5 = 0 THEN repeat(md5(g::text), 100) ELSE 'memo' END, g * 1.25,
     '2024-01-01'::timestamptz + g * interval '1 hour', 'hidden' FROM generate_series(1, 2000) g;
-  INSERT INTO line SELECT g, s, g % 13, 'I' || g % 20 FROM generate_series(1, 2000) g, generate_series(1, 2) s;
+  INSERT INTO line SELECT g, s, g % 13, CASE g % 7 WHEN 0 THEN 'i' ELSE 'I' END || g % 20 || repeat(' ', g % 2) FROM generate_series(1, 2000) g, generate_series(1, 2) s;
   INSERT INTO log SELECT g % 300, 'same', g % 3 FROM generate_series(1, 2000) g; ANALYZE";
 
 /// The mapping file.
 pub const MAPPING: &str = r#"version: 1
-mapping: crm
-source: crm
+mapping: workload
+source: erp
 target: order-db
 tables:
   orders:
@@ -42,6 +41,13 @@ tables:
     sql: |
       SELECT l.ord AS ord, l.seq AS seq, l.qty AS qty, l.item AS item, o.memo AS memo
         FROM app.line l JOIN app.ord o ON o.id = l.ord
+  item_sales:
+    key: [item]
+    sql: |
+      SELECT l.item AS item, count(*) AS line_count, sum(l.qty) AS quantity, bool_or(l.qty < 0) AS has_returns
+        FROM app.line l WHERE l.item IS NOT NULL GROUP BY l.item
+    columns:
+      item: { type: varchar(20) }
   customers:
     key: [id]
     sql: SELECT c.id AS id, c.name AS name, c.grade AS grade FROM app.cust c
@@ -75,35 +81,29 @@ tables:
         FROM app.ord o
 "#;
 
-/// A session that writes until it is stopped.
-pub struct Writer {
-    stop: Arc<AtomicBool>,
-    task: tokio::task::JoinHandle<u32>,
+/// A session that writes.
+pub struct Session {
+    client: Client,
+    rng: Rng,
 }
 
-impl Writer {
-    pub async fn start(server: &Postgres, seed: u64) -> Self {
-        let client = server.connect("legacy").await.unwrap();
+impl Session {
+    /// A session of the old application.
+    pub async fn new(client: Client, seed: u64) -> Self {
         client.batch_execute("SET search_path = app").await.unwrap();
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let mut rng = Rng::with_seed(seed);
-        let task = tokio::spawn(async move {
-            let mut steps = 0;
-            while !stopped.load(Ordering::Relaxed) {
-                step(&client, &mut rng).await;
-                tokio::time::sleep(Duration::from_millis(rng.u64(0..6))).await;
-                steps += 1;
-            }
-            steps
-        });
-        Self { stop, task }
+        Self { client, rng: Rng::with_seed(seed) }
     }
 
-    /// How many transactions it tried.
-    pub async fn stop(self) -> u32 {
-        self.stop.store(true, Ordering::Relaxed);
-        self.task.await.unwrap()
+    /// Executes `count` transactions.
+    pub async fn steps(&mut self, count: u64) {
+        for _ in 0..count {
+            step(&self.client, &mut self.rng).await;
+        }
+    }
+
+    /// Writes one row of more than 16 MB.
+    pub async fn large_row(&mut self) {
+        self.client.batch_execute("UPDATE ord SET memo = repeat('가', 5800000) WHERE id = 77").await.unwrap();
     }
 }
 
@@ -140,8 +140,9 @@ fn statement(rng: &mut Rng) -> String {
         5 => format!("UPDATE ord SET id = {}, memo = 'moved' WHERE id = {order}", rng.u32(1..2_100)),
         6 => format!("UPDATE ord SET memo = NULL WHERE id BETWEEN {order} AND {}", order + 15),
         7 => format!(
-            "INSERT INTO line VALUES ({order}, {}, {n}, 'I1') ON CONFLICT (ord, seq) DO UPDATE SET qty = {n}",
-            rng.u32(1..5)
+            "INSERT INTO line VALUES ({order}, {}, {n}, 'I1{}') ON CONFLICT (ord, seq) DO UPDATE SET qty = {n}",
+            rng.u32(1..5),
+            " ".repeat(rng.usize(0..3))
         ),
         8 => format!("UPDATE line SET ord = {}, seq = 9 WHERE ord = {order} AND seq = 1", rng.u32(1..2_100)),
         9 => format!("DELETE FROM line WHERE ord BETWEEN {order} AND {}", order + 3),
