@@ -25,6 +25,7 @@ pub mod signals;
 pub mod sources;
 pub mod status;
 pub mod status_text;
+mod stopped;
 #[cfg(test)]
 mod tests;
 pub mod text;

@@ -13,12 +13,13 @@ use super::opening::{self, StateLock};
 use super::printer::{Format, Printer};
 use super::project::Project;
 use super::status_text::{halted_lines, phase_name, report, stage_name};
+use super::stopped::standings;
 use super::text;
 use crate::error::{Class, Result};
 use crate::migrate::EngineStatus;
 use crate::migrate::board::now_us;
 use crate::state::meta::{self, Progress};
-use crate::state::standing::{self, Standing};
+use crate::state::standing::Standing;
 use crate::target::{Checkpoint, Target};
 
 #[derive(Serialize)]
@@ -115,14 +116,8 @@ fn stored(project: &Project) -> Result<Option<StateJson>> {
     })?;
     let store = opening::open_store(&project.config, &lock)?;
     let (Some(identity), Some(progress)) = (meta::identity(&store)?, meta::progress(&store)?) else { return Ok(None) };
-    let mut halted = BTreeMap::new();
-    for name in identity.mappings.keys() {
-        if let Some(standing) = standing::standing(&store, name)? {
-            halted.insert(name.clone(), standing);
-        }
-    }
     Ok(Some(StateJson {
-        halted,
+        halted: standings(&store, &identity)?,
         state_id: identity.state_id,
         stage: stage_name(progress.stage),
         bytes: opening::store_bytes(&project.config),

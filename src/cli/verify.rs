@@ -2,6 +2,7 @@
 //!
 //! Writes nothing. Prints one line per table and then the keys that differ.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::{Duration, Instant};
@@ -17,9 +18,12 @@ use super::exit::{Code, Failure};
 use super::opening;
 use super::printer::{Format, Printer};
 use super::project::{Planned, Project};
+use super::status_text::halted_lines;
+use super::stopped::stopped;
 use super::text::{counted, duration_ms, grouped, table};
 use crate::error::{Error, Result};
 use crate::plan::NodePlan;
+use crate::state::standing::Standing;
 use crate::verify::compare::{Difference, Mismatch};
 use crate::verify::{TableReport, TouchedKeys, Verifier, VerifyOptions};
 
@@ -50,7 +54,8 @@ Nothing is written.
 
 Exit codes:
   0 equal   2 confirmed differences   4 only unconfirmed ones: keys kept moving, or the engine stands still
-  65 a file is wrong   69 a database cannot be reached   75 still loading   76 a person must act
+  65 a file is wrong   69 a database cannot be reached   75 still loading
+  76 a mapping has stopped or is paused: it is named with the reason, the others are compared
   78 a range would read whole tables at the source (see --full-scan)
 
 Next: strangler diff, strangler status";
@@ -68,18 +73,41 @@ pub async fn command(common: &Common, arguments: &VerifyArguments, printer: &Pri
         false => project.plan_live().await?,
     };
     let options = VerifyOptions { full_scan: arguments.full_scan, ..VerifyOptions::default() };
+    let mut stopped = stopped(&project, engine.as_ref()).await?;
     let touched = engine.map(Asked);
     let mut verified = Vec::new();
-    for (mapping, node) in chosen_nodes(&planned, &common.mapping, arguments.table.as_deref())? {
+    let (at_rest, chosen): (Vec<_>, Vec<_>) = chosen_nodes(&planned, &common.mapping, arguments.table.as_deref())?
+        .into_iter()
+        .partition(|(mapping, _)| stopped.contains_key(*mapping));
+    stopped.retain(|name, _| at_rest.iter().any(|(mapping, _)| mapping == name));
+    for (mapping, node) in chosen {
         let started = Instant::now();
         let report = verify_table(&project, &planned, mapping, node, touched.as_ref(), &options, printer).await?;
         verified.push(Verified { mapping, node, label: label(&planned, mapping, node), report, elapsed: started.elapsed() });
     }
     match printer.format {
+        Format::Text if verified.is_empty() => {}
         Format::Text => print_text(printer, &verified, arguments.show, touched.is_some()),
-        Format::Json => printer.json(&Output::of(&verified, arguments.show)),
+        Format::Json => printer.json(&Output::of(&verified, arguments.show, &stopped)),
     }
-    Ok(code(&verified))
+    if stopped.is_empty() {
+        return Ok(code(&verified));
+    }
+    if let Format::Text = printer.format {
+        printer.result(&stopped_text(&stopped));
+    }
+    Ok(Code::Person)
+}
+
+/// What stands still is not what the source says now, and says so itself; nobody has to wait for it.
+fn stopped_text(stopped: &BTreeMap<String, Standing>) -> String {
+    let mut lines = vec!["not compared, because their targets stand still:".to_owned()];
+    for (mapping, standing) in stopped {
+        lines.extend(halted_lines(mapping, standing));
+        let since = jiff::Timestamp::from_microsecond(standing.since_us);
+        lines.extend(since.ok().map(|since| format!("           since {since:.0}")));
+    }
+    lines.join("\n")
 }
 
 async fn verify_table(
@@ -230,6 +258,8 @@ struct Output<'a> {
     confirmed_count: u64,
     unconfirmed_count: u64,
     tables: Vec<TableOutput<'a>>,
+    /// Mappings that were not compared, because they have stopped or are paused.
+    stopped: &'a BTreeMap<String, Standing>,
 }
 
 #[derive(Serialize)]
@@ -252,7 +282,7 @@ struct Listed {
 }
 
 impl<'a> Output<'a> {
-    fn of(verified: &'a [Verified<'a>], show: usize) -> Self {
+    fn of(verified: &'a [Verified<'a>], show: usize, stopped: &'a BTreeMap<String, Standing>) -> Self {
         let mut left = show;
         let mut tables = Vec::new();
         for table in verified {
@@ -273,6 +303,6 @@ impl<'a> Output<'a> {
         }
         let (confirmed_count, unconfirmed_count) =
             (count(verified, |report| &report.confirmed), count(verified, |report| &report.unconfirmed));
-        Self { format_version: 1, confirmed_count, unconfirmed_count, tables }
+        Self { format_version: 1, confirmed_count, unconfirmed_count, tables, stopped }
     }
 }

@@ -179,6 +179,11 @@ async fn a_dropped_column_stops_the_mapping_that_reads_it_and_a_pause_only_the_o
     let paused = town.project.strangler(&["pause", "--mapping", "names"]).await.expect(0);
     assert!(paused.stdout.contains("names"), "{}", paused.stdout);
     let names = town.target_rows("names", NAMES).await;
+    // Nobody waits for a mapping that stands still.
+    let stands = town.project.strangler(&["verify", "--mapping", "memos"]).await.expect(76);
+    stands.names(&["memos: stopped since", "memo", "since 20"]);
+    town.project.strangler(&["verify", "--mapping", "names", "--format", "json"]).await.expect(76).names(&["\"paused\""]);
+    town.project.strangler(&["verify"]).await.expect(76).names(&["orders", "equal", "names: paused"]);
     town.work(6, 80).await;
     town.until_equal(&mut engine, "orders", ORDERS).await;
     assert_eq!(names, town.target_rows("names", NAMES).await, "a paused target stays as it is");

@@ -45,7 +45,11 @@ async fn two_mistakes_are_shown_at_once() {
 #[tokio::test]
 async fn a_mistake_in_the_syntax_is_shown_although_the_source_is_down() {
     let (_pair, project) = on_mariadb!(project, "syntax_offline");
-    project.edit("strangler.yaml", &format!("mysql://{}@127.0.0.1", project.name), &format!("mysql://{}@127.0.0.2", project.name));
+    project.edit(
+        "strangler.yaml",
+        &format!("mysql://{}@127.0.0.1", project.name),
+        &format!("mysql://{}@127.0.0.2", project.name),
+    );
     project.strangler(&["check"]).await.expect(69);
     project.edit("mappings/small.yaml", "c.nm AS customer", "c.nm AS AS customer");
     let text = project.strangler(&["check"]).await.expect(65).names(&["small.yaml", "could not connect"]).text();

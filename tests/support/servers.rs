@@ -153,15 +153,16 @@ pub async fn shared(kind: Kind) -> Option<Arc<Pair>> {
 
 /// Servers of one test, with more arguments for the legacy server; the service database is on PostgreSQL. `None` as for [`shared`].
 pub async fn own(kind: Kind, source_args: &[&str]) -> Option<Pair> {
-    pair(Database::MySql(kind), source_args, Database::Postgres).await
+    own_pair_with(Database::MySql(kind), source_args, Database::Postgres).await
 }
 
 /// Servers of one test, each of any kind. `None` as for [`shared`].
 pub async fn own_pair(source: Database, target: Database) -> Option<Pair> {
-    pair(source, &[], target).await
+    own_pair_with(source, &[], target).await
 }
 
-async fn pair(source: Database, source_args: &[&str], target: Database) -> Option<Pair> {
+/// The same, with more arguments for the legacy server.
+pub async fn own_pair_with(source: Database, source_args: &[&str], target: Database) -> Option<Pair> {
     let started = tokio::join!(Server::start(source, source_args), Server::start(target, &[]));
     let may_be_absent = |database: Database| database == Database::MYSQL;
     Some(Pair { source: installed(may_be_absent(source), started.0)?, target: installed(may_be_absent(target), started.1)? })

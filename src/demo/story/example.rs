@@ -191,7 +191,8 @@ impl Server {
         match self {
             Self::MariaDb(server) | Self::MySql(server) => {
                 let account = format!("'{user}'@'127.0.0.1'");
-                let position = if matches!(self, Self::MariaDb(_)) { "BINLOG MONITOR" } else { "REPLICATION CLIENT" };
+                let position =
+                    if matches!(self, Self::MariaDb(_)) { "BINLOG MONITOR" } else { "REPLICATION CLIENT, XA_RECOVER_ADMIN" };
                 let grant = match is_source {
                     true => format!("GRANT REPLICATION SLAVE, {position} ON *.* TO {account}"),
                     false => format!("GRANT INSERT, UPDATE, DELETE, CREATE, INDEX, TRIGGER ON {name}.* TO {account}"),

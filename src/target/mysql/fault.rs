@@ -17,17 +17,21 @@ const NAMING_CODES: &[u16] = &[
 pub(super) fn of(error: &mysql_async::Error, attempt: &str) -> Error {
     match error {
         mysql_async::Error::Server(server) => of_server(server.code, &server.message, attempt),
-        mysql_async::Error::Io(IoError::Io(io)) => {
-            Error::new(Class::Unreachable, format!("{attempt}: the connection failed ({})", io.kind()))
-        }
-        mysql_async::Error::Io(IoError::Tls(tls)) => {
-            Error::new(Class::Preflight, format!("{attempt}: the certificate of the server is not trusted ({tls})"))
-                .with_hint("give the certificate authority in tls.ca, and connect by the name in the certificate")
-        }
+        // The handshake is driven by the first read, and its refusal comes as that of the socket.
+        mysql_async::Error::Io(IoError::Io(io)) => match io.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            Some(refused) => tls_refused(refused, attempt),
+            None => Error::new(Class::Unreachable, format!("{attempt}: the connection failed ({})", io.kind())),
+        },
+        mysql_async::Error::Io(IoError::Tls(refused)) => tls_refused(refused, attempt),
         mysql_async::Error::Driver(driver) => of_driver(driver, attempt),
         mysql_async::Error::Url(_) => Error::new(Class::Mapping, format!("{attempt}: the url is not valid")),
         mysql_async::Error::Other(_) => Error::new(Class::Unreachable, format!("{attempt}: the driver gave up")),
     }
+}
+
+fn tls_refused(reason: &impl std::fmt::Display, attempt: &str) -> Error {
+    Error::new(Class::Preflight, format!("{attempt}: the certificate of the server is not trusted ({reason})"))
+        .with_hint("give the certificate authority in tls.ca, and connect by the name in the certificate")
 }
 
 /// The error of a statement that commits: whatever is not a clean refusal by the server leaves the outcome open.
