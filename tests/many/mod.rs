@@ -120,11 +120,19 @@ impl Town {
         self.assert_equal(table, sql).await;
     }
 
+    fn status_of(&self, mapping: &str) -> Option<serde_json::Value> {
+        let status = self.project.status()?;
+        status["mappings"].as_array()?.iter().find(|status| status["mapping"] == mapping).cloned()
+    }
+
     /// What `status` says of a mapping's halt.
     fn halted(&self, mapping: &str) -> Option<serde_json::Value> {
-        let status = self.project.status()?;
-        let found = status["mappings"].as_array()?.iter().find(|status| status["mapping"] == mapping)?.clone();
-        found.get("halted").filter(|halted| !halted.is_null()).cloned()
+        self.status_of(mapping)?.get("halted").filter(|halted| !halted.is_null()).cloned()
+    }
+
+    /// Whether everything that was derived for a mapping is in its target.
+    fn is_written(&self, mapping: &str) -> bool {
+        self.status_of(mapping).is_some_and(|status| status["outbox_bytes"] == 0)
     }
 }
 
@@ -170,6 +178,7 @@ async fn a_dropped_column_stops_the_mapping_that_reads_it_and_a_pause_only_the_o
     let halted = town.halted("memos").unwrap();
     assert!(halted["reason"].as_str().unwrap().contains("memo") && halted["hint"].is_string(), "{halted}");
     assert!(town.halted("orders").is_none(), "orders does not read the column");
+    town.project.until(&mut engine, "done with what was derived for memos", |_| town.is_written("memos")).await;
     let memos = town.target_rows("memos", MEMOS).await;
     town.work(5, 80).await;
     town.until_equal(&mut engine, "orders", ORDERS).await;

@@ -278,13 +278,14 @@ pub(super) fn present(value: Value, own: &MySqlType, column: &TargetColumn, poli
         },
         MySqlType::Decimal { precision, scale } => numeric(&value, column, Some((*precision, *scale))),
         MySqlType::Float => match value {
-            Value::Float(number) if number.is_finite() => Ok(Value::Float(number)),
+            // MariaDB stores a zero without its sign; to everyone who asks they are equal.
+            Value::Float(number) if number.is_finite() => Ok(Value::Float(number + 0.0)),
             Value::Float(_) => Err(refuse(column, "an infinite number or NaN, which the target cannot hold")),
             other => Err(mismatch(&other, column)),
         },
         MySqlType::Double => match value {
-            Value::Float(number) if number.is_finite() => Ok(Value::Double(f64::from(number))),
-            Value::Double(number) if number.is_finite() => Ok(Value::Double(number)),
+            Value::Float(number) if number.is_finite() => Ok(Value::Double(f64::from(number) + 0.0)),
+            Value::Double(number) if number.is_finite() => Ok(Value::Double(number + 0.0)),
             Value::Float(_) | Value::Double(_) => Err(refuse(column, "an infinite number or NaN, which the target cannot hold")),
             other => Err(mismatch(&other, column)),
         },

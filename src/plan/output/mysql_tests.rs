@@ -101,6 +101,8 @@ fn values_arrive_unchanged_or_are_refused_by_name() {
     assert_eq!(to(MySqlType::Boolean, Value::Bool(true)).unwrap(), Value::Int(1));
     assert_eq!(to(varchar(2), Value::text("a\0")).unwrap(), Value::text("a\0"));
     assert_eq!(to(MySqlType::Bit(3), Value::UInt(7)).unwrap(), Value::UInt(7));
+    let Value::Double(zero) = to(MySqlType::Double, Value::Double(-0.0)).unwrap() else { panic!("a double") };
+    assert!(zero.is_sign_positive(), "MariaDB knows one zero only");
     let uuid = Value::Bytes((0..16).collect());
     assert_eq!(to(varchar(36), uuid).unwrap(), Value::text("00010203-0405-0607-0809-0a0b0c0d0e0f"));
     let decimal = MySqlType::Decimal { precision: 5, scale: 2 };

@@ -26,9 +26,6 @@ pub(super) fn push(table: &TargetTable, column: &TargetColumn, value: &Value, ou
             write!(out, "{number}")
         }
         (MySqlType::Decimal { .. }, Value::Decimal(number)) => write!(out, "{number}"),
-        // MariaDB reads `-0e0` as zero without a sign.
-        (MySqlType::Float, Value::Float(number)) if *number == 0.0 && number.is_sign_negative() => write!(out, "(0e0*-1)"),
-        (MySqlType::Double, Value::Double(number)) if *number == 0.0 && number.is_sign_negative() => write!(out, "(0e0*-1)"),
         (MySqlType::Float, Value::Float(number)) if number.is_finite() => write!(out, "{:e}", f64::from(*number)),
         (MySqlType::Double, Value::Double(number)) if number.is_finite() => write!(out, "{number:e}"),
         (MySqlType::Char { .. } | MySqlType::Varchar { .. } | MySqlType::Text { .. } | MySqlType::Json, Value::Text(text)) => {
