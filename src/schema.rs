@@ -404,6 +404,9 @@ impl SourceCatalog {
     /// given as the server folds them (see [`Flavor::folded`]) and compared exactly.
     #[must_use]
     pub fn table(&self, schema: Option<&str>, name: &str) -> Option<(TableId, &TableSchema)> {
+        if !self.sources.is_empty() {
+            return self.only_one_named(schema, name);
+        }
         let schema = schema.unwrap_or(&self.default_schema);
         let folded = self.session.lower_case_table_names != 0;
         let same = |left: &str, right: &str| if folded { left.eq_ignore_ascii_case(right) } else { left == right };

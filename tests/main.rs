@@ -20,5 +20,6 @@ mod prefix;
 mod scenarios;
 mod shop;
 mod story;
+mod two_sources;
 mod types;
 mod workload;

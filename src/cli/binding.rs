@@ -5,7 +5,8 @@ use std::ops::Range;
 use crate::mapping::{MappedTable, Mapping, Placed, Problem, UniqueFact, ZeroDatePolicy};
 use crate::plan::{Builder, ColumnOptions, Fact, MappingInput, Plan, PlanFinding, Policies, TableInput, ZeroDate};
 use crate::schema::{Flavor, SourceCatalog, TargetKind};
-use crate::sql::query::Diagnostic;
+use crate::sql::foreign::View;
+use crate::sql::query::{Diagnostic, Query};
 
 /// What came of an attempt.
 pub struct Attempt {
@@ -20,13 +21,19 @@ pub struct Attempt {
 pub fn attempt(mappings: &[Mapping], catalog: &SourceCatalog, kind_of: impl Fn(&str) -> TargetKind) -> Attempt {
     let mut problems = Vec::new();
     let mut good = Vec::new();
-    // A source that is not in the catalogue was reported with the files.
-    let seen = mappings.iter().filter_map(|mapping| Some((mapping, catalog.seen_from(&mapping.source.value)?)));
-    let seen: Vec<(&Mapping, SourceCatalog)> = seen.collect();
+    let mut seen: Vec<(&Mapping, View)> = Vec::new();
+    for mapping in mappings {
+        match view(mapping, catalog) {
+            // A source that is not in the catalogue was reported with the files.
+            None => {}
+            Some(Ok(view)) => seen.push((mapping, view)),
+            Some(Err(problem)) => problems.push(*problem),
+        }
+    }
     for (mapping, view) in &seen {
         let (input, mut found) = input(mapping, view, kind_of(&mapping.target.value));
         // Planned alone first: a builder that has refused a mapping is not to be finished.
-        if let Err(findings) = Builder::new(catalog).mapping_under(view, input.clone()) {
+        if let Err(findings) = Builder::new(catalog).mapping_under(&view.planned, input.clone()) {
             found.extend(findings.iter().map(|finding| plan_problem(mapping, finding)));
         }
         if found.is_empty() {
@@ -36,7 +43,7 @@ pub fn attempt(mappings: &[Mapping], catalog: &SourceCatalog, kind_of: impl Fn(&
     }
     let mut builder = Builder::new(catalog);
     for (mapping, view, input) in good {
-        if let Err(findings) = builder.mapping_under(view, input) {
+        if let Err(findings) = builder.mapping_under(&view.planned, input) {
             problems.extend(findings.iter().map(|finding| plan_problem(mapping, finding)));
         }
     }
@@ -45,20 +52,50 @@ pub fn attempt(mappings: &[Mapping], catalog: &SourceCatalog, kind_of: impl Fn(&
 
 /// What is wrong with the SELECTs by their text alone, for a source that cannot be asked.
 #[must_use]
-pub fn syntax_problems(mappings: &[Mapping], flavor: Flavor) -> Vec<Problem> {
+pub fn syntax_problems(mappings: &[Mapping], flavor_of: impl Fn(&str) -> Option<Flavor>) -> Vec<Problem> {
     let of_table = |(mapping, table): (&Mapping, &MappedTable)| {
-        let found = crate::sql::referenced_tables(&table.sql.text, flavor).err().unwrap_or_default();
+        let read = flavor_of(&mapping.source.value).map(|flavor| crate::sql::referenced_tables(&table.sql.text, flavor));
+        let found = read.and_then(Result::err).unwrap_or_default();
         found.iter().map(|diagnostic| sql_problem(mapping, table, diagnostic)).collect::<Vec<_>>()
     };
     mappings.iter().flat_map(|mapping| mapping.tables.iter().map(move |table| (mapping, table))).flat_map(of_table).collect()
 }
 
+/// The catalogue as a mapping sees it; `None` if a source of it is not in the catalogue.
+#[must_use]
+pub fn view(mapping: &Mapping, catalog: &SourceCatalog) -> Option<Result<View, Box<Problem>>> {
+    let Some(several) = &mapping.several else { return catalog.seen_from(&mapping.source.value).map(View::of_one).map(Ok) };
+    let names: Vec<String> = several.names.iter().map(|name| name.value.clone()).collect();
+    let declared = several.collation.as_ref().map(|collation| collation.value.as_str());
+    let seen = View::of_several(catalog, &names, &mapping.source.value, declared)?;
+    Some(seen.map_err(|unknown| {
+        let place = several.collation.as_ref().map_or_else(|| mapping.source.span.clone(), |collation| collation.span.clone());
+        let message =
+            format!("source {} was not found to have the collation {}", mapping.source.value, declared.unwrap_or_default());
+        let problem = mapping.problem(place, message);
+        Box::new(problem.with_help(format!(
+            "collations that what is mapped uses, and that hold every character: {}",
+            unknown.known.join(", ")
+        )))
+    }))
+}
+
+/// Binds one SELECT of a mapping to what the mapping sees.
+///
+/// # Errors
+/// Every finding, with its place in the text.
+pub fn bound(sql: &str, view: &View) -> Result<Query, Vec<Diagnostic>> {
+    let mut query = crate::sql::bind(sql, &view.bound)?;
+    view.adopt(&mut query);
+    Ok(query)
+}
+
 /// What of a mapping can be bound, and what was wrong with the rest.
-fn input(mapping: &Mapping, catalog: &SourceCatalog, target: TargetKind) -> (MappingInput, Vec<Problem>) {
+fn input(mapping: &Mapping, view: &View, target: TargetKind) -> (MappingInput, Vec<Problem>) {
     let mut tables = Vec::new();
     let mut problems = Vec::new();
     for table in &mapping.tables {
-        match crate::sql::bind(&table.sql.text, catalog) {
+        match bound(&table.sql.text, view) {
             Ok(query) => tables.push(table_input(mapping, table, query)),
             Err(found) => problems.extend(found.iter().map(|diagnostic| sql_problem(mapping, table, diagnostic))),
         }
@@ -70,7 +107,7 @@ fn input(mapping: &Mapping, catalog: &SourceCatalog, target: TargetKind) -> (Map
     };
     let mut facts = Vec::new();
     for fact in &mapping.facts {
-        match unique_fact(mapping, fact, catalog) {
+        match unique_fact(mapping, fact, view) {
             Ok(fact) => facts.push(fact),
             Err(problem) => problems.push(*problem),
         }
@@ -79,10 +116,10 @@ fn input(mapping: &Mapping, catalog: &SourceCatalog, target: TargetKind) -> (Map
 }
 
 /// A declared fact, bound to the catalogue.
-fn unique_fact(mapping: &Mapping, placed: &Placed<UniqueFact>, catalog: &SourceCatalog) -> Result<Fact, Box<Problem>> {
-    let fact = &placed.value;
+fn unique_fact(mapping: &Mapping, placed: &Placed<UniqueFact>, view: &View) -> Result<Fact, Box<Problem>> {
+    let (fact, catalog) = (&placed.value, &view.bound);
     let problem = |message: String, help: &str| Box::new(mapping.problem(placed.span.clone(), message).with_help(help));
-    let (schema, name) = match fact.table.split_once('.') {
+    let (schema, name) = match fact.table.rsplit_once('.') {
         Some((schema, name)) => (Some(schema), name),
         None => (None, fact.table.as_str()),
     };
@@ -97,15 +134,20 @@ fn unique_fact(mapping: &Mapping, placed: &Placed<UniqueFact>, catalog: &SourceC
             || problem(format!("a fact is about column {column}, which {} does not have", fact.table), "check the name");
         columns.push(ordinal.ok_or_else(unknown)?);
     }
-    let filter = crate::sql::bind_condition(table, &fact.condition, catalog).map_err(|found| {
+    let mut filter = crate::sql::bind_condition(table, &fact.condition, catalog).map_err(|found| {
         let first = found.into_iter().next();
         let (message, help) = first.map(|first| (first.message, first.help)).unwrap_or_default();
         problem(format!("the condition of a fact: {message}"), &help)
     })?;
-    Ok(Fact { table, columns, filter, condition: fact.condition.clone() })
+    filter.iter_mut().for_each(|filter| view.adopt_over(table, filter));
+    let written = match mapping.several {
+        None => Vec::new(),
+        Some(_) => columns.iter().filter_map(|ordinal| view.column(table, *ordinal)).collect(),
+    };
+    Ok(Fact { table, columns, written, filter, condition: fact.condition.clone() })
 }
 
-fn table_input(mapping: &Mapping, table: &MappedTable, query: crate::sql::query::Query) -> TableInput {
+fn table_input(mapping: &Mapping, table: &MappedTable, query: Query) -> TableInput {
     let option = |option: &crate::mapping::ColumnOption| ColumnOptions {
         target_type: option.target_type.clone(),
         description: option.description.clone(),

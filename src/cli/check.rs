@@ -39,8 +39,8 @@ async fn ask(project: &Project, findings: &mut Findings) -> Result<()> {
     let catalog = match project.catalog_live().await {
         Ok(catalog) => catalog,
         Err(error) => {
-            let flavor = project.config.naming(&project.source_name).map(|(_, flavor)| flavor);
-            findings.problems.extend(flavor.into_iter().flat_map(|flavor| binding::syntax_problems(&project.mappings, flavor)));
+            let flavor_of = |source: &str| project.config.naming(source).map(|(_, flavor)| flavor);
+            findings.problems.extend(binding::syntax_problems(&project.mappings, flavor_of));
             return Err(error);
         }
     };

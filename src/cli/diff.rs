@@ -77,6 +77,20 @@ async fn diff_table(
     printer: &Printer,
 ) -> Result<TableDiff, Failure> {
     let (_, target) = project.target_of(mapping).ok_or_else(|| Error::bug("a planned mapping has no target"))?;
+    let label = label(planned, mapping, node);
+    if let Some(evaluated) = project.evaluated(planned, mapping, node)? {
+        let differ = Differ {
+            source: &*project.source,
+            target: &**target,
+            catalog: &planned.catalog,
+            plan: &planned.plan,
+            mapping,
+            node,
+            examples_max: arguments.show,
+            full_scan: true,
+        };
+        return differ.diff_from_bases(&evaluated).await.map_err(|error| in_table(&label, error));
+    }
     let compared = project.compared(planned, mapping)?;
     let differ = Differ {
         source: &*compared.source,
@@ -88,7 +102,6 @@ async fn diff_table(
         examples_max: arguments.show,
         full_scan: arguments.full_scan,
     };
-    let label = label(planned, mapping, node);
     let bar = TableBar::new(printer, "diff", &label);
     differ.diff(&|compared| bar.show(compared)).await.map_err(|error| in_table(&label, error))
 }

@@ -22,9 +22,9 @@ use crate::migrate::board::{LoadStatus, MappingStatus, TableStatus};
 use crate::migrate::options::StartMode;
 use crate::migrate::run::Parts;
 use crate::migrate::{Board, Ended, Engine, EngineOptions};
-use crate::plan::{MappingPlan, Plan};
+use crate::plan::{MappingPlan, NodePlan, Plan};
 use crate::position::Position;
-use crate::review::diff::Differ;
+use crate::review::diff::{Differ, TableDiff};
 use crate::review::preview;
 use crate::schema::SourceCatalog;
 use crate::source::Source;
@@ -217,20 +217,8 @@ async fn announce_adoption(project: &Project, planned: &Planned, printer: &Print
             let message = format!("mapping {} has a checkpoint row: its tables belong to an engine already", mapping.name);
             return Err(Error::new(Class::Preflight, message).with_hint("use `--rebuild` to take them over with a new snapshot"));
         }
-        let compared = project.compared(planned, &mapping.name)?;
         for node in mapping.nodes.iter().filter_map(|id| planned.plan.nodes.get(id.0 as usize)) {
-            let differ = Differ {
-                source: &*compared.source,
-                target: &*target,
-                catalog: &compared.planned.catalog,
-                plan: &compared.planned.plan,
-                mapping: &mapping.name,
-                node,
-                examples_max: 0,
-                // The run that follows reads the source whole anyway.
-                full_scan: true,
-            };
-            let found = differ.diff(&|_| {}).await?;
+            let found = adoption(project, planned, &mapping.name, node, &target).await?;
             printer.note(&format!(
                 "adopting {}: {} to insert, {} to change, {} to delete",
                 node.table.name,
@@ -241,6 +229,20 @@ async fn announce_adoption(project: &Project, planned: &Planned, printer: &Print
         }
     }
     Ok(())
+}
+
+/// What adopting a target table would change.
+async fn adoption(project: &Project, planned: &Planned, mapping: &str, node: &NodePlan, target: &Database) -> Result<TableDiff> {
+    // The run that follows reads the source whole anyway.
+    let (examples_max, full_scan) = (0, true);
+    if let Some(evaluated) = project.evaluated(planned, mapping, node)? {
+        let (source, catalog, plan) = (&*project.source, &planned.catalog, &planned.plan);
+        let differ = Differ { source, target, catalog, plan, mapping, node, examples_max, full_scan };
+        return differ.diff_from_bases(&evaluated).await;
+    }
+    let compared = project.compared(planned, mapping)?;
+    let (source, catalog, plan) = (&*compared.source, &compared.planned.catalog, &compared.planned.plan);
+    Differ { source, target, catalog, plan, mapping, node, examples_max, full_scan }.diff(&|_| {}).await
 }
 
 /// Per mapping of the plan, its target.

@@ -6,14 +6,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::binding;
 use super::project::{Planned, Project};
 use crate::config;
 use crate::error::{Error, Result};
 use crate::mapping::{Mapping, Problem};
-use crate::plan::{MappingId, Plan};
+use crate::plan::{MappingId, NodePlan, Plan};
 use crate::review::preflight::{self, Report};
 use crate::schema::{SourceCatalog, TableName};
 use crate::source::database::Database;
+use crate::verify::base::Evaluated;
 
 /// The names of the sources that some mappings read.
 #[must_use]
@@ -68,6 +70,13 @@ pub fn table_names<'m>(
         for table in &mapping.tables {
             // What cannot be read is reported by binding.
             for (schema, name) in crate::sql::referenced_tables(&table.sql.text, flavor).unwrap_or_default() {
+                if mapping.several.is_some() {
+                    for source in mapping.sources() {
+                        let (default_schema, _) = naming(&source.value)?;
+                        names.extend(meant(&source.value, default_schema, schema.as_deref(), &name));
+                    }
+                    continue;
+                }
                 let own = TableName { schema: schema.unwrap_or_else(|| default_schema.clone()), name };
                 names.push(if is_several { own.within(&mapping.source.value) } else { own });
             }
@@ -76,6 +85,16 @@ pub fn table_names<'m>(
     names.sort();
     names.dedup();
     Ok(names)
+}
+
+/// The table of one of several sources that a name may mean.
+fn meant(source: &str, default_schema: String, schema: Option<&str>, name: &str) -> Option<TableName> {
+    let own = |schema: String| TableName { schema, name: name.to_owned() }.within(source);
+    match schema.map(|schema| schema.split_once('.').unwrap_or((schema, ""))) {
+        None => Some(own(default_schema)),
+        Some((named, "")) => (named == source).then(|| own(default_schema)),
+        Some((named, schema)) => (named == source).then(|| own(schema.to_owned())),
+    }
 }
 
 /// What is compared with a target table: the one source of its mapping, under its own names.
@@ -135,16 +154,55 @@ impl Project {
         Ok(Compared { name, source, planned: Planned { catalog, plan } })
     }
 
+    /// What is compared for a target table of a mapping over several sources: its SELECT, to be evaluated here. `None` for a mapping over one.
+    ///
+    /// # Errors
+    /// `Bug` if the SELECT could be planned and cannot be bound.
+    pub fn evaluated(&self, planned: &Planned, mapping: &str, node: &NodePlan) -> Result<Option<Evaluated>> {
+        let found = self.mappings.iter().find(|candidate| candidate.name.value == mapping);
+        let Some(found) = found.filter(|found| found.several.is_some()) else { return Ok(None) };
+        let unbound = || Error::bug(format!("the SELECT of {} was planned and cannot be bound", node.table.name));
+        let view = binding::view(found, &planned.catalog).and_then(std::result::Result::ok).ok_or_else(unbound)?;
+        let query = binding::bound(&node.sql, &view).map_err(|_| unbound())?;
+        Ok(Some(Evaluated { query: Arc::new(query), catalog: Arc::new(view.planned) }))
+    }
+
     /// What every source says about the tables of a catalogue.
     ///
     /// # Errors
     /// A source cannot be asked.
     pub async fn source_findings(&self, report: &mut Report, catalog: &SourceCatalog) -> Result<()> {
         for (name, source) in self.source.members() {
-            if let Some(own) = catalog.of_source(name) {
-                preflight::of_source(report, name, &**source, &own).await?;
-            }
+            let Some(own) = catalog.of_source(name) else { continue };
+            let guessed = self.guessed(name);
+            let mut found = Report::default();
+            preflight::of_source(&mut found, name, &**source, &own).await?;
+            // A name without its source was asked for everywhere; if nobody has it, the SELECT says so.
+            let is_guess = |object: &str| guessed.iter().any(|table| table.to_string() == object.replace('`', ""));
+            found
+                .findings
+                .retain(|(_, finding)| !(matches!(finding.check, "no_table" | "missing_table") && is_guess(&finding.object)));
+            found.findings.into_iter().for_each(|(database, finding)| report.add(&database, vec![finding]));
         }
         Ok(())
+    }
+
+    /// The tables of a source that mappings over several may mean by a bare name.
+    fn guessed(&self, source: &str) -> Vec<TableName> {
+        let several = self.mappings.iter().filter(|mapping| mapping.sources().count() > 1);
+        let reads = several.filter(|mapping| mapping.sources().any(|one| one.value == source));
+        let mut names = Vec::new();
+        for mapping in reads {
+            let naming = |source: &str| self.config.naming(source);
+            let (Some((default_schema, _)), Some((_, flavor))) = (naming(source), naming(&mapping.source.value)) else {
+                continue;
+            };
+            for table in &mapping.tables {
+                let written = crate::sql::referenced_tables(&table.sql.text, flavor).unwrap_or_default();
+                let bare = written.into_iter().filter(|(schema, _)| schema.is_none());
+                names.extend(bare.map(|(_, name)| TableName { schema: default_schema.clone(), name }));
+            }
+        }
+        names
     }
 }

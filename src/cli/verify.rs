@@ -120,6 +120,24 @@ async fn verify_table(
     printer: &Printer,
 ) -> Result<TableReport, Failure> {
     let (_, target) = project.target_of(mapping).ok_or_else(|| Error::bug("a planned mapping has no target"))?;
+    let label = label(planned, mapping, node);
+    let bar = TableBar::new(printer, "verify", &label);
+    let touched = touched.map(|touched| touched as &dyn TouchedKeys);
+    if let Some(evaluated) = project.evaluated(planned, mapping, node)? {
+        let verifier = Verifier {
+            source: &*project.source,
+            target: &**target,
+            source_name: &project.source_name,
+            catalog: &planned.catalog,
+            plan: &planned.plan,
+            mapping,
+            node,
+            touched,
+            options,
+        };
+        let verified = verifier.verify_from_bases(&evaluated, &|compared| bar.show(compared)).await;
+        return verified.map_err(|error| in_table(&label, error));
+    }
     let compared = project.compared(planned, mapping)?;
     let verifier = Verifier {
         source: &*compared.source,
@@ -129,11 +147,9 @@ async fn verify_table(
         plan: &compared.planned.plan,
         mapping,
         node,
-        touched: touched.map(|touched| touched as &dyn TouchedKeys),
+        touched,
         options,
     };
-    let label = label(planned, mapping, node);
-    let bar = TableBar::new(printer, "verify", &label);
     verifier.verify(&|compared| bar.show(compared)).await.map_err(|error| in_table(&label, error))
 }
 

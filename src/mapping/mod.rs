@@ -1,7 +1,7 @@
 //! Mapping: a mapping file becomes a [`Mapping`] whose every part knows its place in the file.
 //!
 //! In: the text of one file. Out: a mapping, or all problems with the file at once. What the format allows but this version does not
-//! do (masks, `deferred`, `quarantine`, several sources) is read, kept with its place in [`Mapping::refused`], and never
+//! do (masks, `deferred`, `quarantine`) is read, kept with its place in [`Mapping::refused`], and never
 //! half done: a caller that goes on with a mapping that refuses something breaks the promise.
 //! The SQL is text here; [`SqlText`] knows how a range in it becomes a range in the file.
 
@@ -37,8 +37,10 @@ pub struct Mapping {
     pub name: Placed<String>,
     /// The team that owns the data product.
     pub owner: Option<String>,
-    /// Name of the source in the project file.
+    /// Name of the source in the project file; of several, the one whose SQL the SELECTs are in.
     pub source: Placed<String>,
+    /// What belongs to a mapping over several sources.
+    pub several: Option<Several>,
     /// Name of the target in the project file.
     pub target: Placed<String>,
     /// Schema of the target tables; `None`: the connection's own.
@@ -53,6 +55,15 @@ pub struct Mapping {
     pub refused: Vec<Problem>,
     /// The file.
     pub file: Arc<SourceFile>,
+}
+
+/// The sources of a mapping over several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Several {
+    /// Their names, in the order of the file.
+    pub names: Vec<Placed<String>>,
+    /// What text of different sources is compared by.
+    pub collation: Option<Placed<String>>,
 }
 
 /// One target table of a mapping.
@@ -126,7 +137,8 @@ impl Mapping {
 
     /// The sources that its SELECTs read.
     pub fn sources(&self) -> impl Iterator<Item = &Placed<String>> {
-        std::iter::once(&self.source)
+        let several = self.several.iter().flat_map(|several| &several.names);
+        several.chain(self.several.is_none().then_some(&self.source))
     }
 
     /// A problem of this file.

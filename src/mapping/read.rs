@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::document::{self, Content, Node};
 use super::fields::{Fields, Reader};
 use super::problem::{Problem, SourceFile};
-use super::{ColumnOption, MappedTable, Mapping, Placed, Policies, SqlText, UniqueFact, ZeroDatePolicy};
+use super::{ColumnOption, MappedTable, Mapping, Placed, Policies, Several, SqlText, UniqueFact, ZeroDatePolicy};
 use crate::error::Class;
 
 const MAPPING_KEYS: [&str; 12] = [
@@ -82,8 +82,8 @@ impl Reading {
         let facts = self.facts(&fields);
         let policies = self.policies(&fields);
         let file = Arc::clone(&self.reader.file);
-        let (name, source, target, tables) = (name?, source?, target?, tables?);
-        Some(Mapping { name, owner, source, target, schema, tables, facts, policies, refused: Vec::new(), file })
+        let (name, (source, several), target, tables) = (name?, source?, target?, tables?);
+        Some(Mapping { name, owner, source, several, target, schema, tables, facts, policies, refused: Vec::new(), file })
     }
 
     fn identity(&mut self, fields: &Fields<'_>) -> Option<Placed<String>> {
@@ -102,25 +102,50 @@ impl Reading {
         Some(placed(node, name.to_owned()))
     }
 
-    fn source(&mut self, fields: &Fields<'_>) -> Option<Placed<String>> {
-        for key in ["dialect", "collation"] {
-            if let Some(span) = fields.key_span(key) {
-                self.refuse(
-                    span,
-                    &format!("`{key}`"),
-                    "it belongs to mappings over several sources; map one source per mapping file",
-                );
-            }
-        }
-        let Some(sources) = fields.get("sources") else { return self.required_name(fields, "source") };
+    /// The source, or several with the one whose SQL the SELECTs are in.
+    fn source(&mut self, fields: &Fields<'_>) -> Option<(Placed<String>, Option<Several>)> {
+        let Some(sources) = fields.get("sources") else {
+            self.only_with_several(fields);
+            return Some((self.required_name(fields, "source")?, None));
+        };
         let span = fields.key_span("sources").unwrap_or_else(|| sources.span.clone());
         if fields.get("source").is_some() {
             self.reader.note(span, "the mapping file has both `source` and `sources`");
             return None;
         }
-        let names = self.reader.names(sources, "sources")?;
-        self.refuse(span, "a mapping over several sources", "map one source per mapping file: `source: NAME`");
-        Some(placed(sources, names.into_iter().next()?))
+        self.reader.names(sources, "sources")?;
+        let mut names = Vec::new();
+        for node in self.reader.list(sources, "sources")? {
+            names.push(placed(node, self.reader.name(node, "an entry of sources")?.to_owned()));
+        }
+        if let [only] = names.as_slice() {
+            self.only_with_several(fields);
+            return Some((only.clone(), None));
+        }
+        let collation =
+            fields.get("collation").and_then(|node| Some(placed(node, self.reader.name(node, "collation")?.to_owned())));
+        let listed = names.iter().map(|name| format!("`{}`", name.value)).collect::<Vec<_>>().join(" or ");
+        let Some(node) = fields.get("dialect") else {
+            self.reader.note(span, "a mapping over several sources declares its `dialect`");
+            self.reader.help_last(format!("name the source whose SQL the SELECTs are in: {listed}"));
+            return None;
+        };
+        let dialect = placed(node, self.reader.name(node, "dialect")?.to_owned());
+        if names.iter().all(|name| name.value != dialect.value) {
+            self.reader.note(dialect.span, "`dialect` names one of the `sources`");
+            self.reader.help_last(format!("name the one whose SQL the SELECTs are in: {listed}"));
+            return None;
+        }
+        Some((dialect, Some(Several { names, collation })))
+    }
+
+    fn only_with_several(&mut self, fields: &Fields<'_>) {
+        for key in ["dialect", "collation"] {
+            if let Some(span) = fields.key_span(key) {
+                self.reader.note(span, format!("`{key}` belongs to mappings over several sources"));
+                self.reader.help_last("remove it: the SELECTs are in the SQL of their source, and compare as it does");
+            }
+        }
     }
 
     fn tables(&mut self, fields: &Fields<'_>) -> Option<Vec<MappedTable>> {

@@ -11,7 +11,8 @@ use crate::plan::expr::{
     with_alias,
 };
 use crate::plan::indexes::{Indexed, Term};
-use crate::plan::kinds::{agree, own_kind};
+use crate::plan::input::Fact;
+use crate::plan::kinds::{adopted, agree, is_by_bytes, own_kind, pinned};
 use crate::plan::scopes::{Scopes, pinnable, pool_of};
 use crate::schema::DataType;
 use crate::sql::query::{AliasId, Expr, ExprKind, FromItem, JoinKind, NumberingFunction, Relation, Select};
@@ -73,9 +74,15 @@ impl<'a, 'b> Dependence<'a, 'b> {
 
     fn is_determined(&self, expr: &Expr, rule: &KeyKind) -> bool {
         let as_column = || {
-            let (alias, column) = bare_column(expr)?;
-            let own = own_kind(&expr.data_type, self.scopes.catalog)?;
-            Some(self.is_known(alias, column) && agree(rule, &own))
+            if let Some((alias, column)) = bare_column(expr) {
+                let own = own_kind(&expr.data_type, self.scopes.catalog)?;
+                return Some(self.is_known(alias, column) && agree(rule, &own));
+            }
+            // Of text from another source, one value by bytes is one value by every rule.
+            let (alias, column, own) = adopted(expr)?;
+            let own = own_kind(own, self.scopes.catalog)?;
+            let is_as_fine = if matches!(rule, KeyKind::Text(_)) { is_by_bytes(&own) } else { agree(rule, &own) };
+            Some(is_as_fine && self.is_known(alias, column))
         };
         self.is_exact(expr) || as_column().unwrap_or(false)
     }
@@ -87,9 +94,8 @@ impl<'a, 'b> Dependence<'a, 'b> {
             .filter_map(|conjunct| equality(conjunct))
             .flatten()
             .filter_map(|direction| {
-                let (alias, column) = bare_column(direction.left)?;
-                let own = own_kind(&direction.left.data_type, self.scopes.catalog)?;
-                (agree(direction.rule, &own) && self.is_determined(direction.right, direction.rule)).then_some((alias, column))
+                let column = pinned(direction.left, direction.rule, self.scopes.catalog)?;
+                self.is_determined(direction.right, direction.rule).then_some(column)
             })
             .collect();
         self.known.extend(pairs);
@@ -131,13 +137,25 @@ impl<'a, 'b> Dependence<'a, 'b> {
             let condition = with_alias(condition, alias);
             usable.iter().any(|conjunct| same(conjunct, &condition))
         };
-        let pinned = |column: &usize| {
+        let by_own = |column: &usize| {
             let known = self.known.contains(&(alias, *column));
             let nullable = indexed.schema.columns.get(*column).is_none_or(|column| column.nullable);
             indexed.pins(&[*column], terms).is_some() || (known && !nullable)
         };
+        // Text of another source is unique by the rule that the mapping compares it by, not by its own.
+        let written = |value: &Expr| {
+            let (value, own) = (with_alias(value, alias), own_kind(&value.data_type, self.scopes.catalog));
+            terms.iter().any(|term| same(&term.expr, &value) && own.as_ref().is_some_and(|own| agree(&term.rule, own)))
+        };
+        let is_pinned = |fact: &Fact| {
+            let mut columns = fact.columns.iter().enumerate();
+            columns.all(|(place, column)| match fact.written.get(place).filter(|value| adopted(value).is_some()) {
+                Some(value) => written(value),
+                None => by_own(column),
+            })
+        };
         let facts = self.scopes.facts.iter().filter(|fact| fact.table == indexed.table);
-        facts.into_iter().any(|fact| fact.columns.iter().all(pinned) && fact.filter.iter().flat_map(conjuncts).all(asked))
+        facts.into_iter().any(|fact| is_pinned(fact) && fact.filter.iter().flat_map(conjuncts).all(asked))
     }
 
     /// The columns of a relation that are pinned by their own equality, for messages.
@@ -176,8 +194,7 @@ impl<'a, 'b> Dependence<'a, 'b> {
     }
 
     fn pinned_column(&self, expr: &Expr, rule: &KeyKind) -> Option<usize> {
-        let (_, column) = bare_column(expr)?;
-        agree(rule, &own_kind(&expr.data_type, self.scopes.catalog)?).then_some(column)
+        pinned(expr, rule, self.scopes.catalog).map(|(_, column)| column)
     }
 
     /// Whether an expression depends on `alias` only through comparisons of pinned columns by their own equality: the latest-row idiom

@@ -4,6 +4,7 @@
 
 use crate::plan::indexes::{IndexPool, Indexed};
 use crate::plan::input::{Fact, PlanFinding};
+use crate::plan::kinds::own_kind;
 use crate::plan::{FactPlan, IndexPart, MappingId};
 use crate::schema::SourceCatalog;
 use crate::sql::query::{AliasId, Expr, ExprKind};
@@ -22,20 +23,21 @@ pub(crate) fn watch(
     let indexed = Indexed::of(catalog, fact.table).ok_or_else(unknown)?;
     let mut parts = Vec::new();
     let mut columns = Vec::new();
-    for ordinal in &fact.columns {
+    for (place, ordinal) in fact.columns.iter().enumerate() {
         let column = indexed.schema.columns.get(*ordinal).ok_or_else(unknown)?;
-        let kind = indexed.column_kind(*ordinal).ok_or_else(|| {
-            PlanFinding::declared(
-                format!("column {} of a fact about {} has no equality", column.name, indexed.schema.name),
-                "name columns whose values can be compared",
-            )
-        })?;
-        let value = Expr {
+        let stored = || Expr {
             kind: ExprKind::Column { alias: AliasId(0), column: *ordinal },
             data_type: column.data_type.clone(),
             nullable: column.nullable,
             span: 0..0,
         };
+        let value = fact.written.get(place).cloned().unwrap_or_else(stored);
+        let kind = own_kind(&value.data_type, catalog).ok_or_else(|| {
+            PlanFinding::declared(
+                format!("column {} of a fact about {} has no equality", column.name, indexed.schema.name),
+                "name columns whose values can be compared",
+            )
+        })?;
         parts.push(IndexPart { expr: under(fact.filter.as_ref(), value), kind, null_safe: false });
         columns.push(column.name.clone());
     }

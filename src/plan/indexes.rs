@@ -4,7 +4,7 @@
 //! index only where they make it find at most one row, because flags like `use_yn = 'Y'` select little and cost bytes in every entry.
 
 use crate::plan::expr::{bare_column, same, with_alias};
-use crate::plan::kinds::{agree, own_kind};
+use crate::plan::kinds::{own_kind, pinned};
 use crate::plan::{AccumulatorPlan, IndexId, IndexPart, IndexPlan};
 use crate::schema::{SourceCatalog, TableId, TableSchema};
 use crate::sql::query::{AliasId, Expr};
@@ -79,11 +79,9 @@ impl<'a> Indexed<'a> {
     }
 
     fn pin<'t>(&self, ordinal: usize, terms: &[&'t Term]) -> Option<&'t Term> {
-        let own = self.column_kind(ordinal)?;
         let nullable = self.schema.columns.get(ordinal).is_none_or(|column| column.nullable);
         let pins = |term: &Term| {
-            bare_column(&term.expr).is_some_and(|(_, column)| column == ordinal)
-                && agree(&term.rule, &own)
+            pinned(&term.expr, &term.rule, self.catalog).is_some_and(|(_, column)| column == ordinal)
                 && !(term.null_safe && nullable)
         };
         terms.iter().copied().find(|term| pins(term))
@@ -100,7 +98,7 @@ impl<'a> Indexed<'a> {
         let columns = self.schema.identity().map(|key| key.columns.as_slice()).unwrap_or_default();
         let exact = |ordinal: &usize| {
             let kind = self.column_kind(*ordinal)?;
-            self.pin(*ordinal, terms).filter(|term| term.rule == kind)
+            self.pin(*ordinal, terms).filter(|term| term.rule == kind && bare_column(&term.expr).is_some())
         };
         columns.iter().map_while(exact).collect()
     }

@@ -32,6 +32,8 @@ pub struct Fact {
     pub table: TableId,
     /// Its columns, as ordinals.
     pub columns: Vec<usize>,
+    /// The columns as the mapping's SELECTs see them, over alias 0, where these are columns of another source; empty: as they are stored.
+    pub written: Vec<Expr>,
     /// The condition on the rows, over alias 0; `None`: all rows.
     pub filter: Option<Expr>,
     /// The condition as written; empty: all rows.

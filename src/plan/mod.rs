@@ -31,6 +31,7 @@ mod tests;
 
 pub use builder::Builder;
 pub use input::{ColumnOptions, Fact, MappingInput, PlanFinding, TableInput};
+pub(crate) use kinds::own_kind;
 pub use names::Names;
 
 use std::collections::BTreeMap;

@@ -110,6 +110,8 @@ fn prove_group_key(scopes: &Scopes<'_>, key: &DeclaredKey<'_>, groups: &[Expr]) 
 pub(crate) fn injective_core(expr: &Expr) -> &Expr {
     match &expr.kind {
         ExprKind::Cast(inner) if keeps_everything(&inner.data_type, &expr.data_type) => injective_core(inner),
+        // Different values of a column stay different in another dialect.
+        ExprKind::Call { function: Function::Adopted(_), arguments } => arguments.first().map_or(expr, injective_core),
         ExprKind::Call { function, arguments } if is_concat(function) => {
             let mut varying = arguments.iter().filter(|argument| !is_constant(argument));
             match (varying.next(), varying.next()) {

@@ -12,6 +12,7 @@ use crate::plan::{NodePlan, Plan};
 use crate::schema::SourceCatalog;
 use crate::source::Source;
 use crate::target::{TableState, Target};
+use crate::verify::base::{Evaluated, expected_rows, held_rows};
 use crate::verify::compare::{Difference, Mismatch, Rows, compare};
 use crate::verify::ranges::{self, Held};
 use crate::verify::statement::{self, Range};
@@ -99,11 +100,7 @@ impl<S: Source, T: Target> Differ<'_, S, T> {
     /// A database cannot be read, the table exists otherwise than declared, or ranges are not driven by an index.
     pub async fn diff(&self, progress: &(dyn Fn(Compared) + Sync)) -> Result<TableDiff> {
         let table = &self.node.table;
-        let absent = match self.target.inspect(table).await? {
-            TableState::Absent => true,
-            TableState::Present { .. } => false,
-            TableState::Differs(differences) => return Err(crate::migrate::start::altered(self.mapping, &differences)),
-        };
+        let absent = self.is_absent().await?;
         let mut report = TableDiff { table: table.name.clone(), absent, ..TableDiff::default() };
         let mut held =
             if absent { Held::default() } else { Held::read(self.target, self.mapping, table, RANGE_ROWS_MAX).await? };
@@ -124,6 +121,28 @@ impl<S: Source, T: Target> Differ<'_, S, T> {
         let surplus = held_by_hash(self.target, self.mapping, self.node, held.left()).await?;
         report.add(compare(table, &Rows::default(), &surplus), self.examples_max);
         Ok(report)
+    }
+
+    /// The diff of one target table of a mapping over several sources, whose tables are read whole.
+    ///
+    /// # Errors
+    /// A database cannot be read, the table exists otherwise than declared, or the legacy tables are too large.
+    pub async fn diff_from_bases(&self, evaluated: &Evaluated) -> Result<TableDiff> {
+        let table = &self.node.table;
+        let absent = self.is_absent().await?;
+        let expected = expected_rows(self.source, self.plan, self.node, evaluated).await?;
+        let held = if absent { Rows::default() } else { held_rows(self.target, self.mapping, self.node).await? };
+        let mut report = TableDiff { table: table.name.clone(), absent, row_count: expected.count(), ..TableDiff::default() };
+        report.add(compare(table, &expected, &held), self.examples_max);
+        Ok(report)
+    }
+
+    async fn is_absent(&self) -> Result<bool> {
+        match self.target.inspect(&self.node.table).await? {
+            TableState::Absent => Ok(true),
+            TableState::Present { .. } => Ok(false),
+            TableState::Differs(differences) => Err(crate::migrate::start::altered(self.mapping, &differences)),
+        }
     }
 
     async fn compare_range(&self, range: &Range, absent: bool) -> Result<(Vec<u128>, Vec<Mismatch>)> {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{DataType, Flavor, SessionSettings, SourceCatalog, TableLayout, TableName, TableSchema};
+use super::{DataType, Flavor, SessionSettings, SourceCatalog, TableId, TableLayout, TableName, TableSchema};
 
 /// What gives the SQL of one of several sources its meaning.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -167,6 +167,35 @@ impl SourceCatalog {
             session: semantics.session.clone(),
             sources: BTreeMap::new(),
         })
+    }
+
+    /// The tables of several sources that a name may mean: `table` in the default schema of any, `source.table` in the default schema of one,
+    /// `source.schema.table` exactly.
+    pub fn named<'c>(&'c self, schema: Option<&'c str>, name: &'c str) -> impl Iterator<Item = (TableId, &'c TableSchema)> {
+        let folded = self.session.lower_case_table_names != 0;
+        let same = move |left: &str, right: &str| if folded { left.eq_ignore_ascii_case(right) } else { left == right };
+        let is_meant = move |table: &TableSchema| {
+            let Some((source, own)) = table.name.apart() else { return false };
+            let Some(semantics) = self.sources.get(source) else { return false };
+            let is_default = own.schema == semantics.default_schema;
+            same(&own.name, name)
+                && match schema {
+                    None => is_default,
+                    Some(schema) => (is_default && schema == source) || same(&table.name.schema, schema),
+                }
+        };
+        (0..).map(TableId).zip(&self.tables).filter(move |(_, table)| is_meant(table))
+    }
+
+    /// The one table that a name means; none if it may mean several.
+    pub(super) fn only_one_named(&self, schema: Option<&str>, name: &str) -> Option<(TableId, &TableSchema)> {
+        let mut found = self.tables.iter().zip(0..).filter(|(table, place)| {
+            table.name.name.eq_ignore_ascii_case(name) && self.named(schema, name).any(|(id, _)| id.0 == *place)
+        });
+        match (found.next(), found.next()) {
+            (Some((table, place)), None) => Some((TableId(place), table)),
+            _ => None,
+        }
     }
 
     /// The server family of a source.

@@ -5,6 +5,7 @@ mod bind;
 mod diagnostic;
 mod dialect;
 pub mod evaluate;
+pub mod foreign;
 pub mod functions;
 mod intervals;
 pub mod ordering;

@@ -68,7 +68,10 @@ impl Visitor for Collector {
     fn pre_visit_relation(&mut self, name: &ObjectName) -> ControlFlow<()> {
         let mut parts = name.0.iter().rev().filter_map(|part| part.as_ident()).map(|ident| ident.value.clone());
         if let Some(table) = parts.next() {
-            let table = (parts.next(), table);
+            // Of `source.schema.table`, as a mapping over several sources may write it, the schema is what stands before the table.
+            let mut qualifiers: Vec<String> = parts.collect();
+            qualifiers.reverse();
+            let table = (if qualifiers.is_empty() { None } else { Some(qualifiers.join(".")) }, table);
             let is_cte = table.0.is_none() && self.is_cte(&table.1);
             if !is_cte && !self.tables.contains(&table) {
                 self.tables.push(table);

@@ -52,12 +52,12 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
     }
 
     /// Without an engine nothing moves that a further reading could wait for.
-    fn tries_max(&self) -> u32 {
+    pub(super) fn tries_max(&self) -> u32 {
         if self.touched.is_some() { self.options.tries_max } else { self.options.tries_max.min(2) }
     }
 
     /// Divides what differed into keys untouched since `since` (their difference is certain) and the rest.
-    async fn split(&self, mismatches: Vec<Mismatch>, since: Option<u64>) -> Result<(Vec<Mismatch>, Vec<Mismatch>)> {
+    pub(super) async fn split(&self, mismatches: Vec<Mismatch>, since: Option<u64>) -> Result<(Vec<Mismatch>, Vec<Mismatch>)> {
         let Some(since) = since.filter(|_| !mismatches.is_empty()) else { return Ok((Vec::new(), mismatches)) };
         // If the sequence has not moved at all, nothing was written; otherwise only the engine can tell what was.
         if self.checkpoint().await?.sequence == since {

@@ -21,6 +21,7 @@ fn planned(catalog: &SourceCatalog, condition: Option<&str>) -> (Result<Plan, Ve
     let fact = |condition: &str| Fact {
         table,
         columns: vec![1],
+        written: vec![],
         filter: bind_condition(table, condition, catalog).unwrap(),
         condition: condition.into(),
     };

@@ -36,6 +36,7 @@ fn input(catalog: &SourceCatalog, name: &str) -> MappingInput {
     let unique = Fact {
         table: TableId(0),
         columns: vec![1],
+        written: vec![],
         filter: crate::sql::bind_condition(TableId(0), "", catalog).unwrap(),
         condition: String::new(),
     };

@@ -1,5 +1,6 @@
 //! The example shop's mapping planned whole, and every refusal with its reason.
 
+mod foreign;
 mod refused;
 #[allow(clippy::duplicate_mod, reason = "the binder's tests read the same example")]
 #[path = "../../sql/bind/tests/catalog.rs"]

@@ -38,6 +38,8 @@ enum Told {
     Event(SourceEvent),
     /// It is down, and tried again.
     Waits(Error),
+    /// It is there again, and perhaps has nothing to say.
+    Back,
     /// It cannot go on.
     Failed(Error),
 }
@@ -47,7 +49,7 @@ pub struct CombinedStream<S: Source>(Inner<S>);
 
 enum Inner<S: Source> {
     Lone(S::Stream),
-    Several(Several),
+    Several(Box<Several>),
 }
 
 struct Several {
@@ -97,7 +99,7 @@ impl<S: Source> CombinedStream<S> {
             several.tasks.push(tokio::spawn(read(member, of_member, sender)));
         }
         several.tasks.push(tokio::spawn(share(durable, stored)));
-        Self(Inner::Several(several))
+        Self(Inner::Several(Box::new(several)))
     }
 }
 
@@ -151,6 +153,9 @@ async fn follow<S: Source>(
 ) -> Result<()> {
     let layouts = Arc::clone(&member.layouts);
     let mut stream = member.source.open_stream(&member.catalog, layouts, &member.position, durable.clone()).await?;
+    if *pause > PAUSE_MIN && sender.send(Told::Back).await.is_err() {
+        return Ok(());
+    }
     loop {
         let event = stream.next().await?;
         *pause = PAUSE_MIN;
@@ -194,6 +199,10 @@ impl Several {
             Told::Event(event) => {
                 reading.waits = None;
                 self.stamped(place, event)
+            }
+            Told::Back => {
+                reading.waits = None;
+                Ok(SourceEvent::Heartbeat { position: self.position() })
             }
             Told::Failed(error) => Err(from_source(&reading.name, error)),
             Told::Waits(error) => {

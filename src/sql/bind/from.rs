@@ -124,7 +124,7 @@ impl Binder<'_> {
             }
         }
         let Some((id, definition)) = self.catalog.table(schema.as_deref(), &table) else {
-            return Err(self.unknown_table(&table, span));
+            return Err(self.unknown_table(schema.as_deref(), &table, span));
         };
         let columns = definition
             .columns
@@ -135,12 +135,13 @@ impl Binder<'_> {
                 nullable: column.nullable,
             })
             .collect();
-        let schema = definition.name.schema.clone();
+        // Among several sources a column may be written with what stands before its table here.
+        let schema = if self.catalog.sources.is_empty() { Some(definition.name.schema.clone()) } else { schema };
         let (shown, alias_span) = match alias {
             Some(alias) => (self.table_alias(alias)?, self.range(alias)),
             None => (definition.name.name.clone(), span),
         };
-        let alias = self.introduce(shown, Some(id), Some(schema), columns, alias_span)?;
+        let alias = self.introduce(shown, Some(id), schema, columns, alias_span)?;
         Ok(FromItem { alias, relation: Relation::Table(id), join: JoinKind::Inner, on: None })
     }
 
@@ -150,6 +151,9 @@ impl Binder<'_> {
         match parts.as_deref() {
             Some([table]) => Ok((None, table.value.clone())),
             Some([schema, table]) => Ok((Some(schema.value.clone()), table.value.clone())),
+            Some([source, schema, table]) if !self.catalog.sources.is_empty() => {
+                Ok((Some(format!("{}.{}", source.value, schema.value)), table.value.clone()))
+            }
             _ => {
                 let span = self.range(name);
                 Err(self.refuse(span, "a table is named as table or schema.table", "shorten the name"))

@@ -294,7 +294,10 @@ impl Binder<'_> {
     }
 
     /// A name that no relation of the frame may have twice, made visible with its columns.
-    pub(super) fn unknown_table(&mut self, table: &str, span: Span) -> Reported {
+    pub(super) fn unknown_table(&mut self, schema: Option<&str>, table: &str, span: Span) -> Reported {
+        if !self.catalog.sources.is_empty() {
+            return self.unknown_among_sources(schema, table, span);
+        }
         let tables = self.catalog.tables.iter().map(|table| table.name.name.as_str());
         let names = tables.chain(self.ctes.iter().map(|cte| cte.name.as_str()));
         let help = match crate::sql::diagnostic::nearest(table, names) {
@@ -302,6 +305,32 @@ impl Binder<'_> {
             None => "check the name, and whether the database user may read the table".to_owned(),
         };
         self.refuse(span, format!("the source has no table {table}"), help)
+    }
+
+    fn unknown_among_sources(&mut self, schema: Option<&str>, table: &str, span: Span) -> Reported {
+        let sources: Vec<&str> = self.catalog.sources.keys().map(String::as_str).collect();
+        let listed = sources.join(", ");
+        let several: Vec<String> = self.catalog.named(schema, table).map(|(_, found)| found.name.to_string()).collect();
+        if !several.is_empty() {
+            let message = format!("{table} may mean {}", several.join(" or "));
+            return self.refuse(span, message, "write the source before the name: source.table");
+        }
+        let source = schema.map(|schema| schema.split_once('.').map_or(schema, |(source, _)| source));
+        match source {
+            Some(source) if !sources.contains(&source) => {
+                self.refuse(span, format!("the mapping reads no source {source}"), format!("its `sources` are: {listed}"))
+            }
+            Some(source) => self.refuse(
+                span,
+                format!("source {source} has no table {table}"),
+                "check the name, and whether the database user may read the table; a schema is written source.schema.table",
+            ),
+            None => self.refuse(
+                span,
+                format!("none of the sources {listed} has a table {table}"),
+                "check the name, and whether the database user may read the table",
+            ),
+        }
     }
 }
 

@@ -166,7 +166,11 @@ impl Binder<'_> {
     fn carried(&mut self, expr: Expr) -> Bound<Expr> {
         let DataType::Unsupported { native } = &expr.data_type else { return Ok(expr) };
         let message = format!("columns of type {native} cannot be carried");
-        Err(self.refuse(expr.span, message, "leave the column out of the mapping"))
+        let help = match native.contains("`collation`") {
+            true => "declare `collation` in the mapping file: what text of different sources is compared by",
+            false => "leave the column out of the mapping",
+        };
+        Err(self.refuse(expr.span, message, help))
     }
 
     fn candidates(&self, frame: &Frame, name: ColumnName<'_>) -> Vec<(AliasId, usize)> {

@@ -5,6 +5,7 @@
 //! what it meant when it was made. Unknown names and unreproduced forms are refused.
 
 mod addresses;
+pub mod adopted;
 mod arithmetic;
 mod bits;
 pub mod case_map;
@@ -167,6 +168,8 @@ pub enum Function {
     Regexp(RegexpCall),
     CastBytes { length: u32, by_characters: bool },
     BytesToText,
+    // a column of another source
+    Adopted(Box<adopted::Adopted>),
     // PostgreSQL
     Postgres(Box<crate::sql::postgres::routine::Call>),
     PostgresExtreme { rule: KeyKind, greatest: bool },
@@ -294,6 +297,7 @@ pub fn call(function: &Function, expr: &Expr, values: &[Value]) -> Result<Value>
         return Ok(Value::Null);
     }
     match function {
+        F::Adopted(adopted) => adopted.call(values.first().unwrap_or(&Value::Null), &expr.data_type),
         F::Add | F::Subtract | F::Multiply | F::Divide { .. } | F::IntegerDivide | F::Remainder { .. } | F::Negate => {
             arithmetic::call(function, expr, values)
         }

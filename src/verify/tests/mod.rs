@@ -1,6 +1,7 @@
 //! The rules of verification against a source and a target that do what the test says.
 
 mod fake;
+mod naive;
 
 use super::compare::Difference;
 use super::*;
