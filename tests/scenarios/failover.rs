@@ -1,9 +1,12 @@
-//! Another server behind the source's address: a replica that was promoted. Live, the run follows it by GTID; in the backfill it stops by name.
+//! Another server behind the source's address: a replica that was promoted, in order or after its primary died under load. Live, the run follows
+//! it by GTID if it has everything that was read; in the backfill it stops by name.
 
 use super::project;
 use crate::support::oracle;
 use crate::support::project::Project;
 use crate::support::servers::{Kind, Pair, own};
+use crate::support::{rounds, seed};
+use mysql_async::prelude::Queryable;
 use std::time::Duration;
 
 /// A server that holds all of the first one's history and goes on from it.
@@ -31,6 +34,13 @@ async fn replica_of(pair: &Pair, kind: Kind) -> Option<Pair> {
 
 /// Waits until the replica has everything, and promotes it behind the first one's address.
 async fn fail_over(pair: &mut Pair, replica: &mut Pair, kind: Kind, project: &Project) {
+    until_followed(pair, replica, project).await;
+    pair.source.stop().await.unwrap();
+    promote(pair, replica, kind).await;
+}
+
+/// Waits until the replica has everything that was written before this call.
+async fn until_followed(pair: &Pair, replica: &Pair, project: &Project) {
     let marker = format!("CREATE TABLE {}.marker (id INT PRIMARY KEY)", project.name);
     pair.source.execute(&[&marker]).await.unwrap();
     let arrived = format!("SELECT * FROM {}.marker", project.name);
@@ -40,10 +50,13 @@ async fn fail_over(pair: &mut Pair, replica: &mut Pair, kind: Kind, project: &Pr
         assert!(patience > 0, "the replica does not follow: {}", log_of(replica));
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+}
+
+/// The replica goes on alone, behind the address of the first one, which is gone.
+async fn promote(pair: &Pair, replica: &mut Pair, kind: Kind) {
     let stop = if kind == Kind::MariaDb { ["STOP SLAVE", "RESET SLAVE ALL"] } else { ["STOP REPLICA", "RESET REPLICA ALL"] };
     replica.source.execute(&stop).await.unwrap();
     let port = pair.source.port();
-    pair.source.stop().await.unwrap();
     let updates = if kind == Kind::MariaDb { "--log-slave-updates=ON" } else { "--log-replica-updates=ON" };
     let arguments = ["--server-id=77".to_owned(), updates.to_owned(), format!("--port={port}")];
     replica.source.set_extra_args(arguments.to_vec());
@@ -72,6 +85,85 @@ async fn live_it_is_followed(kind: Kind) {
     project.until(&mut engine, "caught up", whole).await;
     assert_eq!(engine.interrupt().await, Some(130), "{}", engine.log());
     assert_eq!(project.settle().await, 9);
+}
+
+/// Random transactions until the server is gone.
+fn write(project: &Project, seed: u64) -> tokio::task::JoinHandle<u32> {
+    let url = project.source_url().to_owned();
+    tokio::spawn(async move {
+        let (mut random, mut count) = (fastrand::Rng::with_seed(seed), 0);
+        let mut conn = mysql_async::Conn::from_url(url).await.unwrap();
+        loop {
+            let (order, customer) = (random.u32(1..400), random.u32(1..20));
+            let statement = match random.u8(0..5) {
+                0 => format!("DELETE FROM s_ord WHERE ord_no = {order}"),
+                1 => {
+                    format!("UPDATE s_ord SET cust_no = {customer}, amt = amt + 1 WHERE ord_no BETWEEN {order} AND {order} + 10")
+                }
+                2 => format!("REPLACE INTO s_cust VALUES ({customer}, 'name {order}', 'B')"),
+                _ => format!("REPLACE INTO s_ord (ord_no, cust_no, st, amt) VALUES ({order}, {customer}, '10', {customer}.25)"),
+            };
+            if conn.query_drop(statement).await.is_err() {
+                return count;
+            }
+            count += 1;
+            tokio::time::sleep(Duration::from_millis(random.u64(0..20))).await;
+        }
+    })
+}
+
+/// F01: the primary dies while it is written to; engine and writers go on with the replica, from what each of them knows.
+async fn f01_promoted_under_load(kind: Kind) {
+    let Some(mut pair) = own(kind, &[]).await else { return };
+    let Some(mut replica) = replica_of(&pair, kind).await else { return };
+    let project = project(&pair, "failover_load").await;
+    let seed = seed("failover_load");
+    let writers = [write(&project, seed), write(&project, seed + 1)];
+    let mut engine = project.start(&[]);
+    project.until_live(&mut engine).await;
+    tokio::time::sleep(Duration::from_secs(rounds(2, 20))).await;
+    engine.kill();
+    until_followed(&pair, &replica, &project).await;
+    pair.source.kill().unwrap();
+    for writer in writers {
+        assert!(writer.await.unwrap() > 10);
+    }
+    promote(&pair, &mut replica, kind).await;
+    let writers = [write(&project, seed + 2), write(&project, seed + 3)];
+    let mut engine = project.start(&[]);
+    let moves = |project: &Project| project.status().is_some_and(|status| status["change_count"].as_u64() >= Some(50));
+    project.until(&mut engine, "following the promoted replica", moves).await;
+    tokio::time::sleep(Duration::from_secs(rounds(2, 20))).await;
+    for writer in writers {
+        writer.abort();
+        let _ = writer.await;
+    }
+    assert_eq!(engine.interrupt().await, Some(130), "{}", engine.log());
+    assert!(project.settle().await > 100);
+    project.strangler(&["verify"]).await.expect(0);
+}
+
+/// F01: the replica never got what the engine had read.
+async fn f01_a_replica_that_lacks_what_was_read_is_refused(kind: Kind) {
+    let Some(mut pair) = own(kind, &[]).await else { return };
+    let Some(mut replica) = replica_of(&pair, kind).await else { return };
+    let project = project(&pair, "failover_lost").await;
+    let mut engine = project.start(&[]);
+    project.until_live(&mut engine).await;
+    until_followed(&pair, &replica, &project).await;
+    replica.source.execute(&[if kind == Kind::MariaDb { "STOP SLAVE" } else { "STOP REPLICA" }]).await.unwrap();
+    project.legacy(&["UPDATE s_ord SET amt = amt + 1"]).await;
+    let read = |project: &Project| project.status().is_some_and(|status| status["change_count"].as_u64() >= Some(5));
+    project.until(&mut engine, "ahead of the replica", read).await;
+    pair.source.kill().unwrap();
+    promote(&pair, &mut replica, kind).await;
+    project.legacy(&["UPDATE s_ord SET amt = amt + 2", "UPDATE s_ord SET amt = amt + 3"]).await;
+    assert_eq!(engine.wait().await.code(), Some(76), "{}", engine.log());
+    let words =
+        if kind == Kind::MariaDb { "does not hold the recorded GTIDs" } else { "has not executed all of the transactions" };
+    project.strangler(&["run", "--until-caught-up"]).await.expect(76).names(&[words, "--rebuild"]);
+    project.strangler(&["run", "--rebuild", "--until-caught-up"]).await.expect(0);
+    assert_eq!(oracle::check(&project).await, 8);
 }
 
 async fn in_the_backfill_it_stops(kind: Kind) {
@@ -106,6 +198,26 @@ async fn f55_a_live_run_follows_a_promoted_replica_of_mariadb() {
 #[tokio::test]
 async fn f55_a_live_run_follows_a_promoted_replica_of_mysql() {
     live_it_is_followed(Kind::MySql).await;
+}
+
+#[tokio::test]
+async fn f01_a_replica_of_mariadb_promoted_under_load_is_followed() {
+    f01_promoted_under_load(Kind::MariaDb).await;
+}
+
+#[tokio::test]
+async fn f01_a_replica_of_mysql_promoted_under_load_is_followed() {
+    f01_promoted_under_load(Kind::MySql).await;
+}
+
+#[tokio::test]
+async fn f01_a_promoted_replica_of_mariadb_without_what_was_read_is_refused() {
+    f01_a_replica_that_lacks_what_was_read_is_refused(Kind::MariaDb).await;
+}
+
+#[tokio::test]
+async fn f01_a_promoted_replica_of_mysql_without_what_was_read_is_refused() {
+    f01_a_replica_that_lacks_what_was_read_is_refused(Kind::MySql).await;
 }
 
 #[tokio::test]

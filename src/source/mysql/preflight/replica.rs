@@ -1,7 +1,7 @@
-//! Servers that apply another server's changes: whether what they apply reaches their own log.
+//! Servers that apply another server's changes: whether what they apply reaches their own log, and in its order.
 //!
 //! In: the replication channels, the settings and what the account may see. Out: a refusal where applied changes leave no trace in the
-//! log, a warning where a filter keeps changes from the server's own tables, and a word about it where the account may not look.
+//! log or are committed in another order than on their source, a warning where a filter keeps changes from the server's own tables, and a word about it where the account may not look.
 
 use crate::finding::{Finding, Severity};
 use crate::schema::Flavor;
@@ -43,8 +43,49 @@ pub fn findings(facts: &Facts) -> Vec<Finding> {
     if !facts.is_on(setting) {
         found.extend(unlogged(facts, setting));
     }
+    found.extend(unordered(facts));
     found.extend(filters(facts));
     found
+}
+
+/// A replica that commits in another order than its source shows states that the source never had, and its log is another history.
+fn unordered(facts: &Facts) -> Option<Finding> {
+    let is_replica = facts.appliers_running > 0 || facts.channels.as_ref().is_some_and(|channels| !channels.is_empty());
+    let check = "replica_order";
+    if !is_replica {
+        return None;
+    }
+    if facts.server.flavor == Flavor::MariaDb {
+        let domains = domain_count(facts.variable("gtid_slave_pos"));
+        let is_parallel = facts.variable("slave_parallel_threads") != "0" && facts.variable("slave_parallel_mode") != "none";
+        return (is_parallel && domains > 1).then(|| {
+            let message =
+                format!("the server is a replica that applies {domains} GTID domains in parallel, in no order between them");
+            let remedy = "STOP SLAVE; SET GLOBAL slave_parallel_threads = 0; START SLAVE, or read from the primary";
+            finding(Severity::Refused, check, "slave_parallel_threads", message, remedy)
+        });
+    }
+    let former = facts.variables.contains_key("slave_preserve_commit_order")
+        && !facts.variables.contains_key("replica_preserve_commit_order");
+    let word = if former { "slave" } else { "replica" };
+    let workers: u32 = facts.variable(&format!("{word}_parallel_workers")).parse().unwrap_or(0);
+    let setting = format!("{word}_preserve_commit_order");
+    (workers > 1 && !facts.is_on(&setting)).then(|| {
+        let message = format!(
+            "the server is a replica with {workers} appliers and {setting} = OFF: it commits in another order than its source"
+        );
+        let remedy = format!(
+            "STOP {0} SQL_THREAD; SET GLOBAL {setting} = ON; START {0} SQL_THREAD, or read from the primary",
+            word.to_uppercase()
+        );
+        finding(Severity::Refused, check, setting.as_str(), message, remedy)
+    })
+}
+
+/// How many GTID domains a list names.
+fn domain_count(list: &str) -> usize {
+    let domains = list.split(',').filter_map(|gtid| gtid.trim().split_once('-').map(|(domain, _)| domain));
+    domains.collect::<std::collections::BTreeSet<_>>().len()
 }
 
 /// What is applied and not logged can never arrive.

@@ -153,6 +153,46 @@ async fn a_replica_that_does_not_log_what_it_applies_is_refused_on_mysql() {
     unlogged_replica(Kind::MySql, &["--log-replica-updates=OFF", "--replicate-do-db=shop"], point, "log_replica_updates").await;
 }
 
+/// F45: what is applied in another order than it was committed in.
+async fn unordered_replica(kind: Kind, arguments: &[&str], unordered: &[&str], setting: &str, mend: &str) {
+    let Some(server) = super::server::start(kind, arguments) else { return };
+    let mut conn = server.database("unordered").await;
+    conn.query_drop("CREATE TABLE t (k INT PRIMARY KEY)").await.unwrap();
+    let source = server.source("unordered");
+    let order = async || {
+        let found = findings(&source, "unordered", &["t"]).await;
+        found.into_iter().find(|finding| finding.check == "replica_order")
+    };
+    assert!(order().await.is_none(), "a primary applies nothing");
+    for statement in unordered {
+        conn.query_drop(*statement).await.unwrap();
+    }
+    let found = order().await.unwrap();
+    assert_eq!((found.severity, found.object.as_str()), (Severity::Refused, setting), "{found:?}");
+    assert!(found.remedy.contains(mend), "{found:?}");
+    conn.query_drop(mend).await.unwrap();
+    assert!(order().await.is_none());
+}
+
+#[tokio::test]
+async fn f45_a_replica_that_applies_domains_out_of_order_is_refused_on_mariadb() {
+    let unordered = [
+        "SET GLOBAL gtid_slave_pos = '0-1-5,1-1-7'",
+        "CHANGE MASTER TO MASTER_HOST = '127.0.0.1', MASTER_PORT = 1, MASTER_USER = 'x', MASTER_USE_GTID = slave_pos",
+    ];
+    let arguments = ["--slave-parallel-threads=4", "--slave-parallel-mode=optimistic"];
+    let mend = "SET GLOBAL slave_parallel_threads = 0";
+    unordered_replica(Kind::MariaDb, &arguments, &unordered, "slave_parallel_threads", mend).await;
+}
+
+#[tokio::test]
+async fn f45_a_replica_that_commits_out_of_order_is_refused_on_mysql() {
+    let unordered = ["CHANGE REPLICATION SOURCE TO SOURCE_HOST = '127.0.0.1', SOURCE_PORT = 1, SOURCE_USER = 'x'"];
+    let arguments = ["--replica-parallel-workers=4", "--replica-preserve-commit-order=OFF"];
+    let mend = "SET GLOBAL replica_preserve_commit_order = ON";
+    unordered_replica(Kind::MySql, &arguments, &unordered, "replica_preserve_commit_order", mend).await;
+}
+
 #[tokio::test]
 async fn an_account_that_cannot_see_whether_the_server_is_a_replica_is_told_so() {
     let Some(server) = super::server::start(Kind::MariaDb, &[]) else { return };
