@@ -30,7 +30,8 @@ test-long: install ## The same tests with more rounds, larger data and the whole
 	export CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" STRANGLER_REQUIRE_DB=1 STRANGLER_LONG=1; scripts/test.sh $(TEST); \
 	for version in 17 18; do \
 	  echo "make test-long: PostgreSQL $$version" >&2; folder=$$(scripts/fetch-postgres.sh $$version); \
-	  STRANGLER_LONG=0 STRANGLER_PG_BIN="$$folder" scripts/test.sh target::postgres source::postgres scenarios::tls scenarios::state shop::; \
+	  STRANGLER_LONG=0 STRANGLER_PG_BIN="$$folder" scripts/test.sh target::postgres source::postgres migrate::tests::postgres from_postgres crm:: pairs::postgres \
+	    scenarios::tls scenarios::state shop:: northwind; \
 	done
 
 lint: ## Formatting and clippy, warnings refused

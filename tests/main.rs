@@ -10,6 +10,7 @@
 mod support;
 
 mod club;
+mod crm;
 mod examples;
 mod from_postgres;
 mod kill;

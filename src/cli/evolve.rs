@@ -13,10 +13,10 @@ use super::project::{Planned, Project, fingerprints};
 use crate::error::{Class, Error, Result};
 use crate::mapping::Mapping;
 use crate::plan::{MappingId, Plan};
-use crate::schema::{Flavor, SourceCatalog, TableId, TableName};
+use crate::schema::{SourceCatalog, TableName};
 use crate::state::disk::DiskStore;
 use crate::state::meta::{self, Identity, Stage};
-use crate::state::numbering::{Fresh, Numbered, Numbering};
+use crate::state::numbering::{Numbered, Numbering};
 use crate::state::standing;
 use crate::state::{Durability, Store, parts};
 
@@ -172,7 +172,6 @@ impl Evolution {
         let fresh = numbering.take(&self.planned.plan.names());
         let mut records = vec![numbering.put()?];
         if is_evolved {
-            self.refuse_unreadable(&fresh)?;
             records.push(meta::put_identity(&self.identity)?);
             records.extend(crate::migrate::evolve::records(&*store, &self.planned.plan, &fresh, &self.changed, &self.gone)?);
             for name in &self.renewed {
@@ -181,23 +180,5 @@ impl Evolution {
         }
         store.commit(records, Durability::Synced)?;
         Ok(Numbered::new(store, numbering.numbers().clone()))
-    }
-
-    /// A PostgreSQL source publishes the tables of the first plan.
-    fn refuse_unreadable(&self, fresh: &Fresh) -> Result<()> {
-        let catalog = &self.planned.catalog;
-        let names = fresh.tables.iter().filter_map(|id| self.table_name(*id));
-        let tables: Vec<String> =
-            names.filter(|name| catalog.flavor_of(name) == Flavor::PostgreSql).map(ToString::to_string).collect();
-        if tables.is_empty() {
-            return Ok(());
-        }
-        let message = format!("{} cannot be added to a running publication in this version", tables.join(", "));
-        Err(Error::new(Class::Person, message)
-            .with_hint("run `strangler run --rebuild`: a new snapshot, and the difference applied to every target"))
-    }
-
-    fn table_name(&self, id: TableId) -> Option<&TableName> {
-        self.planned.plan.tables.get(id.0 as usize).map(|table| &table.layout.name)
     }
 }

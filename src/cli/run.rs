@@ -280,11 +280,15 @@ fn board(plan: &Plan, catalog: &SourceCatalog, store: &Numbered<DiskStore>) -> R
     Ok(board)
 }
 
-/// Keeps the size of the state on the board.
+/// Keeps on the board how large the state is, and how much log the source keeps for it.
 fn measure(project: &Project, board: Board) -> tokio::task::JoinHandle<()> {
-    let config = project.config.clone();
+    let (config, source) = (project.config.clone(), Arc::clone(&project.source));
     tokio::spawn(async move {
         loop {
+            // A source that cannot be asked is the stream's concern.
+            if let Ok(Ok(held)) = tokio::time::timeout(MEASURE_EVERY, source.held_logs()).await {
+                board.update(|status| status.held_logs = held);
+            }
             let config = config.clone();
             if let Ok(bytes) = tokio::task::spawn_blocking(move || opening::store_bytes(&config)).await {
                 board.update(|status| status.state_bytes = bytes);

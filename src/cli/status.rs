@@ -12,12 +12,13 @@ use super::exit::{Code, Failure};
 use super::opening::{self, StateLock};
 use super::printer::{Format, Printer};
 use super::project::Project;
-use super::status_text::{halted_lines, phase_name, report, stage_name};
+use super::status_text::{halted_lines, held_lines, phase_name, report, stage_name};
 use super::stopped::standings;
 use super::text;
 use crate::error::{Class, Result};
 use crate::migrate::EngineStatus;
 use crate::migrate::board::now_us;
+use crate::source::{HeldLog, Source};
 use crate::state::meta::{self, Progress};
 use crate::state::standing::Standing;
 use crate::target::{Checkpoint, Target};
@@ -32,6 +33,10 @@ struct StatusJson {
     state: Option<StateJson>,
     /// The checkpoint rows, read only without an engine.
     checkpoints: Vec<CheckpointJson>,
+    /// The log that sources keep for an engine that does not run.
+    held_logs: Vec<HeldLog>,
+    /// Why that is not known, if a source could not be asked.
+    held_logs_problem: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -86,7 +91,16 @@ fn clear_screen() {
 async fn read(project: &Project) -> Result<(StatusJson, Code)> {
     if let Some(client) = Client::of_state(&project.config.state).await? {
         let engine = Some(client.status().await?);
-        return Ok((StatusJson { format_version: 1, running: true, engine, state: None, checkpoints: Vec::new() }, Code::Clean));
+        let status = StatusJson {
+            format_version: 1,
+            running: true,
+            engine,
+            state: None,
+            checkpoints: Vec::new(),
+            held_logs: Vec::new(),
+            held_logs_problem: None,
+        };
+        return Ok((status, Code::Clean));
     }
     let state = stored(project)?;
     let mut checkpoints = Vec::new();
@@ -103,7 +117,11 @@ async fn read(project: &Project) -> Result<(StatusJson, Code)> {
         };
         checkpoints.push(CheckpointJson { mapping: name, problem, checkpoint });
     }
-    Ok((StatusJson { format_version: 1, running: false, engine: None, state, checkpoints }, code))
+    let (held_logs, held_logs_problem) = match project.source.held_logs().await {
+        Ok(held) => (held, None),
+        Err(error) => (Vec::new(), Some(error.to_string())),
+    };
+    Ok((StatusJson { format_version: 1, running: false, engine: None, state, checkpoints, held_logs, held_logs_problem }, code))
 }
 
 fn stored(project: &Project) -> Result<Option<StateJson>> {
@@ -156,6 +174,11 @@ fn status_text(status: &StatusJson) -> String {
         ],
     });
     parts.push(text::table(&["mapping", "phase", "sequence", "newest source commit", "position"], rows.collect(), &[2]));
+    let mut held: Vec<String> = status.held_logs.iter().flat_map(held_lines).collect();
+    held.extend(status.held_logs_problem.as_ref().map(|problem| format!("  slot     not known: {problem}")));
+    if !held.is_empty() {
+        parts.push(held.join("\n"));
+    }
     let halted = status.state.iter().flat_map(|state| &state.halted);
     let lines: Vec<String> = halted.flat_map(|(mapping, standing)| halted_lines(mapping, standing)).collect();
     if !lines.is_empty() {

@@ -3,6 +3,7 @@
 use super::text;
 use crate::migrate::EngineStatus;
 use crate::migrate::board::MappingStatus;
+use crate::source::HeldLog;
 use crate::state::meta::Stage;
 use crate::state::standing::Standing;
 use crate::target::Phase;
@@ -46,6 +47,7 @@ pub fn block(status: &EngineStatus) -> String {
         text::bytes(status.spool_bytes),
         text::bytes(status.outbox_bytes)
     ));
+    lines.extend(status.held_logs.iter().flat_map(held_lines));
     lines.push(format!("  target   {} written", text::counted(status.write_count, "row")));
     for mapping in &status.mappings {
         if let Some(halted) = &mapping.halted {
@@ -64,6 +66,23 @@ pub fn block(status: &EngineStatus) -> String {
         lines.push(format!("  waiting  {reason}"));
     }
     lines.join("\n")
+}
+
+/// The log that a source keeps for the engine, and a warning before that harms it.
+#[must_use]
+pub fn held_lines(held: &HeldLog) -> Vec<String> {
+    let left = match (held.safe_bytes, held.limit_bytes) {
+        (Some(safe), _) => format!(", {} until the server gives it up", text::bytes(u64::try_from(safe).unwrap_or(0))),
+        (None, Some(limit)) => format!(", limit {}", text::bytes(limit)),
+        (None, None) => String::new(),
+    };
+    let (bytes, unconfirmed) = (text::bytes(held.held_bytes), text::bytes(held.unconfirmed_bytes));
+    let mut lines = vec![format!(
+        "  slot     {} on {}: {}, holds {bytes} of log, {unconfirmed} not confirmed{left}",
+        held.slot, held.source, held.wal_status
+    )];
+    lines.extend(held.warning.as_ref().map(|warning| format!("           warning: {warning}")));
+    lines
 }
 
 /// How a mapping stands that does not run, and what can be done.

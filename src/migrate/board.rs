@@ -6,6 +6,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use crate::position::Position;
+use crate::source::HeldLog;
 use crate::state::meta::Stage;
 use crate::state::standing::Standing;
 use crate::target::Phase;
@@ -37,6 +38,9 @@ pub struct EngineStatus {
     pub outbox_bytes: u64,
     /// Bytes of the state on disk.
     pub state_bytes: u64,
+    /// The log that sources keep for this engine.
+    #[serde(default)]
+    pub held_logs: Vec<HeldLog>,
     /// Backfill per legacy table.
     pub tables: Vec<TableStatus>,
     /// Mappings.
@@ -167,6 +171,7 @@ impl Board {
             spool_bytes: 0,
             outbox_bytes: 0,
             state_bytes: 0,
+            held_logs: Vec::new(),
             tables,
             mappings,
         };

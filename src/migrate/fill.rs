@@ -17,7 +17,7 @@ use crate::derive::{self, Space};
 use crate::error::{Class, Error, Result};
 use crate::plan::{AccumulatorId, IndexId, MappingId};
 use crate::position::Position;
-use crate::schema::TableId;
+use crate::schema::{TableId, TableName};
 use crate::source::Source;
 use crate::state::Durability;
 use crate::state::meta::{self, ChunkRecord};
@@ -120,6 +120,18 @@ impl<S: Source, T: Target> Engine<S, T> {
         let reader = SpoolReader::open(&path)?;
         self.aside.with(|aside| *aside = Inner { tables, writer: Some(writer), reader: Some(reader), high: None });
         Ok(())
+    }
+
+    /// Makes the source's stream tell of the tables that are being filled.
+    pub(super) async fn widen_stream(&self) -> Result<()> {
+        let tables = self.aside.with(|aside| aside.tables.clone());
+        let names = tables.iter().map(|table| Ok(self.table(table.0 as usize)?.layout.name.clone()));
+        let names: Vec<TableName> = names.collect::<Result<_>>()?;
+        if names.is_empty() {
+            return Ok(());
+        }
+        let layouts = self.reading()?.layouts(&self.layouts);
+        self.retried(|| self.source.widen(&layouts, &names)).await
     }
 
     fn aside_path(&self) -> PathBuf {

@@ -169,6 +169,7 @@ impl<S: Source, T: Target> Engine<S, T> {
             self.outbox_of(id).store(outbox::pending_bytes(&*self.store, id, 0)?, Ordering::Relaxed);
         }
         self.begin_fill()?;
+        self.widen_stream().await?;
         self.board.update(|status| status.stage = Stage::Live);
         self.live(now.filter(|_| self.options.until_caught_up)).await
     }

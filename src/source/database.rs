@@ -6,7 +6,7 @@ use super::mysql::MySqlSource;
 use super::mysql::connect::MySqlOptions;
 use super::postgres::PostgresSource;
 use super::postgres::connect::PostgresSourceOptions;
-use super::{Layouts, Leftover, PlannedAccess, Source, SourceStream};
+use super::{HeldLog, Layouts, Leftover, PlannedAccess, Source, SourceStream};
 use crate::change::{Chunk, KeyRange, SourceEvent};
 use crate::error::Result;
 use crate::finding::Finding;
@@ -116,6 +116,13 @@ impl Source for Database {
         })
     }
 
+    async fn widen(&self, layouts: &Layouts, added: &[TableName]) -> Result<()> {
+        match self {
+            Self::MySql(source) => source.widen(layouts, added).await,
+            Self::Postgres(source) => source.widen(layouts, added).await,
+        }
+    }
+
     async fn leftovers(&self) -> Result<Vec<Leftover>> {
         match self {
             Self::MySql(source) => source.leftovers().await,
@@ -127,6 +134,13 @@ impl Source for Database {
         match self {
             Self::MySql(source) => source.forget().await,
             Self::Postgres(source) => source.forget().await,
+        }
+    }
+
+    async fn held_logs(&self) -> Result<Vec<HeldLog>> {
+        match self {
+            Self::MySql(source) => source.held_logs().await,
+            Self::Postgres(source) => source.held_logs().await,
         }
     }
 

@@ -6,6 +6,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::change::{Chunk, KeyRange, SourceEvent};
@@ -56,6 +57,27 @@ pub struct Leftover {
     pub detail: String,
 }
 
+/// The log that a source keeps for an engine, and how much more of it there may be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldLog {
+    /// Name of the source in the project file.
+    pub source: String,
+    /// Name of the replication slot.
+    pub slot: String,
+    /// The server's own word, e.g. `reserved`, `extended`, `unreserved`, `lost`.
+    pub wal_status: String,
+    /// Bytes of log that cannot be removed because of the slot.
+    pub held_bytes: u64,
+    /// Bytes of log that the engine has not confirmed as stored.
+    pub unconfirmed_bytes: u64,
+    /// Bytes that may be written before the server gives the slot up; absent without `max_slot_wal_keep_size`, negative when it is too late.
+    pub safe_bytes: Option<i64>,
+    /// Bytes that `slot_limit` of the project file allows.
+    pub limit_bytes: Option<u64>,
+    /// What a person should know before the disk is full or the slot lost.
+    pub warning: Option<String>,
+}
+
 /// The legacy tables that a snapshot or a stream is about.
 pub type Layouts = Arc<[TableLayout]>;
 
@@ -99,6 +121,14 @@ pub trait Source: Send + Sync + 'static {
     /// holds a part of it. One log comes in its own order anyway.
     fn resume_within(&self, _transaction: &Position) {}
 
+    /// Makes the stream tell of `added`, tables or columns that came to a running engine; `layouts` are all that it will be opened over. To be
+    /// called before the stream is opened and before they are read, at every start until they are complete. Transactions that the stream does
+    /// not tell whole of them have ended by then, and every later read shows them.
+    fn widen(&self, layouts: &Layouts, added: &[TableName]) -> impl Future<Output = Result<()>> + Send {
+        let _ = (layouts, added);
+        std::future::ready(Ok(()))
+    }
+
     /// What this engine has made on the source, in words; nothing on sources that need nothing.
     fn leftovers(&self) -> impl Future<Output = Result<Vec<Leftover>>> + Send {
         std::future::ready(Ok(Vec::new()))
@@ -107,6 +137,11 @@ pub trait Source: Send + Sync + 'static {
     /// Removes what [`Self::leftovers`] names.
     fn forget(&self) -> impl Future<Output = Result<()>> + Send {
         std::future::ready(Ok(()))
+    }
+
+    /// The log that is kept for this engine; nothing on sources that keep theirs for a time of their own choice.
+    fn held_logs(&self) -> impl Future<Output = Result<Vec<HeldLog>>> + Send {
+        std::future::ready(Ok(Vec::new()))
     }
 
     /// Runs a SELECT in a read-only snapshot under the recorded session settings and the statement time limit, and gives its rows

@@ -14,6 +14,7 @@ mod postgres;
 mod process;
 #[cfg(test)]
 mod shared;
+mod standby;
 #[cfg(test)]
 mod tests;
 

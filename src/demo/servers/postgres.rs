@@ -4,7 +4,7 @@ use super::account::Account;
 use super::port::Port;
 use super::process::{ServerProcess, find_program, private_folder};
 use super::{ServerError, ServerOptions, random_password};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tokio_postgres::{Client, Config, NoTls};
 
@@ -12,11 +12,11 @@ const PORT_ATTEMPTS: usize = 5;
 
 /// A PostgreSQL server of our own; dropped, it is gone with its data.
 pub struct Postgres {
-    process: ServerProcess,
-    program: PathBuf,
-    port: Port,
-    password: String,
-    options: ServerOptions,
+    pub(super) process: ServerProcess,
+    pub(super) program: PathBuf,
+    pub(super) port: Port,
+    pub(super) password: String,
+    pub(super) options: ServerOptions,
 }
 
 impl Postgres {
@@ -25,7 +25,14 @@ impl Postgres {
     /// # Errors
     /// A missing installation names its one apt line; a failed start carries the end of the server's log.
     pub async fn start(options: ServerOptions) -> Result<Self, ServerError> {
-        let programs = program_folder()?;
+        Self::start_of(&program_folder()?, options).await
+    }
+
+    /// The same with the programs in `programs`, see [`Self::programs`].
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn start_of(programs: &Path, options: ServerOptions) -> Result<Self, ServerError> {
         let folder = private_folder("strangler-postgres-")?;
         let account = Account::choose(folder.path(), &["postgres"])?;
         let password = random_password();
@@ -48,17 +55,44 @@ impl Postgres {
             ])
             .await?;
         std::fs::remove_file(&password_file).map_err(|cause| ServerError::system("remove the password file", cause))?;
-        let mut server = Self { process, program: programs.join("postgres"), port: Port::reserve()?, password, options };
+        let server = Self { process, program: programs.join("postgres"), port: Port::reserve()?, password, options };
+        server.first_start().await
+    }
+
+    /// Starts a server on its folder, on another port if somebody took this one meanwhile.
+    pub(super) async fn first_start(mut self) -> Result<Self, ServerError> {
         for attempt in 1.. {
-            match server.start_process().await {
+            match self.start_process().await {
                 Ok(()) => break,
                 Err(ServerError::Failed { log, .. }) if attempt < PORT_ATTEMPTS && log.contains("Address already in use") => {
-                    server.port = Port::reserve()?;
+                    self.port = Port::reserve()?;
                 }
                 Err(error) => return Err(error),
             }
         }
-        Ok(server)
+        Ok(self)
+    }
+
+    /// The programs of a version between `oldest` and `newest` that is at hand, the newest first: those of `STRANGLER_PG_BIN`, the machine's
+    /// own, or a tree that `scripts/fetch-postgres.sh` made.
+    pub fn programs(oldest: u32, newest: u32) -> Option<PathBuf> {
+        let wanted = oldest..=newest;
+        if let Some(chosen) =
+            program_folder().ok().filter(|folder| version_of(folder).is_some_and(|major| wanted.contains(&major)))
+        {
+            return Some(chosen);
+        }
+        let root = std::env::var_os("STRANGLER_POSTGRES_ROOT").map(PathBuf::from);
+        let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache/strangler"));
+        let roots: Vec<PathBuf> = root.into_iter().chain([PathBuf::from("/var/cache/strangler")]).chain(home).collect();
+        wanted.rev().find_map(|major| {
+            let trees =
+                roots.iter().map(|root| root.join(format!("postgres-{major}"))).filter(|tree| tree.join("complete").exists());
+            let folders = trees.map(|tree| tree.join(format!("tree/usr/lib/postgresql/{major}/bin")));
+            folders
+                .chain([PathBuf::from(format!("/usr/lib/postgresql/{major}/bin"))])
+                .find(|folder| folder.join("initdb").is_file())
+        })
     }
 
     async fn start_process(&mut self) -> Result<(), ServerError> {
@@ -159,13 +193,13 @@ impl Postgres {
     }
 
     /// The server's folder (`data/`, `log`), removed with the handle.
-    pub fn folder(&self) -> &std::path::Path {
+    pub fn folder(&self) -> &Path {
         self.process.folder()
     }
 
     /// Gives a file to the server's account.
     #[cfg(test)]
-    pub(super) fn own(&self, path: &std::path::Path) -> Result<(), ServerError> {
+    pub(super) fn own(&self, path: &Path) -> Result<(), ServerError> {
         self.process.own(path)
     }
 
@@ -202,7 +236,14 @@ impl Postgres {
     }
 }
 
-fn sql_error(attempted: &'static str, cause: tokio_postgres::Error) -> ServerError {
+/// The major version of the programs in a folder.
+fn version_of(folder: &Path) -> Option<u32> {
+    let output = std::process::Command::new(folder.join("postgres")).arg("--version").output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    text.split_whitespace().nth(2)?.split('.').next()?.parse().ok()
+}
+
+pub(super) fn sql_error(attempted: &'static str, cause: tokio_postgres::Error) -> ServerError {
     ServerError::Sql { server: "PostgreSQL", attempted, cause: Box::new(cause) }
 }
 

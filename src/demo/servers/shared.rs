@@ -43,6 +43,17 @@ impl TestPostgres {
         }
     }
 
+    /// The same of a version between `oldest` and `newest`, if one is at hand; `None`, loudly, if not.
+    pub(crate) async fn start_of(oldest: u32, newest: u32, settings: &[&str]) -> Option<Self> {
+        let Some(programs) = Postgres::programs(oldest, newest) else {
+            eprintln!("SKIPPED: no PostgreSQL {oldest} to {newest} is at hand; scripts/fetch-postgres.sh {newest} makes one");
+            return None;
+        };
+        let options = ServerOptions::with_args(settings.iter().map(|setting| format!("-c{setting}")));
+        let postgres = Postgres::start_of(&programs, options).await.unwrap();
+        Some(Self { postgres, databases: AtomicU32::new(0) })
+    }
+
     /// SIGKILL, and a new start on the same port.
     pub(crate) async fn crash(&mut self) {
         self.postgres.kill().unwrap();

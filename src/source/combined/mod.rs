@@ -13,7 +13,7 @@ use futures_util::future::try_join_all;
 use tokio::sync::watch;
 
 use super::database::Database;
-use super::{Layouts, Leftover, PlannedAccess, Source};
+use super::{HeldLog, Layouts, Leftover, PlannedAccess, Source};
 use crate::change::{Chunk, KeyRange};
 use crate::error::{Class, Error, Result};
 use crate::finding::Finding;
@@ -176,6 +176,28 @@ impl<S: Source> Source for Combined<S> {
 
     fn resume_within(&self, transaction: &Position) {
         *self.first.lock().unwrap_or_else(PoisonError::into_inner) = Some(transaction.clone());
+    }
+
+    async fn widen(&self, layouts: &Layouts, added: &[TableName]) -> Result<()> {
+        if let Some(member) = self.lone() {
+            return member.widen(layouts, added).await;
+        }
+        for (name, member) in &self.members {
+            let own = added.iter().filter_map(TableName::apart).filter(|(of, _)| of == name).map(|(_, table)| table);
+            let own: Vec<TableName> = own.collect();
+            if !own.is_empty() {
+                member.widen(&Self::layouts_of(name, layouts), &own).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn held_logs(&self) -> Result<Vec<HeldLog>> {
+        let mut found = Vec::new();
+        for member in self.members.values() {
+            found.extend(member.held_logs().await?);
+        }
+        Ok(found)
     }
 
     async fn leftovers(&self) -> Result<Vec<Leftover>> {

@@ -3,11 +3,12 @@
 //! In: a recorded position. Out: nothing, or a refusal with its reason. A slot is never made or moved to make a resume possible. After a
 //! promotion the position must lie before the point where the new timeline began.
 
-use super::connect::{Lease, cell};
+use super::connect::{Lease, OnExceed, PostgresSourceOptions, SlotLimit, cell};
 use super::names::literal;
 use super::replication::client::{Client, Identified};
 use crate::error::{Class, Error, Result};
 use crate::position::{Lsn, Position, WalPosition};
+use crate::source::HeldLog;
 
 /// The remedy of every lost place.
 const REMEDY: &str = "the changes in between are gone from the log: take a new snapshot with `strangler run --rebuild`";
@@ -35,6 +36,8 @@ pub(super) struct Slot {
     pub(super) safe_bytes: Option<i64>,
     /// Bytes of log that it holds.
     pub(super) held_bytes: u64,
+    /// Bytes of log that it has not confirmed.
+    pub(super) unconfirmed_bytes: u64,
     /// Why it was invalidated; empty if it was not, or the server does not say.
     pub(super) invalidated: String,
 }
@@ -47,7 +50,8 @@ pub(super) async fn slot(lease: &Lease, name: &str) -> Result<Option<Slot>> {
     let sql = format!(
         "SELECT plugin, database, active_pid, confirmed_flush_lsn, wal_status, safe_wal_size, \
          CASE WHEN pg_is_in_recovery() THEN 0 ELSE greatest(pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn), 0) END, \
-         coalesce(to_json(s) ->> 'invalidation_reason', '') \
+         coalesce(to_json(s) ->> 'invalidation_reason', ''), \
+         CASE WHEN pg_is_in_recovery() THEN 0 ELSE greatest(pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn), 0) END \
          FROM pg_replication_slots s WHERE slot_name = {}",
         literal(name)
     );
@@ -61,6 +65,7 @@ pub(super) async fn slot(lease: &Lease, name: &str) -> Result<Option<Slot>> {
         safe_bytes: cell(row, 5).parse().ok(),
         held_bytes: cell(row, 6).parse().unwrap_or(0),
         invalidated: cell(row, 7).to_owned(),
+        unconfirmed_bytes: cell(row, 8).parse().unwrap_or(0),
     }))
 }
 
@@ -75,10 +80,46 @@ impl Slot {
             return Err(Error::new(Class::Person, message).with_hint("give the source another `slot` in the project file"));
         }
         if self.status == "lost" || !self.invalidated.is_empty() {
-            let message = format!("replication slot {name} was invalidated by the server: it no longer holds the log");
+            let reason = if self.invalidated.is_empty() { "its log was removed" } else { self.invalidated.as_str() };
+            let message = format!("replication slot {name} was invalidated by the server ({reason}): it no longer holds the log");
             return Err(Error::new(Class::Person, message).with_hint(REMEDY));
         }
         Ok(())
+    }
+
+    /// What a person should know before the legacy disk is full or the slot is lost: from half of what it may hold on.
+    pub(super) fn warning(&self, limit: Option<SlotLimit>) -> Option<String> {
+        let left = self.safe_bytes.map(|safe| u64::try_from(safe).unwrap_or(0));
+        if self.status == "lost" || !self.invalidated.is_empty() {
+            let reason = if self.invalidated.is_empty() { "its log was removed" } else { self.invalidated.as_str() };
+            return Some(format!("the server has given the slot up ({reason}): only a new snapshot helps"));
+        }
+        if self.status == "unreserved" {
+            return Some("the server removes the slot's log at its next checkpoint: max_slot_wal_keep_size is passed".to_owned());
+        }
+        if left.is_some_and(|left| left < self.held_bytes) {
+            return Some("the slot has used half of what max_slot_wal_keep_size lets it hold".to_owned());
+        }
+        let limit = limit.filter(|limit| self.held_bytes > limit.bytes_max / 2)?;
+        let then = match limit.on_exceed {
+            OnExceed::Drop => "the slot is dropped",
+            OnExceed::Stop => "the engine stops",
+        };
+        Some(format!("the slot has used half of its slot_limit of {} bytes; beyond it {then}", limit.bytes_max))
+    }
+
+    /// How it stands, for the status.
+    pub(super) fn held_log(&self, options: &PostgresSourceOptions) -> HeldLog {
+        HeldLog {
+            source: options.name.clone(),
+            slot: options.slot.clone(),
+            wal_status: self.status.clone(),
+            held_bytes: self.held_bytes,
+            unconfirmed_bytes: self.unconfirmed_bytes,
+            safe_bytes: self.safe_bytes,
+            limit_bytes: options.slot_limit.map(|limit| limit.bytes_max),
+            warning: self.warning(options.slot_limit),
+        }
     }
 }
 
@@ -94,10 +135,7 @@ pub(super) async fn prove(client: &mut Client, slot: Option<&Slot>, name: &str, 
         return Err(Error::new(Class::Person, message)
             .with_hint("correct the url; after a restore or a major upgrade run `strangler run --rebuild`"));
     }
-    let Some(slot) = slot else {
-        let message = format!("replication slot {name} does not exist on this server");
-        return Err(Error::new(Class::Person, message).with_hint(REMEDY));
-    };
+    let Some(slot) = slot else { return Err(no_slot(name, &here, position)) };
     slot.usable(name, &position.database)?;
     match slot.confirmed {
         Some(confirmed) if confirmed.0 <= position.lsn => {}
@@ -115,6 +153,18 @@ pub(super) async fn prove(client: &mut Client, slot: Option<&Slot>, name: &str, 
     Ok(here)
 }
 
+/// A slot is never made where a stream should go on: it would begin behind what was written meanwhile.
+fn no_slot(name: &str, here: &Identified, position: &WalPosition) -> Error {
+    let (missing, recorded) = (format!("replication slot {name} does not exist on this server"), position.timeline);
+    if here.timeline == recorded {
+        return Error::new(Class::Person, missing).with_hint(REMEDY);
+    }
+    let message = format!("{missing}, which was promoted (timeline {}, was {recorded}): the slot did not follow", here.timeline);
+    Error::new(Class::Person, message).with_hint(format!(
+        "{REMEDY}; from PostgreSQL 17 on a standby with sync_replication_slots = on keeps the slot over a failover"
+    ))
+}
+
 /// A later timeline continues ours if it branched off behind our place.
 async fn continues(client: &mut Client, here: &Identified, position: &WalPosition) -> Result<()> {
     let refused = || {
@@ -126,13 +176,23 @@ async fn continues(client: &mut Client, here: &Identified, position: &WalPositio
         Error::new(Class::Person, message).with_hint(REMEDY)
     };
     if here.timeline < position.timeline {
-        return Err(refused());
+        return Err(refused().with_hint("give the address of the server that was promoted, not of its former primary"));
     }
     let rows = client.command("read the timeline's history", &format!("TIMELINE_HISTORY {}", here.timeline)).await?;
     let history = rows.first().and_then(|row| row.get(1).cloned().flatten()).unwrap_or_default();
     match branched_at(&history, position.timeline) {
         Some(end) if position.lsn <= end.0 => Ok(()),
-        _ => Err(refused()),
+        Some(end) => {
+            let message = format!(
+                "the source was promoted at {end} without everything that was read from its former primary, up to {}",
+                Position::Wal(position.clone())
+            );
+            Err(Error::new(Class::Person, message).with_hint(
+                "what the standby had not received is lost on the source: take a new snapshot with `strangler run --rebuild`; \
+                 synchronized_standby_slots on the primary keeps the stream behind its standbys",
+            ))
+        }
+        None => Err(refused()),
     }
 }
 
@@ -156,6 +216,19 @@ mod tests {
         assert!(slot.usable("s", "other").is_err());
         assert!(Slot { status: "lost".into(), ..slot.clone() }.usable("s", "d").is_err());
         assert!(Slot { invalidated: "wal_removed".into(), ..slot }.usable("s", "d").is_err());
+    }
+
+    #[test]
+    fn f06_a_slot_warns_from_half_of_what_it_may_hold() {
+        let slot =
+            |held_bytes, safe_bytes, status: &str| Slot { held_bytes, safe_bytes, status: status.into(), ..Slot::default() };
+        let limit = Some(SlotLimit { bytes_max: 100, on_exceed: OnExceed::Drop });
+        assert_eq!(slot(50, None, "reserved").warning(limit), None);
+        assert!(slot(51, None, "reserved").warning(limit).is_some_and(|warning| warning.contains("is dropped")));
+        assert_eq!(slot(51, Some(51), "extended").warning(None), None);
+        assert!(slot(51, Some(50), "extended").warning(None).is_some());
+        assert!(slot(51, Some(-1), "unreserved").warning(None).is_some_and(|warning| warning.contains("next checkpoint")));
+        assert!(slot(0, None, "lost").warning(limit).is_some_and(|warning| warning.contains("new snapshot")));
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub mod stream;
 mod transaction;
 mod watch;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -37,8 +37,8 @@ use tokio::sync::watch as channel;
 use self::connect::{Lease, Pool, PostgresSourceOptions, cell};
 use self::replication::client::Client;
 use self::transaction::Assembler;
-use super::{Layouts, Leftover, PlannedAccess, Source};
-use crate::change::{Chunk, KeyRange};
+use super::{HeldLog, Layouts, Leftover, PlannedAccess, Source};
+use crate::change::{Chunk, KeyRange, Visibility};
 use crate::error::{Class, Error, Result};
 use crate::finding::Finding;
 use crate::position::{Lsn, Position, WalPosition};
@@ -59,13 +59,20 @@ pub struct PostgresSource {
     absent: Mutex<Vec<catalog::Absent>>,
     /// Whether the server may send large transactions before their commit; not once they were more than memory holds.
     streaming: Arc<AtomicBool>,
+    /// Tables that came to a running engine, with the transactions that the stream may tell of in part; every read shows those whole.
+    added: Mutex<BTreeMap<TableName, Visibility>>,
 }
 
 impl PostgresSource {
     /// A source over `options`; connects when it is first used.
     #[must_use]
     pub fn new(options: PostgresSourceOptions) -> Self {
-        Self { pool: Pool::new(options), absent: Mutex::default(), streaming: Arc::new(AtomicBool::new(true)) }
+        Self {
+            pool: Pool::new(options),
+            absent: Mutex::default(),
+            streaming: Arc::new(AtomicBool::new(true)),
+            added: Mutex::default(),
+        }
     }
 
     /// Fixes the session settings to those of a stored catalogue, so that a restart means the same as the first start. To be called
@@ -201,6 +208,7 @@ impl Source for PostgresSource {
         let Position::Wal(position) = position else { return Err(history::no_wal_position()) };
         let options = self.options();
         let lease = self.pool.own().await?;
+        server::is_primary(&lease).await?;
         let slot = history::slot(&lease, &options.slot).await?;
         let mut client = Client::connect(options, self.pool.time_zone()).await?;
         let here = history::prove(&mut client, slot.as_ref(), &options.slot, position).await?;
@@ -214,9 +222,10 @@ impl Source for PostgresSource {
         let protocol = if self.streaming.load(Ordering::Relaxed) { "'2', streaming 'on'" } else { "'1'" };
         let plugin_options = format!("proto_version {protocol}, publication_names {publications}");
         let copy = client.start(&options.slot, Lsn(place.lsn), &plugin_options).await?;
+        let added = self.added.lock().unwrap_or_else(PoisonError::into_inner).clone();
         stream::WalStream::open(stream::Parts {
             copy,
-            assembler: Assembler::new(place, Arc::clone(&layouts), options.transaction_bytes_max),
+            assembler: Assembler::new(place, Arc::clone(&layouts), options.transaction_bytes_max).with_added(&added),
             pool: Arc::clone(&self.pool),
             layouts,
             recorded: catalog.tables.clone(),
@@ -225,6 +234,22 @@ impl Source for PostgresSource {
             streaming: Arc::clone(&self.streaming),
         })
         .await
+    }
+
+    async fn widen(&self, layouts: &Layouts, added: &[TableName]) -> Result<()> {
+        let lease = self.pool.writer().await?;
+        let names: Vec<TableName> = layouts.iter().map(|layout| layout.name.clone()).collect();
+        let (found, _) = catalog::read(&lease, &names).await?;
+        let version = server::version(&lease).await?;
+        publication::ensure(&lease, &self.options().publication, layouts, &found, version).await?;
+        let older = tokio::time::timeout(SLOT_LIMIT, publication::settled(&lease)).await;
+        let older = older.unwrap_or_else(|_| {
+            Err(Error::new(Class::Retry, "transactions that are older than the change of the publication do not end")
+                .with_hint("end long transactions on the source (pg_stat_activity, pg_prepared_xacts)"))
+        })?;
+        let cuts = added.iter().map(|name| (name.clone(), older.clone())).collect();
+        *self.added.lock().unwrap_or_else(PoisonError::into_inner) = cuts;
+        Ok(())
     }
 
     async fn leftovers(&self) -> Result<Vec<Leftover>> {
@@ -236,7 +261,8 @@ impl Source for PostgresSource {
             found.push(Leftover { kind: "replication slot", name: slot.clone(), detail });
         }
         if let Some(existing) = publication::read(&lease, publication).await? {
-            let detail = format!("{} tables", existing.tables.len());
+            let kept = if existing.owned { "" } else { ", belongs to another role and stays" };
+            let detail = format!("{} tables{kept}", existing.tables.len());
             found.push(Leftover { kind: "publication", name: publication.clone(), detail });
         }
         lease.give_back();
@@ -247,9 +273,24 @@ impl Source for PostgresSource {
         stream::drop_slot(&self.pool).await?;
         let lease = self.pool.writer().await?;
         let name = &self.options().publication;
-        lease
-            .execute(&format!("drop the publication {name}"), &format!("DROP PUBLICATION IF EXISTS {}", names::identifier(name)))
-            .await
+        match publication::read(&lease, name).await? {
+            Some(existing) if !existing.owned => {
+                tracing::warn!(publication = %name, "it belongs to another role, which may drop it");
+                Ok(())
+            }
+            _ => {
+                let drop = format!("DROP PUBLICATION IF EXISTS {}", names::identifier(name));
+                lease.execute(&format!("drop the publication {name}"), &drop).await
+            }
+        }
+    }
+
+    async fn held_logs(&self) -> Result<Vec<HeldLog>> {
+        let options = self.options();
+        let lease = self.pool.lease().await?;
+        let held = history::slot(&lease, &options.slot).await?;
+        lease.give_back();
+        Ok(held.map(|slot| slot.held_log(options)).into_iter().collect())
     }
 
     async fn select(

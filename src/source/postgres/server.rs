@@ -56,6 +56,19 @@ pub(super) fn standby() -> Error {
         .with_hint("give the address of the primary")
 }
 
+/// Refuses to stream from a standby for as long as it is one: behind an address that moves, a promotion is on its way.
+///
+/// # Errors
+/// `Unreachable` on a standby; errors of the server.
+pub(super) async fn is_primary(lease: &Lease) -> Result<()> {
+    let rows = lease.rows("ask whether the source is a standby", "SELECT pg_is_in_recovery()").await?;
+    if rows.first().is_some_and(|row| cell(row, 0) == "f") {
+        return Ok(());
+    }
+    Err(Error::new(Class::Unreachable, "the source is a standby: the stream goes on when it is promoted")
+        .with_hint("promote it, or give the address of the primary"))
+}
+
 /// The server's next record begins behind a page header; what ends before it ends before the header. Nothing else will ever be read up to
 /// a place inside a header.
 fn record_end(lsn: u64, page: u64, segment: u64) -> u64 {

@@ -75,10 +75,13 @@ pub struct WalStream {
     tasks: [JoinHandle<()>; 2],
 }
 
-/// What the answering task needs to know.
+/// What the tasks beside the stream need to know.
 struct Shared {
     received: AtomicU64,
     asked: Notify,
+    /// The slot holds more log than it may, and is dropped whether or not anybody takes events.
+    given_up: AtomicBool,
+    end: Notify,
 }
 
 impl Drop for WalStream {
@@ -93,11 +96,16 @@ impl WalStream {
         let Parts { copy, mut assembler, pool, layouts, recorded, durable, found, streaming } = parts;
         let mut relations = Relations::new(Arc::clone(&pool), Arc::clone(&layouts), &recorded);
         relations.partitions(&mut assembler).await?;
-        let shared = Arc::new(Shared { received: AtomicU64::new(assembler.lsn().0), asked: Notify::new() });
+        let shared = Arc::new(Shared {
+            received: AtomicU64::new(assembler.lsn().0),
+            asked: Notify::new(),
+            given_up: AtomicBool::new(false),
+            end: Notify::new(),
+        });
         let (sender, news) = mpsc::channel(1);
         let tasks = [
             tokio::spawn(answer(copy.status, durable, Arc::clone(&shared))),
-            tokio::spawn(watch(Arc::clone(&pool), recorded, layouts, sender)),
+            tokio::spawn(look_after(Arc::clone(&pool), recorded, layouts, sender, Arc::clone(&shared))),
         ];
         let now = Instant::now();
         let reading = Some(copy.reading);
@@ -161,20 +169,13 @@ impl WalStream {
         self.beat || (self.assembler.has_advanced() && self.given.elapsed() >= COALESCE)
     }
 
-    async fn told(&mut self, news: News) -> Result<SourceEvent> {
+    fn told(&self, news: News) -> Result<SourceEvent> {
         match news {
             News::Changed(tables, description) => {
                 let change = SchemaChange { position: self.assembler.position(), tables, description };
                 Ok(SourceEvent::SchemaChange(change))
             }
-            News::SlotLimit(error) => {
-                if self.pool.options().slot_limit.is_some_and(|limit| limit.on_exceed == OnExceed::Drop) {
-                    self.tasks.iter().for_each(JoinHandle::abort);
-                    self.reading = None;
-                    drop_slot(&self.pool).await?;
-                }
-                Err(error)
-            }
+            News::SlotLimit(error) => Err(error),
         }
     }
 
@@ -216,7 +217,7 @@ impl SourceStream for WalStream {
         self.heard = Instant::now().checked_sub(STATUS_EVERY).map_or(self.heard, |recent| recent.max(self.heard));
         loop {
             if let Some(found) = self.found.take() {
-                return self.told(found).await;
+                return self.told(found);
             }
             if let Some(event) = self.assembler.pop() {
                 self.given = Instant::now();
@@ -232,7 +233,13 @@ impl SourceStream for WalStream {
                 self.found = Some(news);
                 continue;
             }
-            if let Some(copied) = self.read().await? {
+            let copied = self.read().await;
+            if self.shared.given_up.load(Ordering::Relaxed) {
+                // The connection ended because of what the news say.
+                self.found = self.news.recv().await;
+                continue;
+            }
+            if let Some(copied) = copied? {
                 self.take(copied).await?;
             }
         }
@@ -247,6 +254,10 @@ async fn answer(mut status: Status, mut durable: watch::Receiver<Position>, shar
         let ask = tokio::select! {
             _ = tick.tick() => true,
             () = shared.asked.notified() => false,
+            () = shared.end.notified() => {
+                let _gone_already = status.end().await;
+                return;
+            }
             changed = durable.changed() => {
                 if changed.is_err() {
                     return;
@@ -265,6 +276,26 @@ async fn answer(mut status: Status, mut durable: watch::Receiver<Position>, shar
         }
         tokio::time::sleep(STATUS_PAUSE).await;
     }
+}
+
+/// Watches the slot and the catalogue. A slot beyond its limit is dropped here if the project says so: the reader may be waiting for room.
+async fn look_after(
+    pool: Arc<Pool>,
+    recorded: Vec<TableSchema>,
+    layouts: Layouts,
+    sender: mpsc::Sender<News>,
+    shared: Arc<Shared>,
+) {
+    let Some(found) = watch(&pool, recorded, layouts, &sender).await else { return };
+    let drops = pool.options().slot_limit.is_some_and(|limit| limit.on_exceed == OnExceed::Drop);
+    if drops && matches!(found, News::SlotLimit(_)) {
+        shared.given_up.store(true, Ordering::Relaxed);
+        shared.end.notify_one();
+        if let Err(error) = drop_slot(&pool).await {
+            tracing::error!(%error, "the slot holds more log than it may, and could not be dropped");
+        }
+    }
+    let _nobody_listens = sender.send(found).await;
 }
 
 fn now_us() -> i64 {

@@ -4,15 +4,15 @@
 //! commit or not at all; streamed transactions are kept aside until theirs, without the parts that were rolled back. A mapped table that no
 //! longer looks as recorded becomes a schema change in place of the transaction that first shows it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use super::decode::message::{Begin, Cell, Commit, Message, Old, Relation, RowChange, Tuple};
 use super::decode::value;
 use super::failure::malformed;
-use crate::change::{Change, Image, Operation, SchemaChange, SourceEvent, Transaction};
+use crate::change::{Change, Image, Operation, SchemaChange, SourceEvent, Transaction, Visibility};
 use crate::error::{Class, Error, Result};
 use crate::position::{Lsn, Position, WalPosition};
-use crate::schema::TableLayout;
+use crate::schema::{TableLayout, TableName};
 use crate::source::Layouts;
 use crate::value::Value;
 
@@ -114,6 +114,8 @@ pub(super) struct Assembler {
     advanced: bool,
     /// The relation ids of each mapped partitioned table's partitions, for truncations.
     partitions: HashMap<usize, Vec<u32>>,
+    /// Per table that came to a running engine, the transactions whose changes to it are not told: every read of it shows them.
+    added: HashMap<usize, Visibility>,
 }
 
 impl Assembler {
@@ -131,7 +133,22 @@ impl Assembler {
             bytes_max,
             advanced: false,
             partitions: HashMap::new(),
+            added: HashMap::new(),
         }
+    }
+
+    /// The same, without the changes of older transactions to tables that came to a running engine: the log may hold a part of them only,
+    /// under another shape of the table.
+    pub(super) fn with_added(mut self, added: &BTreeMap<TableName, Visibility>) -> Self {
+        let tables = self.layouts.iter().enumerate();
+        self.added = tables.filter_map(|(table, layout)| Some((table, added.get(&layout.name)?.clone()))).collect();
+        self
+    }
+
+    /// Whether the open transaction is older than what is told of a table.
+    fn is_before(&self, table: usize) -> bool {
+        let transaction = self.block.or_else(|| self.open.as_ref().map(|open| open.transaction));
+        self.added.get(&table).zip(transaction).is_some_and(|(older, transaction)| older.shows(transaction))
     }
 
     /// The next finished event.
@@ -343,6 +360,7 @@ impl Assembler {
         match self.relation(relation) {
             None => Err(malformed("a row of a table that was not described")),
             Some(Known::Unmapped) => Ok(Vec::new()),
+            Some(Known::Changed { table, .. } | Known::Table(Shape { table, .. })) if self.is_before(*table) => Ok(Vec::new()),
             Some(Known::Changed { table, difference }) => {
                 let change = (*table, difference.clone());
                 self.current()?.schema_change.get_or_insert(change);
@@ -366,6 +384,7 @@ impl Assembler {
         let mut emptied = Vec::new();
         for relation in relations {
             match self.relation(*relation) {
+                Some(Known::Changed { table, .. } | Known::Table(Shape { table, .. })) if self.is_before(*table) => {}
                 Some(Known::Table(shape)) if !shape.is_partition => emptied.push(shape.table),
                 Some(Known::Table(shape)) => {
                     let all = self.partitions.get(&shape.table);

@@ -105,19 +105,21 @@ pub(super) async fn compare(lease: &Lease, recorded: &[TableSchema], layouts: &L
     Ok(None)
 }
 
-/// Watches until something is found or nobody listens. A server that cannot be asked is the stream's concern.
-pub(super) async fn watch(pool: Arc<Pool>, recorded: Vec<TableSchema>, layouts: Layouts, news: mpsc::Sender<News>) {
+/// Watches until something is found; `None` if nobody listens any more. A server that cannot be asked is the stream's concern.
+pub(super) async fn watch(
+    pool: &Arc<Pool>,
+    recorded: Vec<TableSchema>,
+    layouts: Layouts,
+    news: &mpsc::Sender<News>,
+) -> Option<News> {
     let mut warned = false;
     loop {
         tokio::time::sleep(EVERY).await;
         if news.is_closed() {
-            return;
+            return None;
         }
-        match look(&pool, &recorded, &layouts, &mut warned).await {
-            Ok(Some(found)) => {
-                let _nobody_listens = news.send(found).await;
-                return;
-            }
+        match look(pool, &recorded, &layouts, &mut warned).await {
+            Ok(Some(found)) => return Some(found),
             Ok(None) => {}
             Err(error) => tracing::warn!(%error, "the source could not be asked about its slot and its catalogue"),
         }
@@ -139,17 +141,15 @@ async fn look(pool: &Arc<Pool>, recorded: &[TableSchema], layouts: &Layouts, war
             };
             return Ok(Some(News::SlotLimit(Error::new(Class::Person, message).with_hint(hint))));
         }
-        let limit = options.slot_limit.map_or(u64::MAX, |limit| limit.bytes_max);
-        let short = slot.safe_bytes.is_some_and(|safe| u64::try_from(safe).unwrap_or(0) < slot.held_bytes)
-            || slot.held_bytes > limit / 2
-            || matches!(slot.status.as_str(), "unreserved" | "lost");
-        if short && !*warned {
+        let warning = slot.warning(options.slot_limit);
+        if let Some(warning) = &warning
+            && !*warned
+        {
             tracing::warn!(
-                slot = %options.slot, held_bytes = slot.held_bytes, status = %slot.status, safe_bytes = ?slot.safe_bytes,
-                "the slot has used half of the log that it may hold on the source"
+                slot = %options.slot, held_bytes = slot.held_bytes, status = %slot.status, safe_bytes = ?slot.safe_bytes, "{warning}"
             );
         }
-        *warned = short;
+        *warned = warning.is_some();
     }
     let found = compare(&lease, recorded, layouts).await?;
     lease.give_back();

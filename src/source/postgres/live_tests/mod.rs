@@ -3,7 +3,9 @@
 mod sessions;
 mod snapshots;
 mod streams;
+mod tls;
 mod values;
+mod versions;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,13 +36,16 @@ impl Bench {
     }
 
     async fn with(statements: &str, change: impl FnOnce(&mut PostgresSourceOptions)) -> Option<Self> {
-        let server = shared().await?;
+        Some(Self::on(shared().await?, statements, change).await)
+    }
+
+    async fn on(server: Arc<TestPostgres>, statements: &str, change: impl FnOnce(&mut PostgresSourceOptions)) -> Self {
         let database = server.create_database().await;
         server.run(&database, statements).await;
         let mut options = options(&server, &database);
         change(&mut options);
         let source = Arc::new(PostgresSource::new(options));
-        Some(Self { server, database, source })
+        Self { server, database, source }
     }
 
     async fn run(&self, statements: &str) {

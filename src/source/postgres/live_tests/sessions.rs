@@ -133,8 +133,7 @@ async fn f08_an_idle_database_beside_a_busy_one_holds_no_log() {
 #[tokio::test]
 async fn f10_a_slot_beyond_its_limit_is_dropped_and_the_stream_says_so() {
     let limited = |options: &mut PostgresSourceOptions| {
-        let on_exceed = crate::source::postgres::connect::OnExceed::Drop;
-        options.slot_limit = Some(crate::source::postgres::connect::SlotLimit { bytes_max: 4 << 20, on_exceed });
+        options.slot_limit = Some(SlotLimit { bytes_max: 4 << 20, on_exceed: OnExceed::Drop });
     };
     let Some(bench) = Bench::with("CREATE TABLE r (id int PRIMARY KEY); CREATE TABLE busy (v text)", limited).await else {
         return;
@@ -144,6 +143,30 @@ async fn f10_a_slot_beyond_its_limit_is_dropped_and_the_stream_says_so() {
     let error = open.event().await.unwrap_err();
     assert!(error.class() == Class::Person && error.message().contains("more than its limit"), "{error:?}");
     assert_eq!(bench.ask("SELECT count(*) FROM pg_replication_slots WHERE database = current_database()").await, "0");
+}
+
+/// The reader waits for room, as it does while a target is behind: the legacy disk does not wait.
+#[tokio::test]
+async fn f10_a_slot_beyond_its_limit_is_dropped_though_nobody_takes_events() {
+    let limited = |options: &mut PostgresSourceOptions| {
+        options.slot_limit = Some(SlotLimit { bytes_max: 4 << 20, on_exceed: OnExceed::Drop });
+    };
+    let Some(bench) = Bench::with("CREATE TABLE r (id int PRIMARY KEY, v text)", limited).await else { return };
+    let mut open = bench.open(&["r"]).await;
+    bench.run("INSERT INTO r SELECT g, repeat(md5(g::text), 30) FROM generate_series(1, 20000) g").await;
+    let dropped = async {
+        while bench.ask("SELECT count(*) FROM pg_replication_slots WHERE database = current_database()").await != "0" {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(90), dropped).await.expect("the slot was not dropped");
+    let error = loop {
+        match open.event().await {
+            Ok(_) => {}
+            Err(error) => break error,
+        }
+    };
+    assert!(error.class() == Class::Person && error.message().contains("more than its limit"), "{error:?}");
 }
 
 #[tokio::test]
@@ -244,70 +267,6 @@ async fn a_wrong_password_is_a_privilege_and_is_never_shown() {
         assert_eq!(error.class(), Class::Privilege, "{error:?}");
         assert!(!format!("{error:?}").contains("canary"));
     }
-}
-
-#[tokio::test]
-async fn tls_is_verified_and_binds_the_login_to_its_channel() {
-    use crate::source::postgres::replication::client::Client;
-    use crate::transport::Tls;
-    let Some(server) = TestPostgres::start(SETTINGS).await else { return };
-    let folder = server.folder().to_owned();
-    let run = |arguments: &[&str]| {
-        let done = std::process::Command::new("openssl").args(arguments).current_dir(&folder).output();
-        done.is_ok_and(|output| output.status.success())
-    };
-    if !run(&[
-        "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=ca", "-days", "2",
-    ]) {
-        eprintln!("SKIPPED: no openssl to make certificates with");
-        return;
-    }
-    assert!(run(&["req", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "csr.pem", "-subj", "/CN=localhost"]));
-    std::fs::write(folder.join("ext"), "subjectAltName=DNS:localhost").unwrap();
-    assert!(run(&[
-        "x509",
-        "-req",
-        "-in",
-        "csr.pem",
-        "-CA",
-        "ca.pem",
-        "-CAkey",
-        "ca.key",
-        "-CAcreateserial",
-        "-out",
-        "cert.pem",
-        "-days",
-        "2",
-        "-extfile",
-        "ext"
-    ]));
-    for file in ["key.pem", "cert.pem"] {
-        server.hand_over(&folder.join(file));
-    }
-    let (key, certificate) = (folder.join("key.pem"), folder.join("cert.pem"));
-    for (setting, path) in [("ssl_key_file", key), ("ssl_cert_file", certificate)] {
-        server.run("postgres", &format!("ALTER SYSTEM SET {setting} = '{}'", path.display())).await;
-    }
-    server.run("postgres", "ALTER SYSTEM SET ssl = on").await;
-    server.run("postgres", "SELECT pg_reload_conf()").await;
-    let mut options = super::options(&server, "postgres");
-    options.host = "localhost".into();
-    options.tls = Tls::VerifyFull { ca: Some(folder.join("ca.pem")) };
-    let mut client = loop {
-        match Client::connect(&options, None).await {
-            Ok(client) => break client,
-            Err(error) if error.message().contains("offers no TLS") => tokio::time::sleep(Duration::from_millis(50)).await,
-            Err(error) => panic!("{error:?}"),
-        }
-    };
-    client.identify().await.unwrap();
-    assert_eq!(server.ask("postgres", "SELECT count(*) FROM pg_stat_ssl WHERE ssl").await, ["1"]);
-    // Another name than the certificate's, and another authority.
-    options.host = "127.0.0.1".into();
-    assert_eq!(Client::connect(&options, None).await.err().unwrap().class(), Class::Preflight);
-    options.host = "localhost".into();
-    options.tls = Tls::VerifyFull { ca: Some(folder.join("cert.pem")) };
-    assert!(Client::connect(&options, None).await.is_err());
 }
 
 /// F17: a sender that neither sends nor answers is as good as gone, although its connection is open.

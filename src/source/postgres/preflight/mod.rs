@@ -35,6 +35,8 @@ pub(super) struct Facts {
     pub(super) may_create: bool,
     /// Replication slots in use.
     pub(super) slot_count: u64,
+    /// Physical slots: those of standbys.
+    pub(super) standby_count: u64,
     /// Senders in use.
     pub(super) sender_count: u64,
     /// Schemas of mapped tables that are closed to the role.

@@ -1,7 +1,10 @@
 //! Settings, slots and privileges of the server.
 
+use super::super::FAILOVER_SLOTS;
+use super::super::catalog::Found;
 use super::super::connect::PostgresSourceOptions;
 use super::super::names::{identifier, literal};
+use super::super::publication::{Existing, create_statement, logs_generated};
 use super::{Facts, finding};
 use crate::finding::{Finding, Severity};
 
@@ -14,7 +17,9 @@ const VERSION_END: u32 = 190_000;
 pub(super) fn findings(facts: &Facts, options: &PostgresSourceOptions) -> Vec<Finding> {
     let mut found = Vec::new();
     if facts.is_standby {
-        found.push(finding(Severity::Refused, "standby", "server", "is a standby", "give the address of the primary"));
+        let message =
+            "is a standby: in recovery no snapshot tells which transactions it shows, so that no read has a place in the log";
+        found.push(finding(Severity::Refused, "standby", "server", message, "give the address of the primary"));
     }
     if !(VERSION_MIN..VERSION_END).contains(&facts.version) {
         let message = format!("version {} is not supported", facts.version / 10_000);
@@ -32,6 +37,8 @@ pub(super) fn findings(facts: &Facts, options: &PostgresSourceOptions) -> Vec<Fi
     found.extend(room(facts, options));
     found.extend(slot_limit(facts, options));
     found.extend(synchronous(facts));
+    found.extend(failover(facts));
+    found.extend(idle_timeout(facts, options));
     found.extend(privileges(facts, options));
     if facts.prepared_count > 0 {
         let message = format!("{} prepared transactions are open: a new slot waits for them", facts.prepared_count);
@@ -102,6 +109,32 @@ fn synchronous(facts: &Facts) -> Option<Finding> {
     })
 }
 
+/// What a promotion of one of the server's standbys would do to the stream.
+fn failover(facts: &Facts) -> Option<Finding> {
+    if facts.standby_count == 0 || !setting(facts, "synchronized_standby_slots").is_empty() {
+        return None;
+    }
+    let check = "failover";
+    if facts.version < FAILOVER_SLOTS {
+        let message = "has a standby; before PostgreSQL 17 a slot does not follow a failover: a promotion needs a new snapshot";
+        return Some(finding(Severity::Note, check, "server", message, "after a promotion: `strangler run --rebuild`"));
+    }
+    let message = "has a standby that may be promoted without changes that were already read: that needs a new snapshot";
+    let remedy = "ALTER SYSTEM SET synchronized_standby_slots = 'SLOT OF THE STANDBY' and reload; on the standby sync_replication_slots = on, \
+                  hot_standby_feedback = on and a dbname in primary_conninfo";
+    Some(finding(Severity::Warning, check, "synchronized_standby_slots", message, remedy))
+}
+
+/// The server may give up the slot of an engine that is stopped.
+fn idle_timeout(facts: &Facts, options: &PostgresSourceOptions) -> Option<Finding> {
+    let name = "idle_replication_slot_timeout";
+    let seconds = number(facts, name);
+    (seconds > 0).then(|| {
+        let message = format!("is {seconds} s: the server gives up slot {} when the engine is stopped for longer", options.slot);
+        finding(Severity::Warning, name, name, message, "raise it above the longest pause of the engine, or set it to 0")
+    })
+}
+
 fn privileges(facts: &Facts, options: &PostgresSourceOptions) -> Vec<Finding> {
     let mut found = Vec::new();
     let role = identifier(&facts.role);
@@ -126,9 +159,22 @@ fn privileges(facts: &Facts, options: &PostgresSourceOptions) -> Vec<Finding> {
 fn publication(facts: &Facts, options: &PostgresSourceOptions) -> Option<Finding> {
     let name = &options.publication;
     let tables: Vec<String> = facts.tables.iter().map(|table| super::super::names::table(&table.table.name)).collect();
+    let generated = facts.tables.iter().any(|table| logs_generated(table, facts.version));
     let may_make = facts.may_create && facts.tables.iter().all(|table| table.facts.owned);
     let covered = facts.publication.as_ref().is_some_and(|existing| existing.lacks(&[], &facts.tables).is_none());
+    let unlisted = |existing: &Existing| {
+        let may_add = |table: &Found| existing.owned && table.facts.owned;
+        let missing = facts.tables.iter().filter(|table| !existing.lists(table) && !may_add(table));
+        missing.map(|table| super::super::names::table(&table.table.name)).collect::<Vec<_>>().join(", ")
+    };
     match &facts.publication {
+        Some(existing) if !unlisted(existing).is_empty() => Some(finding(
+            Severity::Privilege,
+            "publication",
+            name,
+            "does not publish all mapped tables, and the role may not add them",
+            format!("let the owner run: ALTER PUBLICATION {} ADD TABLE {}", identifier(name), unlisted(existing)),
+        )),
         Some(existing) if covered || existing.owned => None,
         Some(_) => Some(finding(
             Severity::Refused,
@@ -153,7 +199,7 @@ fn publication(facts: &Facts, options: &PostgresSourceOptions) -> Option<Finding
             "publication",
             name,
             "does not exist, and the role does not own the tables that it must list",
-            format!("let the owner of the tables run: {}", super::super::publication::create_statement(name, &tables.join(", "))),
+            format!("let the owner of the tables run: {}", create_statement(name, &tables.join(", "), generated)),
         )),
     }
 }
@@ -165,7 +211,9 @@ pub(in super::super) fn question(options: &PostgresSourceOptions, schemas: &[Str
         "SELECT json_build_object( \
            'version', current_setting('server_version_num')::int, \
            'settings', (SELECT json_object_agg(name, setting) FROM pg_settings WHERE name IN ('wal_level', 'max_replication_slots', \
-              'max_wal_senders', 'max_slot_wal_keep_size', 'synchronous_standby_names')), \
+              'max_wal_senders', 'max_slot_wal_keep_size', 'synchronous_standby_names', 'synchronized_standby_slots', \
+              'idle_replication_slot_timeout')), \
+           'standby_count', (SELECT count(*) FROM pg_replication_slots WHERE slot_type = 'physical'), \
            'is_standby', pg_is_in_recovery(), \
            'encoding', (SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = current_database()), \
            'role', current_user, \

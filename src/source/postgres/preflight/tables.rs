@@ -34,6 +34,7 @@ fn of_table(facts: &Facts, options: &PostgresSourceOptions, found: &Found) -> Ve
         ));
     }
     findings.extend(identity(found));
+    findings.extend(virtual_columns(found));
     if let Some(partition) = found.facts.partitions.first() {
         let message = format!("partition {partition} has another replica identity than its table");
         let remedy = format!("ALTER TABLE {partition} REPLICA IDENTITY DEFAULT");
@@ -44,6 +45,25 @@ fn of_table(facts: &Facts, options: &PostgresSourceOptions, found: &Found) -> Ve
         findings.push(finding(Severity::Warning, "no_key", &name, message, "declare a primary key if there is one"));
     }
     findings
+}
+
+/// REPLICA IDENTITY FULL holds every column, and a virtual one cannot be published.
+fn virtual_columns(found: &Found) -> Option<Finding> {
+    (found.facts.identity == "f" && found.facts.generated_virtual).then(|| {
+        let name = table(&found.table.name);
+        let remedy = match &found.facts.candidate {
+            _ if found.facts.has_primary_key => format!("ALTER TABLE {name} REPLICA IDENTITY DEFAULT"),
+            Some(index) => format!("ALTER TABLE {name} REPLICA IDENTITY USING INDEX {}", identifier(index)),
+            None => "give the table a primary key, or make the columns STORED".to_owned(),
+        };
+        finding(
+            Severity::Refused,
+            "virtual_columns",
+            found.table.name.to_string(),
+            "has virtual generated columns and REPLICA IDENTITY FULL: once published, the application's own UPDATE and DELETE would fail",
+            remedy,
+        )
+    })
 }
 
 /// Publishing a table whose rows cannot be identified makes the application's own UPDATE and DELETE fail.

@@ -291,4 +291,11 @@ impl Status {
         message.push(u8::from(ask));
         send(&mut self.writing, &message, "tell the source what is stored").await
     }
+
+    /// Ends the session: the server gives the slot up.
+    pub(in super::super) async fn end(&mut self) -> Result<()> {
+        let attempt = "end the change stream";
+        send(&mut self.writing, &[b'X', 0, 0, 0, 4], attempt).await?;
+        self.writing.shutdown().await.map_err(|error| failure::of_io(error, attempt))
+    }
 }
