@@ -21,20 +21,23 @@ else base=$HOME/.cache/strangler; fi
 root=$base/postgres-$version
 programs=$root/tree/usr/lib/postgresql/$version/bin
 
-[ -e "$root/complete" ] && { echo "$programs"; exit 0; }
+# A tree of an earlier form of this script lacks a program that runs.
+ready() { [ -e "$root/complete" ] && "$programs/pgbench" --version >/dev/null 2>&1; }
+ready && { echo "$programs"; exit 0; }
 mkdir -p "$root"
 command -v flock >/dev/null || fail "flock not found; apt-get install -y util-linux"
 exec 9>"$root.lock"
 flock 9 # two test runs may ask at the same time
-[ -e "$root/complete" ] && { echo "$programs"; exit 0; }
+ready && { echo "$programs"; exit 0; }
 
 . "$(dirname "$0")/debian-tree.sh"
-debian_tree "$root" "$suite" "postgresql-$version" patchelf
+[ -e "$root/complete" ] || debian_tree "$root" "$suite" "postgresql-$version" patchelf
 
 # The programs start one another, so the loader and the libraries of the tree are written into them. patchelf itself is of the tree too.
 loader=$root/tree/usr/lib64/ld-linux-x86-64.so.2
 libraries=$root/tree/usr/lib/x86_64-linux-gnu
-for program in initdb postgres pg_ctl pg_isready psql; do
+for program in initdb postgres pg_ctl pg_isready psql pgbench; do
+  "$programs/$program" --version >/dev/null 2>&1 && continue
   "$loader" --library-path "$libraries" "$root/tree/usr/bin/patchelf" --set-interpreter "$loader" --force-rpath \
     --set-rpath "$libraries" "$programs/$program" || fail "$program cannot be made to run from $root"
 done
