@@ -11,7 +11,7 @@ use super::project::{Planned, Project};
 use crate::config;
 use crate::error::{Error, Result};
 use crate::mapping::{Mapping, Problem};
-use crate::plan::{MappingId, NodePlan, Plan};
+use crate::plan::{FactPlan, MappingId, NodePlan, Plan};
 use crate::review::preflight::{self, Report};
 use crate::schema::{SourceCatalog, TableName};
 use crate::source::database::Database;
@@ -122,6 +122,12 @@ impl Project {
         if !self.is_several() {
             return plan;
         }
+        // Of a mapping over several, the facts about its dialect's own tables: others are not in this server's words.
+        let dialect = |name: &str| {
+            let mapping = self.mappings.iter().find(|mapping| mapping.name.value == name)?;
+            (mapping.sources().count() > 1).then_some(mapping.source.value.as_str())
+        };
+        let dialects: Vec<Option<&str>> = plan.mappings.iter().map(|mapping| dialect(&mapping.name)).collect();
         let is_over = |name: &str| {
             let mapping = self.mappings.iter().find(|mapping| mapping.name.value == name);
             mapping.is_some_and(|mapping| mapping.sources().all(|one| one.value == source))
@@ -129,7 +135,15 @@ impl Project {
         let over: Vec<bool> = plan.mappings.iter().map(|mapping| is_over(&mapping.name)).collect();
         let is_kept = |id: MappingId| over.get(id.0 as usize).copied().unwrap_or_default();
         plan.nodes.retain(|node| is_kept(node.mapping));
-        plan.facts.retain(|fact| is_kept(fact.mapping));
+        let asked = |fact: FactPlan| {
+            if is_kept(fact.mapping) {
+                return Some(fact);
+            }
+            dialects.get(fact.mapping.0 as usize).copied().flatten().filter(|dialect| *dialect == source)?;
+            let table = fact.table.apart().filter(|(of, _)| *of == source).map(|(_, table)| table)?;
+            Some(FactPlan { table, ..fact })
+        };
+        plan.facts = std::mem::take(&mut plan.facts).into_iter().filter_map(asked).collect();
         for table in &mut plan.tables {
             if let (Some((of, schema)), Some((_, layout))) = (table.schema.apart(), table.layout.apart())
                 && of == source

@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
@@ -52,9 +53,11 @@ impl Feed {
         let room_max = u32::try_from(options.queue_bytes_max).unwrap_or(u32::MAX);
         let room = Arc::new(Semaphore::new(room_max as usize));
         let retry = Retry::new(options.retry_for);
+        let bound = options.until_caught_up.then_some(options.retry_for);
+        let missing = Missing { since: None, bound, is_given_up: false };
         let (durable, stored) = watch::channel(position.clone());
         let task = tokio::spawn(async move {
-            let mut pump = Pump { source, catalog, layouts, position, stored, sender, room, room_max, retry, board };
+            let mut pump = Pump { source, catalog, layouts, position, stored, sender, room, room_max, retry, board, missing };
             pump.run().await
         });
         Self { receiver, durable, task }
@@ -103,6 +106,30 @@ struct Pump<S> {
     room_max: u32,
     retry: Retry,
     board: Board,
+    missing: Missing,
+}
+
+/// How long one of several sources has been waited for while the others go on.
+struct Missing {
+    since: Option<Instant>,
+    /// A run that is to end cannot wait for ever for what it needs to end.
+    bound: Option<Duration>,
+    is_given_up: bool,
+}
+
+impl Missing {
+    fn look(&mut self, reason: Option<&String>) -> Result<()> {
+        let Some(reason) = reason else {
+            self.since = None;
+            return Ok(());
+        };
+        let waited = self.since.get_or_insert_with(Instant::now).elapsed();
+        if self.bound.is_none_or(|bound| waited <= bound) {
+            return Ok(());
+        }
+        self.is_given_up = true;
+        Err(Error::new(Class::Unreachable, reason.clone()))
+    }
 }
 
 impl<S: Source> Pump<S> {
@@ -113,6 +140,9 @@ impl<S: Source> Pump<S> {
                 Ok(()) => return Error::bug("nobody takes the stream's events"),
                 Err(error) => error,
             };
+            if self.missing.is_given_up {
+                return error;
+            }
             if let Err(error) = self.retry.failed(error, &self.board).await {
                 return error;
             }
@@ -125,9 +155,13 @@ impl<S: Source> Pump<S> {
         let mut stream = self.source.open_stream(&self.catalog, layouts, &self.position, self.stored.clone()).await?;
         loop {
             let event = stream.next().await?;
-            self.retry.succeeded(&self.board);
+            let waits = stream.waits();
+            self.missing.look(waits.as_ref())?;
+            if waits.is_none() {
+                self.retry.succeeded(&self.board);
+            }
             self.board.saw(position_of(&event));
-            self.board.source_waits(stream.waits());
+            self.board.source_waits(waits);
             let bytes = match &event {
                 SourceEvent::Transaction(transaction) => transaction.bytes,
                 SourceEvent::SchemaChange(_) | SourceEvent::Heartbeat { .. } => 64,

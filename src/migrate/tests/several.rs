@@ -203,3 +203,33 @@ async fn a_source_that_is_down_stalls_only_itself() {
         pair.assert_complete();
     }
 }
+
+/// A run that is to end when it has caught up does not wait for ever for a source that is needed for that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_is_to_end_gives_a_missing_source_up_by_name() {
+    let pair = Pair::new(3, 5);
+    assert_eq!(pair.live(i64::MAX).await.0.unwrap(), Ended::CaughtUp);
+    let bounds = EngineOptions { until_caught_up: true, retry_for: Duration::from_millis(300), ..EngineOptions::default() };
+    let (engine, _fuse, _stop) = pair.engine(i64::MAX, bounds).await;
+    // What is committed now is part of the goal, which is read before the source goes away.
+    pair.states[0].lock().unwrap().transactions_left = 1;
+    let running = tokio::spawn(async move { engine.run().await });
+    let ended = loop {
+        {
+            let mut state = pair.states[0].lock().unwrap();
+            state.is_down |= state.transactions_left == 0;
+        }
+        if running.is_finished() {
+            break running.await.unwrap();
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    };
+    match ended {
+        // It had read everything before it went.
+        Ok(ended) => assert_eq!(ended, Ended::CaughtUp),
+        Err(error) => {
+            assert_eq!(error.class(), Class::Unreachable, "{error:?}");
+            assert!(error.to_string().contains("down") || error.to_string().contains("crm"), "{error:?}");
+        }
+    }
+}
