@@ -137,7 +137,7 @@ async fn f04_a_promoted_standby_with_a_failover_slot_is_followed_under_load() {
     let moving = format!("127.0.0.1:{}/legacy", address.port);
     town.crm.edit(&moving, &format!("127.0.0.1:{}/legacy", town.crm.server.port()));
     town.settle().await;
-    town.crm.strangler(&["verify"]).await.expect(0);
+    town.crm.strangler(&["verify", "--full-scan"]).await.expect(0);
 }
 
 /// The slot followed, but what had been read did not: the new primary never had it.
