@@ -50,7 +50,7 @@ fn main() -> Outcome<()> {
         match fill(&plan, &store, 10_000)? {
             Filling::Done => break,
             Filling::Clear(space) => store.clear(space)?,
-            Filling::Slice(mutations) => store.commit(mutations, Durability::Buffered)?,
+            Filling::Slice(mutations, _) => store.commit(mutations, Durability::Buffered)?,
         }
     }
     println!("accumulators filled from {next} rows: {:.0} rows/s", next as f64 / began.elapsed().as_secs_f64());

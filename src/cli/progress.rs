@@ -80,6 +80,13 @@ impl Screen {
             Stage::Load => self.load(status),
             Stage::Live => self.line("live", status_text::block(status)),
         }
+        match &status.filling {
+            Some(filling) => {
+                let length = filling.row_estimate.max(filling.row_count);
+                self.bar("~filling", filling.row_count, length, status_text::filling(filling));
+            }
+            None => self.remove("~filling"),
+        }
         match &status.waiting {
             Some(reason) if status.stage != Stage::Live => self.line("~waiting", format!("waiting: {reason}")),
             _ => self.remove("~waiting"),

@@ -2,7 +2,7 @@
 
 use super::text;
 use crate::migrate::EngineStatus;
-use crate::migrate::board::MappingStatus;
+use crate::migrate::board::{FillingStatus, MappingStatus};
 use crate::source::HeldLog;
 use crate::state::meta::Stage;
 use crate::state::standing::Standing;
@@ -107,7 +107,16 @@ fn lag(mapping: &MappingStatus) -> String {
     }
 }
 
+/// Indexes or groups that are made from the rows of the state, e.g. `filling groups: 120,000 rows, 40.0 %`.
+pub(super) fn filling(filling: &FillingStatus) -> String {
+    let percent = text::percent(filling.row_count, filling.row_estimate).map_or_else(String::new, |percent| format!(", {percent}"));
+    format!("filling {}: {}{percent}", filling.of, text::counted(filling.row_count, "row"))
+}
+
 fn backfill(status: &EngineStatus) -> Option<String> {
+    if let Some(at) = &status.filling {
+        return Some(filling(at));
+    }
     match status.stage {
         Stage::Snapshot => {
             let done: u64 = status.tables.iter().map(|table| u64::from(table.chunks_done)).sum();

@@ -15,6 +15,7 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
+use crate::derive::filled::{FilledTo, MARK, Mark};
 use crate::derive::keys::{Keys, runs};
 use crate::derive::net::Net;
 use crate::derive::rows::Execution;
@@ -22,7 +23,7 @@ use crate::derive::view::{Reader, View};
 use crate::derive::walk::affected;
 use crate::derive::{Arrangements, Mutation, Space};
 use crate::error::{Class, Error, Result};
-use crate::plan::{AccumulatorId, AccumulatorPlan, Anchor, KeptAggregate, Plan};
+use crate::plan::{AccumulatorId, AccumulatorPlan, Anchor, BranchPlan, KeptAggregate, Plan};
 use crate::schema::TableId;
 use crate::sql::total::{Total, Upkeep};
 use crate::value::{Row, Value, row};
@@ -31,9 +32,6 @@ use crate::value::{Row, Value, row};
 pub(crate) const TOTALS: u8 = 0;
 /// Begins the listed values.
 pub(crate) const VALUES: u8 = 1;
-/// The only entry of its kind, behind all others: while a space is cleared, it goes last.
-const MARK: u8 = 2;
-
 /// Where the state keeps how many accumulators there have been; no plan has so many.
 const NUMBERED: Space = Space::Accumulator(AccumulatorId(u32::MAX >> 1));
 
@@ -47,8 +45,8 @@ const ROOTS_PER_SLICE: std::ops::RangeInclusive<usize> = 64..=1024;
 pub enum Filling {
     /// The entries of another plan are to be cleared first.
     Clear(Space),
-    /// The next slice, to be committed as one batch.
-    Slice(Vec<Mutation>),
+    /// The next slice, to be committed as one batch, and how many member rows it adds up.
+    Slice(Vec<Mutation>, u64),
     /// All are complete.
     Done,
 }
@@ -73,30 +71,52 @@ pub fn fill(plan: &Plan, store: &dyn Arrangements, rows_max: usize) -> Result<Fi
             Some(mark) if mark.meaning != accumulator.meaning => return Ok(Filling::Clear(Space::Accumulator(id))),
             Some(Mark { filled_to: None, .. }) => continue,
             Some(mark) => mark,
-            None => Mark { meaning: accumulator.meaning, without_value: 0, filled_to: Some(Vec::new()) },
+            None => Mark { meaning: accumulator.meaning, without_value: 0, filled_to: Some(FilledTo::default()) },
         };
-        let after = mark.filled_to.take().filter(|key| !key.is_empty());
-        let rows_max = rows_max.max(1);
-        let mut roots = Keys::default();
-        store.scan(Space::Base(root_table(accumulator)?), &[], after.as_deref(), &mut |key, _| {
-            roots.push(key);
-            Ok(roots.len() < rows_max)
-        })?;
-        if roots.len() == rows_max {
-            mark.filled_to = roots.iter().last().map(<[u8]>::to_vec);
-        }
-        for window in roots.slices(ROOTS_PER_WINDOW) {
-            contributions(&view, accumulator, &roots, window, 1)?.apply(&mut view, (id, accumulator), &mut mark)?;
-        }
+        let rows = fill_slice(&mut view, (id, accumulator), &mut mark, rows_max.max(1))?;
         view.put(Space::Accumulator(id), vec![MARK], Some(mark.encode()));
         if ever < planned {
             let mut count = Vec::new();
             row::encode(&[Value::Int(i64::from(planned))], &mut count);
             view.put(NUMBERED, vec![MARK], Some(count));
         }
-        return Ok(Filling::Slice(view.into_mutations()));
+        return Ok(Filling::Slice(view.into_mutations(), rows));
     }
     Ok(Filling::Done)
+}
+
+/// About how many member rows a filling of all accumulators reads, by the source's own estimates.
+#[must_use]
+pub fn fill_estimate(plan: &Plan) -> u64 {
+    let bodies = plan.accumulators.iter().flat_map(|accumulator| &accumulator.bodies);
+    let tables = bodies.filter_map(|body| plan.tables.get(root_table(body).ok()?.0 as usize));
+    tables.map(|table| table.schema.row_estimate).sum()
+}
+
+/// Adds up the next member rows, and marks how far it is; so many they are.
+fn fill_slice(
+    view: &mut View<'_>,
+    (id, accumulator): (AccumulatorId, &AccumulatorPlan),
+    mark: &mut Mark,
+    rows_max: usize,
+) -> Result<u64> {
+    let FilledTo { body, key } = mark.filled_to.take().unwrap_or_default();
+    let member = accumulator.bodies.get(body).ok_or_else(damaged)?;
+    let after = Some(key).filter(|key| !key.is_empty());
+    let mut roots = Keys::default();
+    view.stored().scan(Space::Base(root_table(member)?), &[], after.as_deref(), &mut |key, _| {
+        roots.push(key);
+        Ok(roots.len() < rows_max)
+    })?;
+    mark.filled_to = match roots.iter().last() {
+        Some(last) if roots.len() == rows_max => Some(FilledTo { body, key: last.to_vec() }),
+        _ if body + 1 < accumulator.bodies.len() => Some(FilledTo { body: body + 1, key: Vec::new() }),
+        _ => None,
+    };
+    for window in roots.slices(ROOTS_PER_WINDOW) {
+        contributions(view, (accumulator, member), &roots, window, 1)?.apply(view, (id, accumulator), mark)?;
+    }
+    Ok(roots.len() as u64)
 }
 
 /// So many accumulators have ever been filled in this state, by their numbers.
@@ -114,11 +134,12 @@ pub(crate) fn keep_up(view: &mut View<'_>, net: &Net) -> Result<()> {
     let plan = view.plan;
     for (id, accumulator) in accumulators(plan) {
         let Some(mut mark) = Mark::read(view, id)?.filter(|mark| mark.meaning == accumulator.meaning) else { continue };
-        let roots = match affected(view, &accumulator.body, net) {
+        let roots: Result<Vec<Keys>> = accumulator.bodies.iter().map(|body| affected(view, body, net)).collect();
+        let roots = match roots {
             Err(error) if error.class() == Class::Person => None,
             roots => Some(roots?),
         };
-        let is_filling = mark.filled_to.is_some() && roots.as_ref().is_some_and(|roots| roots.len() > 0);
+        let is_filling = mark.filled_to.is_some() && roots.iter().flatten().any(|roots| roots.len() > 0);
         let Some(roots) = roots.filter(|_| !is_filling) else {
             // Which members change, or which of them are counted, cannot be told: it is not read until it is filled again.
             view.put(Space::Accumulator(id), vec![MARK], Some(Mark { meaning: 0, ..mark }.encode()));
@@ -126,10 +147,12 @@ pub(crate) fn keep_up(view: &mut View<'_>, net: &Net) -> Result<()> {
         };
         let before = View::new(plan, view.stored());
         let without_value = mark.without_value;
-        for window in roots.slices(ROOTS_PER_WINDOW) {
-            let mut change = contributions(&before, accumulator, &roots, window.clone(), -1)?;
-            change.merge(contributions(view, accumulator, &roots, window, 1)?);
-            change.apply(view, (id, accumulator), &mut mark)?;
+        for (body, roots) in accumulator.bodies.iter().zip(roots) {
+            for window in roots.slices(ROOTS_PER_WINDOW) {
+                let mut change = contributions(&before, (accumulator, body), &roots, window.clone(), -1)?;
+                change.merge(contributions(view, (accumulator, body), &roots, window, 1)?);
+                change.apply(view, (id, accumulator), &mut mark)?;
+            }
         }
         if mark.without_value != without_value {
             view.put(Space::Accumulator(id), vec![MARK], Some(mark.encode()));
@@ -153,46 +176,10 @@ fn accumulators(plan: &Plan) -> impl Iterator<Item = (AccumulatorId, &Accumulato
     (0_u32..).map(AccumulatorId).zip(&plan.accumulators)
 }
 
-fn root_table(accumulator: &AccumulatorPlan) -> Result<TableId> {
-    let Anchor::Row { alias } = accumulator.body.anchor else { return Err(Error::bug("members are cut by groups")) };
-    let definition = accumulator.body.branch.aliases.get(alias.0);
+fn root_table(body: &BranchPlan) -> Result<TableId> {
+    let Anchor::Row { alias } = body.anchor else { return Err(Error::bug("members are cut by groups")) };
+    let definition = body.branch.aliases.get(alias.0);
     definition.and_then(|definition| definition.table).ok_or_else(|| Error::bug("members are cut by rows of no stored table"))
-}
-
-/// What an accumulator is, and whether it can be used.
-struct Mark {
-    /// Of the plan it was filled under.
-    meaning: u128,
-    /// Members that have no value.
-    without_value: i64,
-    /// The member row behind which the filling goes on; `None`: it is complete.
-    filled_to: Option<Vec<u8>>,
-}
-
-impl Mark {
-    fn read(view: &View<'_>, id: AccumulatorId) -> Result<Option<Self>> {
-        let Some(bytes) = view.get(Space::Accumulator(id), &[MARK])? else { return Ok(None) };
-        let values = row::decode(&bytes)?;
-        let [Value::Bytes(meaning), Value::Int(without_value), filled_to] = values.as_ref() else { return Err(damaged()) };
-        let filled_to = match filled_to {
-            Value::Bytes(key) => Some(key.to_vec()),
-            _ => None,
-        };
-        let meaning = u128::from_be_bytes(meaning.as_ref().try_into().map_err(|_| damaged())?);
-        Ok(Some(Self { meaning, without_value: *without_value, filled_to }))
-    }
-
-    fn encode(&self) -> Vec<u8> {
-        let filled_to = self.filled_to.as_ref().map_or(Value::Null, |key| Value::Bytes(key.as_slice().into()));
-        let meaning = Value::Bytes(self.meaning.to_be_bytes().as_slice().into());
-        let mut bytes = Vec::new();
-        row::encode(&[meaning, Value::Int(self.without_value), filled_to], &mut bytes);
-        bytes
-    }
-
-    fn is_complete(&self, accumulator: &AccumulatorPlan) -> bool {
-        self.meaning == accumulator.meaning && self.filled_to.is_none()
-    }
 }
 
 /// The totals of one group in one spelling, or how they change.
@@ -261,15 +248,21 @@ struct Change {
 }
 
 /// What the members at `range` of `roots` contribute to their groups, with a sign.
-fn contributions(view: &View<'_>, accumulator: &AccumulatorPlan, roots: &Keys, range: Range<usize>, sign: i64) -> Result<Change> {
-    let table = root_table(accumulator)?;
+fn contributions(
+    view: &View<'_>,
+    (accumulator, body): (&AccumulatorPlan, &BranchPlan),
+    roots: &Keys,
+    range: Range<usize>,
+    sign: i64,
+) -> Result<Change> {
+    let table = root_table(body)?;
     let slice = |range| {
         let reader = Reader::new(view);
         let roots = roots.owned(range);
         reader.rows(table, &roots)?;
         let mut change = Change::default();
         for root in &roots {
-            change.add_member(&reader, accumulator, root, sign)?;
+            change.add_member(&reader, (accumulator, body), root, sign)?;
         }
         Ok(change)
     };
@@ -281,8 +274,14 @@ fn contributions(view: &View<'_>, accumulator: &AccumulatorPlan, roots: &Keys, r
 }
 
 impl Change {
-    fn add_member(&mut self, reader: &Reader<'_>, accumulator: &AccumulatorPlan, root: &[u8], sign: i64) -> Result<()> {
-        let execution = Execution { reader, branch: &accumulator.body, anchor: root };
+    fn add_member(
+        &mut self,
+        reader: &Reader<'_>,
+        (accumulator, body): (&AccumulatorPlan, &BranchPlan),
+        root: &[u8],
+        sign: i64,
+    ) -> Result<()> {
+        let execution = Execution { reader, branch: body, anchor: root };
         let rows = match execution.run() {
             Ok(rows) => rows,
             Err(error) if error.class() == Class::Person => {

@@ -63,47 +63,95 @@ pub(crate) fn read_first(
     used: &AccumulatorUse,
     outer: &Environment,
 ) -> Result<Option<Ordered>> {
+    let Some(prefix) = asked(execution, select, used, outer)? else { return Ok(None) };
+    let Some(mut group) = prefix else { return Ok(Some(Ordered::new())) };
+    row::encode(&[], &mut group);
+    let limit = usize::try_from(select.limit.unwrap_or(0)).unwrap_or(usize::MAX);
+    let listed = Listed { ordered_by: select.order_by.len(), shown: select.outputs.len(), limit };
+    listed.read(execution, used, &group).map(Some)
+}
+
+/// Of each partition that a SELECT with a numbering asks for, the first row and all that tie with it. `None` as for [`read_groups`].
+pub(crate) fn read_firsts(
+    execution: &Execution<'_>,
+    select: &Select,
+    used: &AccumulatorUse,
+    outer: &Environment,
+) -> Result<Option<Vec<Ordered>>> {
+    let Some(prefix) = asked(execution, select, used, outer)? else { return Ok(None) };
+    let (Some(prefix), Some(numbering)) = (prefix, select.numberings.first()) else { return Ok(Some(Vec::new())) };
+    let listed = Listed { ordered_by: numbering.order_by.len(), shown: select.outputs.len(), limit: 1 };
+    let groups = execution.reader.view.entries(Space::Accumulator(used.id), &prefix)?;
+    let read = |(group, _): (Vec<u8>, Vec<u8>)| {
+        let rows = listed.read(execution, used, &group)?;
+        // A numbering orders the rows of its partition, not those of the SELECT.
+        Ok(rows.into_iter().map(|(_, row)| (Vec::new(), row)).collect())
+    };
+    groups.into_iter().map(read).collect::<Result<_>>().map(Some)
+}
+
+/// The beginning of the entries that a SELECT asks for, if it asks for any; the outer `None`: the accumulator cannot be read.
+fn asked(
+    execution: &Execution<'_>,
+    select: &Select,
+    used: &AccumulatorUse,
+    outer: &Environment,
+) -> Result<Option<Option<Vec<u8>>>> {
     if !execution.reader.reads_accumulator(used.id)? {
         return Ok(None);
     }
     let accumulator = by_id(execution.reader.view.plan, used.id)?;
-    let asked = if execution.guards_hold(select, outer)? { prefix(execution, accumulator, used, outer)? } else { None };
-    let Some(mut group) = asked else { return Ok(Some(Ordered::new())) };
-    row::encode(&[], &mut group);
-    let listed_at = values_prefix(&group, 0);
-    let limit = usize::try_from(select.limit.unwrap_or(0)).unwrap_or(usize::MAX);
-    let mut asked_for = limit.saturating_add(1);
-    loop {
-        let found = execution.reader.view.first(Space::Accumulator(used.id), &listed_at, asked_for)?;
-        let is_all = found.len() < asked_for;
-        if let Some(rows) = first_rows(select, &found, limit, is_all)? {
-            return Ok(Some(rows));
-        }
-        asked_for = asked_for.saturating_mul(4);
-    }
+    let holds = execution.guards_hold(select, outer)?;
+    Ok(Some(if holds { prefix(execution, accumulator, used, outer)? } else { None }))
 }
 
-/// The listed rows up to the end of the tie at the limit; `None` if more of them must be read to know where it ends.
-fn first_rows(select: &Select, found: &[(Vec<u8>, Vec<u8>)], limit: usize, is_all: bool) -> Result<Option<Ordered>> {
-    let mut rows = Ordered::new();
-    let mut last: Option<&[u8]> = None;
-    for (key, bytes) in found {
-        let entry = decode_listed(bytes)?;
-        let ordered = key.get(..entry.ordered_to).ok_or_else(damaged)?;
-        if rows.len() >= limit && last != Some(ordered) {
-            return Ok(Some(rows));
+/// A list of rows in their order.
+struct Listed {
+    /// So many values order them.
+    ordered_by: usize,
+    /// So many are shown.
+    shown: usize,
+    /// So many first rows are asked for.
+    limit: usize,
+}
+
+impl Listed {
+    /// The first rows of a group, by the key of its totals, and all that tie with the last of them.
+    fn read(&self, execution: &Execution<'_>, used: &AccumulatorUse, group: &[u8]) -> Result<Ordered> {
+        let listed_at = values_prefix(group, 0);
+        let mut asked_for = self.limit.saturating_add(1);
+        loop {
+            let found = execution.reader.view.first(Space::Accumulator(used.id), &listed_at, asked_for)?;
+            let is_all = found.len() < asked_for;
+            if let Some(rows) = self.first_rows(&found, is_all)? {
+                return Ok(rows);
+            }
+            asked_for = asked_for.saturating_mul(4);
         }
-        last = Some(ordered);
-        let mut order = entry.written;
-        if order.len() != select.order_by.len() + select.outputs.len() {
-            return Err(damaged());
-        }
-        let shown: Row = order.split_off(select.order_by.len()).into_iter().collect();
-        // More equal rows than the limit and one change nothing.
-        let times = usize::try_from(entry.count).unwrap_or(usize::MAX).min(limit.saturating_add(1));
-        rows.extend(std::iter::repeat_n((order, shown), times));
     }
-    Ok(is_all.then_some(rows))
+
+    /// The listed rows up to the end of the tie at the limit; `None` if more of them must be read to know where it ends.
+    fn first_rows(&self, found: &[(Vec<u8>, Vec<u8>)], is_all: bool) -> Result<Option<Ordered>> {
+        let mut rows = Ordered::new();
+        let mut last: Option<&[u8]> = None;
+        for (key, bytes) in found {
+            let entry = decode_listed(bytes)?;
+            let ordered = key.get(..entry.ordered_to).ok_or_else(damaged)?;
+            if rows.len() >= self.limit && last != Some(ordered) {
+                return Ok(Some(rows));
+            }
+            last = Some(ordered);
+            let mut order = entry.written;
+            if order.len() != self.ordered_by + self.shown {
+                return Err(damaged());
+            }
+            let shown: Row = order.split_off(self.ordered_by).into_iter().collect();
+            // More equal rows than the limit and one change nothing.
+            let times = usize::try_from(entry.count).unwrap_or(usize::MAX).min(self.limit.saturating_add(1));
+            rows.extend(std::iter::repeat_n((order, shown), times));
+        }
+        Ok(is_all.then_some(rows))
+    }
 }
 
 fn shown_by(used: &AccumulatorUse, outer: &Environment, own: Row) -> Environment {

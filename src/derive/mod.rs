@@ -16,6 +16,7 @@ mod dirty;
 mod duty;
 mod emit;
 mod facts;
+mod filled;
 mod group;
 mod keys;
 mod load;
@@ -32,7 +33,7 @@ mod whole;
 #[cfg(test)]
 mod tests;
 
-pub use accumulate::{Filling, fill};
+pub use accumulate::{Filling, fill, fill_estimate};
 pub use arrangements::{Arrangements, Mutation, Space, Visit};
 pub use dirty::{Marked, derive_dirty, mark};
 pub use duty::{BrokenKey, Duty, Failure, Marks, Outlets, duty_of};

@@ -4,9 +4,11 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
+use crate::derive::accumulated::read_firsts;
 use crate::derive::group::{Ordered, ambiguous, settled_groups};
 use crate::derive::rows::{Environment, Execution, Frame};
 use crate::error::{Error, Result};
+use crate::plan::Regrouped;
 use crate::sql::evaluate::evaluate;
 use crate::sql::ordering::order;
 use crate::sql::query::{Numbering, NumberingFunction, Select};
@@ -18,6 +20,13 @@ type Pending = (Environment, Vec<Value>);
 
 /// The rows of a SELECT with numberings.
 pub(crate) fn number_rows(execution: &Execution<'_>, select: &Select, outer: Environment) -> Result<Ordered> {
+    if let (None, Some(numbering), Some(Regrouped::KeptUp(used))) =
+        (&select.group_by, select.numberings.first(), execution.access(select).and_then(|access| access.regrouped.as_ref()))
+        && let Some(firsts) = read_firsts(execution, select, used, &outer)?
+    {
+        firsts.iter().try_for_each(|rows| check_first(numbering, rows))?;
+        return Ok(firsts.into_iter().flatten().collect());
+    }
     let pending = match select.group_by {
         Some(_) => settled_groups(execution, select, outer)?,
         None => combinations(execution, select, outer)?,
@@ -38,6 +47,18 @@ pub(crate) fn number_rows(execution: &Execution<'_>, select: &Select, outer: Env
         }
     }
     Ok(shown)
+}
+
+/// Refuses to choose between several first rows where the source would number them.
+fn check_first(numbering: &Numbering, rows: &Ordered) -> Result<()> {
+    match (numbering.function, rows.as_slice()) {
+        (NumberingFunction::RowNumber, [_, _, ..]) => Err(unordered(numbering)),
+        _ => Ok(()),
+    }
+}
+
+fn unordered(numbering: &Numbering) -> Error {
+    ambiguous(&numbering.span, "rows that its ORDER BY does not tell apart, and numbers them")
 }
 
 fn combinations(execution: &Execution<'_>, select: &Select, outer: Environment) -> Result<Vec<Pending>> {
@@ -82,7 +103,7 @@ fn number_partition(numbering: &Numbering, mut rows: Vec<(Vec<Value>, usize)>, n
         let tie = before.map_or(Ok(false), |before| order(&numbering.order_by, before, values).map(Ordering::is_eq))?;
         number = match (numbering.function, tie) {
             (NumberingFunction::RowNumber, true) => {
-                return Err(ambiguous(&numbering.span, "rows that its ORDER BY does not tell apart, and numbers them"));
+                return Err(unordered(numbering));
             }
             (NumberingFunction::RowNumber | NumberingFunction::Rank, false) => place,
             (NumberingFunction::DenseRank, false) => number + 1,

@@ -20,6 +20,9 @@ use crate::value::{Row, Value};
 
 static NULL: Value = Value::Null;
 
+/// So many rows are looked at first where one is enough.
+const FIRST_ROWS: usize = 4;
+
 /// What an alias is bound to.
 #[derive(Clone)]
 pub(crate) enum Binding {
@@ -280,9 +283,41 @@ impl Execution<'_> {
         Ok(last.and_then(|row| row.into_vec().into_iter().next()).unwrap_or(Value::Null))
     }
 
+    /// Whether a SELECT over one relation that an index finds has a row: most often the first one shows it. `None`: another SELECT.
+    fn finds_row(&self, select: &Select, environment: &Environment) -> Result<Option<bool>> {
+        let (Some(access), [item]) = (self.access(select), select.from.as_slice()) else { return Ok(None) };
+        let [step @ AccessStep { path: AccessPath::Probe { index, values }, .. }] = access.steps.as_slice() else {
+            return Ok(None);
+        };
+        if !self.all_true(&access.guards, environment)? {
+            return Ok(Some(false));
+        }
+        let key = probe_key(self.reader.index(*index)?, values, &Frame::over(self, environment))?;
+        let Some(key) = key else { return Ok(Some(false)) };
+        let mut environment = environment.clone();
+        let mut asked_for = FIRST_ROWS;
+        loop {
+            let rows = self.reader.probe_some(*index, &key, asked_for)?;
+            let is_all = rows.len() < asked_for;
+            for stored in rows {
+                set(&mut environment, item.alias, Binding::Stored(stored));
+                if self.all_true(&step.matches, &environment)? && self.all_true(&step.filters, &environment)? {
+                    return Ok(Some(true));
+                }
+            }
+            if is_all {
+                return Ok(Some(false));
+            }
+            asked_for = asked_for.saturating_mul(16);
+        }
+    }
+
     fn has_rows(&self, select: &Select, environment: &Environment) -> Result<bool> {
         if select.group_by.is_some() || select.limit == Some(0) || select.numberings.iter().any(|one| one.keeps_first) {
             return Ok(!self.select(select, environment.clone())?.is_empty());
+        }
+        if let Some(found) = self.finds_row(select, environment)? {
+            return Ok(found);
         }
         let found = RefCell::new(false);
         self.combinations(select, environment.clone(), &mut |_| {

@@ -213,6 +213,20 @@ impl<'a> Reader<'a> {
         Ok(found)
     }
 
+    /// Some of the rows that an index finds under a key: the first `count_max` by base key.
+    pub(crate) fn probe_some(&self, id: IndexId, key: &[u8], count_max: usize) -> Result<Vec<Arc<Stored>>> {
+        let index = self.index(id)?;
+        let plan = table(self.view.plan, index.table)?;
+        if !index.over_identity {
+            let entries = self.view.first(Space::Index(id), key, count_max)?;
+            let keys: Vec<Vec<u8>> =
+                entries.into_iter().map(|(entry, _)| entry.get(key.len()..).unwrap_or_default().to_vec()).collect();
+            return self.rows(index.table, &keys);
+        }
+        let entries = self.view.first(Space::Base(index.table), key, count_max)?;
+        entries.into_iter().map(|(key, bytes)| decode_base(plan, key, &bytes).map(Arc::new)).collect()
+    }
+
     fn search(&self, id: IndexId, key: &[u8]) -> Result<Vec<Arc<Stored>>> {
         let index = self.index(id)?;
         let plan = table(self.view.plan, index.table)?;

@@ -24,6 +24,9 @@ pub struct EngineStatus {
     pub stage: Stage,
     /// Why the engine waits, if it waits.
     pub waiting: Option<String>,
+    /// What is filled from the rows of the state before anything else goes on.
+    #[serde(default)]
+    pub filling: Option<FillingStatus>,
     /// What the state contains.
     pub applied: Option<Position>,
     /// Source transactions taken since the start, those without mapped rows not counted.
@@ -45,6 +48,17 @@ pub struct EngineStatus {
     pub tables: Vec<TableStatus>,
     /// Mappings.
     pub mappings: Vec<MappingStatus>,
+}
+
+/// Indexes or groups that are made from the rows of the state.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FillingStatus {
+    /// `indexes` or `groups`.
+    pub of: String,
+    /// Rows read since the start.
+    pub row_count: u64,
+    /// Estimate of all rows.
+    pub row_estimate: u64,
 }
 
 /// Backfill of one legacy table.
@@ -164,6 +178,7 @@ impl Board {
             uptime_s: 0,
             stage: Stage::Snapshot,
             waiting: None,
+            filling: None,
             applied: None,
             transaction_count: 0,
             change_count: 0,
@@ -197,6 +212,14 @@ impl Board {
     /// Says why the engine waits, or that it does not.
     pub fn waiting(&self, reason: Option<String>) {
         self.update(|status| status.waiting = reason);
+    }
+
+    /// So many more rows are in the indexes or groups that are being filled.
+    pub fn filled(&self, of: &str, rows: u64, row_estimate: u64) {
+        self.update(|status| {
+            let before = status.filling.take().filter(|filling| filling.of == of).map_or(0, |filling| filling.row_count);
+            status.filling = Some(FillingStatus { of: of.to_owned(), row_count: before + rows, row_estimate });
+        });
     }
 
     /// Says why a mapping waits for its target, or that it does not.

@@ -66,6 +66,9 @@ impl<S: Source, T: Target> Engine<S, T> {
         blocking(move || {
             let mut missing = unfilled::read(&*engine.store)?;
             let names = engine.plan.names();
+            let wanted = engine.plan.indexes.iter().zip(&names.indexes).filter(|(_, name)| missing.indexes.contains(*name));
+            let tables = wanted.filter_map(|(index, _)| engine.plan.tables.get(index.table.0 as usize));
+            let estimate = tables.map(|table| table.schema.row_estimate).sum();
             for (id, name) in (0..).map(IndexId).zip(&names.indexes) {
                 if !missing.indexes.contains(name) {
                     continue;
@@ -75,7 +78,9 @@ impl<S: Source, T: Target> Engine<S, T> {
                 loop {
                     let (entries, next) =
                         derive::index_entries_of(&engine.plan, &*engine.store, id, after.as_deref(), ROWS_PER_BATCH)?;
+                    let rows = entries.len() as u64;
                     engine.store.commit(entries, Durability::Buffered)?;
+                    engine.board.filled("indexes", rows, estimate);
                     match next {
                         Some(next) => after = Some(next),
                         None => break,
@@ -84,6 +89,7 @@ impl<S: Source, T: Target> Engine<S, T> {
                 missing.indexes.retain(|index| index != name);
                 engine.store.commit(vec![unfilled::put(&missing)?], Durability::Synced)?;
             }
+            engine.board.update(|status| status.filling = None);
             Ok(())
         })
         .await
@@ -108,7 +114,8 @@ impl<S: Source, T: Target> Engine<S, T> {
             table.indexes.iter().try_for_each(|index| self.store.clear(Space::Index(*index)))?;
             // Groups over it are derived whole until a later start adds them up again.
             for (accumulator, kept) in (0..).map(AccumulatorId).zip(&self.plan.accumulators) {
-                if kept.body.branch.aliases.iter().any(|alias| alias.table == Some(*id)) {
+                let mut aliases = kept.bodies.iter().flat_map(|body| &body.branch.aliases);
+                if aliases.any(|alias| alias.table == Some(*id)) {
                     self.store.clear(Space::Accumulator(accumulator))?;
                 }
             }

@@ -67,17 +67,22 @@ impl<S: Source, T: Target> Engine<S, T> {
     /// Adds up the groups that are kept up row by row, where that is not done yet: before the first load, and once for a state that an
     /// earlier version or another set of mappings left.
     pub(super) async fn fill_accumulators(&self) -> Result<()> {
+        let estimate = derive::fill_estimate(&self.plan);
         loop {
             let engine = self.clone();
             let is_done = blocking(move || {
                 match derive::fill(&engine.plan, &*engine.store, ROWS_PER_ANCHOR * engine.options.load_anchors_max)? {
                     Filling::Done => return Ok(true),
                     Filling::Clear(space) => engine.store.clear(space)?,
-                    Filling::Slice(mutations) => engine.store.commit(mutations, Durability::Buffered)?,
+                    Filling::Slice(mutations, rows) => {
+                        engine.store.commit(mutations, Durability::Buffered)?;
+                        engine.board.filled("groups", rows, estimate);
+                    }
                 }
                 Ok(false)
             });
             if is_done.await? {
+                self.board.update(|status| status.filling = None);
                 return Ok(());
             }
         }

@@ -2,35 +2,32 @@
 //!
 //! A group is kept up where every aggregate can take rows away again and everything else that the SELECT shows is one value per group. Its
 //! *members* are then the rows of the same SELECT without grouping, planned like any other branch and cut by single rows of one stored
-//! table. What nothing asks for by key, or what only the whole group tells, is derived from all members each time, and the plan says why.
+//! table (of one table for each part of them, see [`members`]). The first rows of an order are kept like an aggregate: those of ORDER BY
+//! with LIMIT, and those that are numbered 1 in their partition. What nothing asks for by key, or what only the whole group tells, is
+//! derived from all members each time, and the plan says why.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::plan::access::Reach;
-use crate::plan::anchor::{Candidate, Cut};
-use crate::plan::builder::{from_anchor, meaning};
-use crate::plan::dependence::Dependence;
 use crate::plan::expr::{
-    bare_column, conjuncts, equality, free_aliases, free_aliases_of, has_subquery, is_constant, is_plain, same, select_exprs,
-    subquery, with_alias,
+    bare_column, conjuncts, equality, free_aliases, has_subquery, is_constant, is_plain, rewrite, same, select_exprs, subquery,
+    with_alias,
 };
 use crate::plan::indexes::IndexPool;
 use crate::plan::kinds::own_kind;
+use crate::plan::members::members;
 use crate::plan::normal::all_of;
-use crate::plan::scopes::Scopes;
+use crate::plan::scopes::{Scope, Scopes};
 use crate::plan::{
     AccumulatorId, AccumulatorPlan, AccumulatorUse, Anchor, BranchPlan, Direction, GroupKeyPart, GroupProbe, KeptAggregate,
     Regrouped, Whole,
 };
 use crate::schema::DataType;
-use crate::sql::query::{
-    AggregateFunction, AliasDefinition, AliasId, Branch, Expr, ExprKind, JoinKind, OrderItem, Relation, Select,
-};
+use crate::sql::query::{AggregateFunction, AliasDefinition, AliasId, Expr, ExprKind, OrderItem, Relation, Select};
 use crate::sql::rewrite::{children_mut, select_exprs_mut};
 use crate::sql::total::Upkeep;
-use crate::value::KeyKind;
+use crate::value::{KeyKind, Value};
 
 /// Plans the accumulators of all grouped SELECTs of a planned branch.
 pub(crate) fn plan_accumulators(scopes: &Scopes<'_>, plan: &mut BranchPlan, pool: &mut IndexPool) {
@@ -38,23 +35,58 @@ pub(crate) fn plan_accumulators(scopes: &Scopes<'_>, plan: &mut BranchPlan, pool
     visit_selects(&scopes.branch.select, &mut |select| {
         *times.entry(first_alias(select)).or_default() += 1;
     });
+    let mut shown = Vec::new();
     for scope in &scopes.scopes {
         let first = first_alias(scope.select);
-        if !(scope.select.group_by.is_some() || takes_first(scope.select)) || !plan.access.contains_key(&first) {
+        let is_regrouped = scope.select.group_by.is_some() || !scope.select.numberings.is_empty() || takes_first(scope.select);
+        if !is_regrouped || !plan.access.contains_key(&first) {
             continue;
         }
         let drafted = match times.get(&first) {
+            Some(1) if is_numbered(scope.select) && !asks_for_first(scopes, scope) => {
+                Err("its rows are numbered, and not only those with the number 1 are asked for")
+            }
             Some(1) => draft(scopes, scope.select, plan, pool),
             _ => Err("it stands in the SELECT twice"),
         };
         let regrouped = match drafted {
-            Ok(draft) => Regrouped::KeptUp(draft.finish(plan, pool)),
+            Ok(draft) => {
+                let (used, own) = draft.finish(scope.select, plan, pool);
+                shown.push(own);
+                Regrouped::KeptUp(used)
+            }
             Err(reason) => Regrouped::Whole(reason),
         };
         if let Some(access) = plan.access.get_mut(&first) {
             access.regrouped = Some(regrouped);
         }
     }
+    // At the end: what says which group is asked for may hold other groups.
+    shown.iter().for_each(|own| own.show(plan));
+}
+
+/// Whether a SELECT only numbers its rows.
+fn is_numbered(select: &Select) -> bool {
+    !select.numberings.is_empty() && select.group_by.is_none()
+}
+
+/// Whether of the numbered rows of a SELECT only those are asked for that have the number 1, by its one numbering.
+fn asks_for_first(scopes: &Scopes<'_>, scope: &Scope<'_>) -> bool {
+    let select = scope.select;
+    let [numbering] = select.numberings.as_slice() else { return false };
+    if !select.aggregates.is_empty() || select.distinct || select.limit.is_some() {
+        return false;
+    }
+    let is_number = |column: usize| matches!(select.outputs.get(column).map(|output| &output.kind), Some(ExprKind::RowNumber(_)));
+    let is_one = |expr: &Expr| matches!(expr.kind, ExprKind::Literal(Value::Int(1) | Value::UInt(1)));
+    let asked = |conjunct: &&Expr| {
+        let sides = equality(conjunct).into_iter().flatten();
+        sides.into_iter().any(|side| {
+            let column = bare_column(side.left).filter(|(alias, _)| Some(*alias) == scope.derived);
+            column.is_some_and(|(_, column)| is_number(column)) && is_one(side.right)
+        })
+    };
+    numbering.keeps_first || scopes.conditions_on(scope.derived).iter().any(asked)
 }
 
 /// Whether a SELECT shows the first of its rows, e.g. the latest.
@@ -67,17 +99,36 @@ fn takes_first(select: &Select) -> bool {
 const FIRST_ROWS_MAX: u64 = 100;
 
 /// The rows of a SELECT in their order, kept like an aggregate.
-fn rows_in_order(select: &Select, outputs: &mut Outputs) -> KeptAggregate {
-    let ordered = select.order_by.iter().map(|item| &item.expr);
+fn rows_in_order(order_by: &[OrderItem], shown: &[Expr], outputs: &mut Outputs) -> KeptAggregate {
+    let ordered = order_by.iter().map(|item| &item.expr);
+    let direction = |item: &OrderItem| Direction { descending: item.descending, nulls_first: item.nulls_first };
     KeptAggregate {
         upkeep: Upkeep::First,
-        arguments: ordered.chain(&select.outputs).map(|expr| outputs.place(expr)).collect(),
-        rules: select.order_by.iter().map(|item| item.rule.clone()).collect(),
-        directions: select
-            .order_by
-            .iter()
-            .map(|item| Direction { descending: item.descending, nulls_first: item.nulls_first })
-            .collect(),
+        arguments: ordered.chain(shown).map(|expr| outputs.place(expr)).collect(),
+        rules: order_by.iter().map(|item| item.rule.clone()).collect(),
+        directions: order_by.iter().map(direction).collect(),
+    }
+}
+
+/// What the rows with the number 1 show.
+fn numbered_one(select: &Select) -> Vec<Expr> {
+    let mut outputs = select.outputs.clone();
+    for output in &mut outputs {
+        rewrite(output, &mut |node| {
+            if matches!(node.kind, ExprKind::RowNumber(_)) {
+                node.kind = ExprKind::Literal(Value::Int(1));
+            }
+        });
+    }
+    outputs
+}
+
+/// What tells the groups of a SELECT apart: GROUP BY, or PARTITION BY of its numbering.
+fn groups_of(select: &Select) -> &[Expr] {
+    match (&select.group_by, select.numberings.first()) {
+        (Some(groups), _) => groups,
+        (None, Some(numbering)) => &numbering.partition_by,
+        (None, None) => &[],
     }
 }
 
@@ -106,8 +157,7 @@ fn visit_subqueries(expr: &Expr, visit: &mut dyn FnMut(&Select)) {
 
 /// An accumulator before it has its place.
 struct Draft {
-    first: AliasId,
-    body: BranchPlan,
+    bodies: Vec<BranchPlan>,
     key: Vec<GroupKeyPart>,
     probe: GroupProbe,
     /// What the group's own row shows behind its group expressions.
@@ -144,13 +194,14 @@ struct Asked {
 }
 
 fn draft(scopes: &Scopes<'_>, select: &Select, plan: &BranchPlan, pool: &mut IndexPool) -> Result<Draft, &'static str> {
-    let groups = select.group_by.as_deref().unwrap_or_default();
+    let is_numbered = is_numbered(select);
+    let groups = groups_of(select);
     let mut upkeeps = Vec::new();
     for aggregate in &select.aggregates {
         upkeeps.push(Upkeep::of(aggregate).ok_or_else(|| why_whole(&aggregate.function, aggregate.distinct))?);
     }
     let asked = asked(select, plan, pool)?;
-    let extras = if takes_first(select) { Vec::new() } else { extras(select, groups)? };
+    let extras = if is_numbered || takes_first(select) { Vec::new() } else { extras(select, groups)? };
     if groups.is_empty() && !extras.is_empty() {
         return Err("it shows a column beside its aggregates");
     }
@@ -159,21 +210,28 @@ fn draft(scopes: &Scopes<'_>, select: &Select, plan: &BranchPlan, pool: &mut Ind
     for (expr, kind, null_safe) in &asked.parts {
         key.push(GroupKeyPart { output: outputs.place(expr), kind: kind.clone(), null_safe: *null_safe });
     }
-    for group in groups.iter().filter(|group| !asked.parts.iter().any(|(expr, ..)| same(expr, group))) {
+    for group in groups {
         let kind = own_kind(&group.data_type, scopes.catalog).ok_or("a group expression has no equality")?;
-        key.push(GroupKeyPart { output: outputs.place(group), kind, null_safe: true });
+        // The spellings of a group are told apart by its own row, those of a partition by nothing else.
+        let is_asked = |(expr, asked, _): &(Expr, KeyKind, bool)| same(expr, group) && (!is_numbered || *asked == kind);
+        if !asked.parts.iter().any(is_asked) {
+            key.push(GroupKeyPart { output: outputs.place(group), kind, null_safe: true });
+        }
     }
-    if groups.iter().any(|group| is_written_in_many_ways(&group.data_type)) {
+    if !is_numbered && groups.iter().any(|group| is_written_in_many_ways(&group.data_type)) {
         return Err("equal values of a group expression can be written in different ways");
     }
-    let shown = groups.iter().chain(&extras).map(|expr| outputs.place(expr)).collect();
+    let own = if is_numbered { &[] } else { groups };
+    let shown = own.iter().chain(&extras).map(|expr| outputs.place(expr)).collect();
     let mut aggregates = Vec::new();
     for (aggregate, upkeep) in select.aggregates.iter().zip(upkeeps) {
         let arguments = aggregate.arguments.iter().map(|argument| outputs.place(argument)).collect();
         aggregates.push(KeptAggregate { upkeep, arguments, rules: aggregate.rules.clone(), directions: Vec::new() });
     }
-    if takes_first(select) {
-        aggregates.push(rows_in_order(select, &mut outputs));
+    if let Some(numbering) = select.numberings.first().filter(|_| is_numbered) {
+        aggregates.push(rows_in_order(&numbering.order_by, &numbered_one(select), &mut outputs));
+    } else if takes_first(select) {
+        aggregates.push(rows_in_order(&select.order_by, &select.outputs, &mut outputs));
     }
     let body = Select {
         from: select.from.clone(),
@@ -182,10 +240,10 @@ fn draft(scopes: &Scopes<'_>, select: &Select, plan: &BranchPlan, pool: &mut Ind
         ..Select::empty(select.span.clone())
     };
     let asked_for: Vec<Expr> = key.iter().filter_map(|part| body.outputs.get(part.output)).cloned().collect();
-    let (body, names) = members(scopes, body, &asked_for, pool)?;
+    let (bodies, names) = members(scopes, body, &asked_for, pool)?;
     let meaning = xxh3_128(format!("{names} {key:?} {shown:?} {aggregates:?}").as_bytes());
     let probe = if asked.anchored { GroupProbe::Anchor } else { GroupProbe::Values(asked.values) };
-    Ok(Draft { first: first_alias(select), body, key, probe, extras, shown, aggregates, meaning })
+    Ok(Draft { bodies, key, probe, extras, shown, aggregates, meaning })
 }
 
 fn why_whole(function: &AggregateFunction, distinct: bool) -> &'static str {
@@ -256,9 +314,6 @@ fn asked(select: &Select, plan: &BranchPlan, pool: &IndexPool) -> Result<Asked, 
         let without = |expr: &Expr| free_aliases(expr).is_disjoint(&own);
         let pinned = equality(conjunct).into_iter().flatten().find(|side| within(side.left) && without(side.right));
         let pinned = pinned.ok_or("a condition other than = compares its rows with rows outside")?;
-        if has_subquery(pinned.right) {
-            return Err("a subquery says which group is asked for");
-        }
         asked.parts.push((pinned.left.clone(), pinned.rule.clone(), pinned.null_safe));
         asked.values.push(pinned.right.clone());
     }
@@ -270,8 +325,8 @@ fn asked(select: &Select, plan: &BranchPlan, pool: &IndexPool) -> Result<Asked, 
     }
     let pushed = plan.access.get(&first_alias(select)).map(|access| access.pushed.as_slice()).unwrap_or_default();
     for side in pushed.iter().filter_map(|conjunct| equality(conjunct)?.into_iter().next()) {
-        let is_group = select.group_by.iter().flatten().any(|group| same(group, side.left));
-        if is_group && !has_subquery(side.right) && !asked.parts.iter().any(|(expr, ..)| same(expr, side.left)) {
+        let is_group = groups_of(select).iter().any(|group| same(group, side.left));
+        if is_group && !asked.parts.iter().any(|(expr, ..)| same(expr, side.left)) {
             asked.parts.push((side.left.clone(), side.rule.clone(), side.null_safe));
             asked.values.push(side.right.clone());
         }
@@ -294,62 +349,47 @@ fn anchored(select: &Select, anchor: &Anchor, pool: &IndexPool) -> Result<Option
     let mut parts = Vec::new();
     for part in &index.parts {
         let expr = with_alias(&part.expr, *alias);
-        let group = select.group_by.iter().flatten().find(|group| same(group, &expr));
+        let group = groups_of(select).iter().find(|group| same(group, &expr));
         parts.push((group.ok_or("its groups are found by another SELECT's key")?.clone(), part.kind.clone(), true));
     }
     Ok(Some(parts))
 }
 
-/// The members of the groups, cut by single rows of a stored table from which every other relation has at most one row.
-fn members(
-    scopes: &Scopes<'_>,
-    select: Select,
-    key: &[Expr],
-    pool: &mut IndexPool,
-) -> Result<(BranchPlan, String), &'static str> {
-    if !free_aliases_of(&select).is_empty() {
-        return Err("its rows depend on rows outside");
-    }
-    let branch = Branch { select, aliases: scopes.branch.aliases.clone() };
-    let inner = Scopes::of(&branch, scopes.catalog, scopes.facts);
-    let mut of_key = Dependence::new(&inner, &branch.select, &[]);
-    of_key.known.extend(key.iter().filter_map(bare_column));
-    of_key.settle();
-    if of_key.open().is_empty() {
-        return Err("a group is one row");
-    }
-    for item in &branch.select.from {
-        if item.join != JoinKind::Inner || !matches!(item.relation, Relation::Table(_)) {
-            continue;
-        }
-        let mut dependence = Dependence::new(&inner, &branch.select, &[]);
-        dependence.fixed.insert(item.alias);
-        dependence.settle();
-        if !dependence.open().is_empty() {
-            continue;
-        }
-        let mut trial = pool.clone();
-        let candidate = Candidate { item: item.alias, cut: Cut::Row(item.alias) };
-        if let Ok(plan) = from_anchor(&inner, &candidate, Reach::Equalities, &mut trial) {
-            *pool = trial;
-            return Ok((plan, meaning(scopes.catalog, &branch)));
-        }
-    }
-    Err("no stored table gives its members one by one")
-}
-
 impl Draft {
-    /// Gives the accumulator its number, and the group's own row an alias that outputs and HAVING read.
-    fn finish(self, plan: &mut BranchPlan, pool: &mut IndexPool) -> AccumulatorUse {
+    /// Gives the accumulator its number, and the group's own row an alias.
+    fn finish(self, select: &Select, plan: &mut BranchPlan, pool: &mut IndexPool) -> (AccumulatorUse, OwnRow) {
         let id = AccumulatorId(u32::try_from(pool.accumulators.len()).unwrap_or(u32::MAX));
         let alias = AliasId(plan.branch.aliases.len());
         let span = plan.branch.select.span.clone();
         plan.branch.aliases.push(AliasDefinition { name: "group".to_owned(), table: None, span });
+        pool.accumulators.push(AccumulatorPlan {
+            bodies: self.bodies,
+            key: self.key,
+            shown: self.shown,
+            aggregates: self.aggregates,
+            meaning: self.meaning,
+        });
+        let groups = select.group_by.iter().flatten().cloned();
+        let own = OwnRow { first: first_alias(select), alias, columns: groups.chain(self.extras.iter().cloned()).collect() };
+        (AccumulatorUse { id, probe: self.probe, alias, extras: self.extras }, own)
+    }
+}
+
+/// The row that stands for a group that is kept up.
+struct OwnRow {
+    /// The first relation of the grouped SELECT.
+    first: AliasId,
+    alias: AliasId,
+    columns: Vec<Expr>,
+}
+
+impl OwnRow {
+    /// Lets outputs and HAVING of the grouped SELECT read it, wherever the plan holds that SELECT.
+    fn show(&self, plan: &mut BranchPlan) {
+        let columns: Vec<&Expr> = self.columns.iter().collect();
         let mut change = |select: &mut Select| {
-            let groups = select.group_by.clone().unwrap_or_default();
-            let columns: Vec<&Expr> = groups.iter().chain(&self.extras).collect();
             for expr in shown_exprs_mut(select) {
-                show(expr, alias, &columns);
+                show(expr, self.alias, &columns);
             }
         };
         rewrite_select_of(&mut plan.branch.select, self.first, &mut change);
@@ -362,14 +402,6 @@ impl Draft {
                 rewrite_subqueries_of(expr, self.first, &mut change);
             }
         }
-        pool.accumulators.push(AccumulatorPlan {
-            body: self.body,
-            key: self.key,
-            shown: self.shown,
-            aggregates: self.aggregates,
-            meaning: self.meaning,
-        });
-        AccumulatorUse { id, probe: self.probe, alias, extras: self.extras }
     }
 }
 

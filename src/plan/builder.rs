@@ -13,6 +13,7 @@ use crate::plan::grouping::plan_grouping;
 use crate::plan::indexes::{IndexPool, Indexed};
 use crate::plan::input::{Fact, MappingInput, PlanFinding, TableInput};
 use crate::plan::layout::{place_branch, place_indexes, plan_tables};
+use crate::plan::missing::check_missing_rows;
 use crate::plan::normal;
 use crate::plan::output::{is_exact, row_size};
 use crate::plan::print;
@@ -158,6 +159,7 @@ impl<'a> Builder<'a> {
     fn branch(&mut self, branch: &Branch, key: &DeclaredKey<'_>) -> Result<BranchPlan, Vec<PlanFinding>> {
         let scopes = Scopes::of(branch, self.view, &self.facts);
         check_identities(&scopes)?;
+        check_missing_rows(&scopes)?;
         prove_key(&scopes, key).map_err(|finding| vec![finding])?;
         let mut refused = None;
         let candidates = candidates(&scopes, key);
@@ -180,13 +182,13 @@ impl<'a> Builder<'a> {
     #[must_use]
     pub fn finish(self) -> Plan {
         let branches =
-            self.nodes.iter().flat_map(|node| &node.branches).chain(self.pool.accumulators.iter().map(|one| &one.body));
+            self.nodes.iter().flat_map(|node| &node.branches).chain(self.pool.accumulators.iter().flat_map(|one| &one.bodies));
         let branches = branches.map(|plan| &plan.branch);
         let (tables, places) = plan_tables(self.catalog, branches, &self.pool);
         let indexes = place_indexes(self.pool.plans, &places);
         let mut nodes = self.nodes;
         let mut accumulators = self.pool.accumulators;
-        let bodies = accumulators.iter_mut().map(|accumulator| &mut accumulator.body);
+        let bodies = accumulators.iter_mut().flat_map(|accumulator| &mut accumulator.bodies);
         for plan in nodes.iter_mut().flat_map(|node| &mut node.branches).chain(bodies) {
             place_branch(plan, &places);
         }

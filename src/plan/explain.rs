@@ -131,7 +131,8 @@ impl Picture<'_> {
 
     fn group_key(&self, used: &AccumulatorUse) -> String {
         let Some(accumulator) = self.plan.accumulators.get(used.id.0 as usize) else { return String::new() };
-        let outputs = &accumulator.body.branch.select.outputs;
+        let Some(body) = accumulator.bodies.first() else { return String::new() };
+        let outputs = &body.branch.select.outputs;
         let parts = accumulator.key.iter().filter_map(|part| outputs.get(part.output));
         parts.map(|part| brief(part, &|alias, column| self.column(alias, column))).collect::<Vec<_>>().join(", ")
     }

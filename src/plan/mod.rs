@@ -16,6 +16,8 @@ mod indexes;
 mod input;
 mod kinds;
 mod layout;
+mod members;
+mod missing;
 mod names;
 mod normal;
 pub mod output;
@@ -215,7 +217,7 @@ pub struct SelectAccess {
     pub partition_kinds: Vec<Vec<KeyKind>>,
     /// The equalities that the SELECT around a derived table asks of its rows: an expression over it, a value from outside.
     pub pushed: Vec<Expr>,
-    /// Of a grouped SELECT, and of one with ORDER BY and LIMIT, where its groups or first rows come from.
+    /// Of a grouped or numbered SELECT, and of one with ORDER BY and LIMIT, where its groups or first rows come from.
     pub regrouped: Option<Regrouped>,
 }
 
@@ -253,11 +255,12 @@ pub enum GroupProbe {
 /// Groups that are kept up row by row.
 #[derive(Debug, Clone)]
 pub struct AccumulatorPlan {
-    /// The members: the SELECT without its grouping, cut by rows of one stored table. It reads no accumulator itself.
-    pub body: BranchPlan,
-    /// The key of a group, over outputs of the body; the parts that are asked for come first.
+    /// The members: the rows of the SELECT without its grouping, as the rows of SELECTs that are each cut by rows of one stored table and
+    /// have the same outputs. They read no accumulator themselves.
+    pub bodies: Vec<BranchPlan>,
+    /// The key of a group, over outputs of the bodies; the parts that are asked for come first.
     pub key: Vec<GroupKeyPart>,
-    /// Outputs of the body that make the group's own row.
+    /// Outputs of the bodies that make the group's own row.
     pub shown: Vec<usize>,
     /// The aggregates.
     pub aggregates: Vec<KeptAggregate>,
@@ -268,7 +271,7 @@ pub struct AccumulatorPlan {
 /// One part of the key of a group.
 #[derive(Debug, Clone)]
 pub struct GroupKeyPart {
-    /// Output of the body.
+    /// Output of the bodies.
     pub output: usize,
     /// How its value becomes key bytes.
     pub kind: KeyKind,
@@ -281,7 +284,7 @@ pub struct GroupKeyPart {
 pub struct KeptAggregate {
     /// How it is kept up.
     pub upkeep: Upkeep,
-    /// Its arguments, as outputs of the body.
+    /// Its arguments, as outputs of the bodies.
     pub arguments: Vec<usize>,
     /// How listed values are told apart and ordered.
     pub rules: Vec<KeyKind>,

@@ -148,8 +148,8 @@ fn group_distinct(select: &mut Select) {
 }
 
 /// A condition of WHERE that is never true where `alias` found no row.
-fn make_inner(select: &mut Select) {
-    let rejected: BTreeSet<AliasId> = select.filter.iter().flat_map(conjuncts).filter_map(rejects_null).collect();
+pub(crate) fn make_inner(select: &mut Select) {
+    let rejected: BTreeSet<AliasId> = select.filter.iter().flat_map(conjuncts).flat_map(rejects_null).collect();
     for item in &mut select.from {
         if item.join == JoinKind::Left && rejected.contains(&item.alias) {
             item.join = JoinKind::Inner;
@@ -157,16 +157,18 @@ fn make_inner(select: &mut Select) {
     }
 }
 
-fn rejects_null(condition: &Expr) -> Option<AliasId> {
+/// The relations whose missing rows a condition throws away.
+fn rejects_null(condition: &Expr) -> Vec<AliasId> {
+    let column = |expr: &Expr| bare_column(expr).map(|(alias, _)| alias);
     match &condition.kind {
         ExprKind::Compare { operator, left, right, .. } if *operator != CompareOperator::NullSafeEqual => {
-            bare_column(left).or_else(|| bare_column(right)).map(|(alias, _)| alias)
+            column(left).into_iter().chain(column(right)).collect()
         }
         ExprKind::Not(inner) => match &inner.kind {
-            ExprKind::IsNull(column) => bare_column(column).map(|(alias, _)| alias),
-            _ => None,
+            ExprKind::IsNull(inner) => column(inner).into_iter().collect(),
+            _ => vec![],
         },
-        _ => None,
+        _ => vec![],
     }
 }
 

@@ -146,15 +146,19 @@ impl<'a> Scopes<'a> {
         }
     }
 
+    /// The conjuncts that a relation's rows fulfil wherever it is joined: its own ON if it is LEFT, else the pool; none of `None`.
+    pub(crate) fn conditions_on(&self, alias: Option<AliasId>) -> Vec<&'a Expr> {
+        let Some(place) = alias.and_then(|alias| self.place(alias)) else { return vec![] };
+        match (place.item.join, self.scopes.get(place.scope)) {
+            (JoinKind::Left, _) => place.item.on.as_ref().map(conjuncts).unwrap_or_default(),
+            (JoinKind::Inner, scope) => scope.map(|scope| scope.pool.clone()).unwrap_or_default(),
+        }
+    }
+
     /// Conjuncts over `alias` alone that every row of it fulfils in every contribution: its own ON if it is LEFT, else the pool.
     pub(crate) fn local_conjuncts(&self, alias: AliasId) -> Vec<&'a Expr> {
-        let Some(place) = self.place(alias) else { return vec![] };
-        let Some(scope) = self.scopes.get(place.scope) else { return vec![] };
-        let own = match place.item.join {
-            JoinKind::Left => place.item.on.as_ref().map(conjuncts).unwrap_or_default(),
-            JoinKind::Inner => scope.pool.clone(),
-        };
         let only = BTreeSet::from([alias]);
+        let own = self.conditions_on(Some(alias));
         own.into_iter().filter(|conjunct| is_plain(conjunct) && free_aliases(conjunct) == only).collect()
     }
 

@@ -128,7 +128,7 @@ const MEMBERS_PER_GROUP: u64 = 4;
 
 /// Groups that are kept up, with the values that are listed one by one.
 fn accumulator_bytes(catalog: &SourceCatalog, accumulator: &AccumulatorPlan) -> u64 {
-    let members = branch_estimate(catalog, &accumulator.body);
+    let members: u64 = accumulator.bodies.iter().map(|body| branch_estimate(catalog, body)).max().unwrap_or(0);
     let listed = accumulator.aggregates.iter().filter(|aggregate| aggregate.upkeep.lists_values());
     let values: u64 = listed.map(|aggregate| 30 + 10 * aggregate.arguments.len() as u64).sum();
     (members / MEMBERS_PER_GROUP).saturating_mul(GROUP_BYTES).saturating_add(members.saturating_mul(values))

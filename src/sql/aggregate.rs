@@ -10,7 +10,7 @@ use crate::error::{Class, Error, Result};
 use crate::schema::DataType;
 use crate::sql::functions::{coerce, json_text, makes_json, member_value, quoted_json};
 use crate::sql::ordering::order;
-use crate::sql::query::{Aggregate, AggregateFunction, Expr, OrderItem, Span};
+use crate::sql::query::{Aggregate, AggregateFunction, Expr, ExprKind, OrderItem, Span};
 use crate::sql::types::{
     BIGINT, BIGINT_UNSIGNED, NumericClass, Refusal, TypeContext, aggregate_text, alike, decimal_type, is_text, is_unsettled,
     numeric, settle, to_integer, to_text, type_name,
@@ -49,9 +49,12 @@ pub fn resolve(
         }
         "MIN" | "MAX" => {
             let arguments = arguments.into_iter().map(|argument| comparable(argument, context)).collect::<Result<Vec<_>, _>>()?;
+            // MySQL keeps the type of a column.
+            let keeps_year = !context.is_mariadb()
+                && arguments.first().is_some_and(|argument| matches!(argument.kind, ExprKind::Column { .. }));
             let data_type = match arguments.first().map(|argument| &argument.data_type) {
                 // The least YEAR is a number: the source prints 0 and not 0000.
-                Some(DataType::Year) => DataType::Integer { bits: 16, unsigned: true },
+                Some(DataType::Year) if !keeps_year => DataType::Integer { bits: 16, unsigned: true },
                 Some(data_type) => data_type.clone(),
                 None => DataType::Null,
             };

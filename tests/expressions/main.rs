@@ -148,6 +148,7 @@ fn run(server: &Server, sql_mode: &str) -> Tally {
         if !is_value_only {
             compare_type(server, expression, &expr, &mut tally);
         }
+        compare_sign(server, expression, &expr, &mut tally);
         compare_values(server, expression, &expr, &rows, sql_mode, &mut tally);
     }
     tally
@@ -158,6 +159,15 @@ fn compare_type(server: &Server, expression: &str, expr: &Expr, tally: &mut Tall
         && !table::same_type(&expr.data_type, &theirs)
     {
         tally.faults.push(format!("{expression}: type {:?}, the server says {theirs}", expr.data_type));
+    }
+}
+
+/// A difference of unsigned numbers may not fall below zero, so that the sign of a type is part of what an expression means.
+fn compare_sign(server: &Server, expression: &str, expr: &Expr, tally: &mut Tally) {
+    if let DataType::Integer { unsigned, .. } | DataType::Decimal { unsigned, .. } = expr.data_type
+        && server.is_unsigned(expression).is_some_and(|theirs| theirs != unsigned)
+    {
+        tally.faults.push(format!("{expression}: type {:?}, which the server signs otherwise", expr.data_type));
     }
 }
 

@@ -273,6 +273,18 @@ impl Server {
         String::from_utf8(shown[0][1].clone()?).ok()
     }
 
+    /// Whether the server holds an expression for an unsigned number: what a difference of it may not fall below.
+    pub fn is_unsigned(&self, expression: &str) -> Option<bool> {
+        self.execute("SET sql_mode = ''");
+        let mut connection = self.connection.borrow_mut();
+        self.runtime.block_on(async {
+            let asked = connection.query_iter(format!("SELECT {expression} AS c FROM v LIMIT 0")).await.ok()?;
+            let unsigned = asked.columns_ref()[0].flags().contains(mysql_async::consts::ColumnFlags::UNSIGNED_FLAG);
+            asked.drop_result().await.ok()?;
+            Some(unsigned)
+        })
+    }
+
     /// The answer per row.
     pub fn answers(&self, expression: &str, table: &str, sql_mode: &str) -> Result<Vec<Option<Vec<u8>>>, String> {
         self.execute(&format!("SET sql_mode = '{sql_mode}'"));

@@ -69,3 +69,15 @@ fn the_reason_of_a_wait_is_always_shown() {
     status.waiting = Some("waiting to try again: connect to target order-db".into());
     assert!(block(&status).ends_with("  waiting  waiting to try again: connect to target order-db"));
 }
+
+#[test]
+fn what_is_filled_from_the_state_is_shown_with_its_progress() {
+    let board = Board::new(vec![], vec![]);
+    board.filled("groups", 100_000, 300_000);
+    board.filled("groups", 20_000, 300_000);
+    let text = block(&board.snapshot());
+    assert!(text.contains("filling groups: 120,000 rows, 40.0 %"), "{text}");
+    board.filled("indexes", 7, 0);
+    let text = block(&board.snapshot());
+    assert!(text.contains("filling indexes: 7 rows"), "{text}");
+}

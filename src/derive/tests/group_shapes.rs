@@ -66,4 +66,60 @@ pub(super) const SHAPES: &[(&str, &[&str], &str)] = &[
         &["cust_no"],
         "SELECT c.cust_no, (SELECT COUNT(*) FROM o WHERE o.cust_no = c.cust_no AND o.ord_no = (SELECT MAX(p.pay_no) FROM p WHERE p.ord_no = c.grd)) AS n FROM c",
     ),
+    (
+        "asked_for_by_the_greatest_of_another_group",
+        &["cust_no"],
+        "SELECT c.cust_no, (SELECT COUNT(*) FROM p WHERE p.ord_no = (SELECT MAX(o.ord_no) FROM o WHERE o.cust_no = c.cust_no)) AS n FROM c",
+    ),
+    (
+        "counted_behind_a_left_join",
+        &["ord_no"],
+        "SELECT o.ord_no, o.del, COUNT(d.seq) AS n, COUNT(*) AS all_rows, SUM(d.amt) AS total, AVG(d.qty) AS mean, MAX(d.item_no) AS most,
+           COUNT(DISTINCT d.item_no) AS items, SUM(IFNULL(d.qty, -1)) AS filled FROM o LEFT JOIN d ON d.ord_no = o.ord_no AND d.use_yn = 'Y'
+         WHERE o.del = 'N' GROUP BY o.ord_no HAVING COUNT(*) > 1 OR MAX(d.amt) IS NULL",
+    ),
+    (
+        "counted_behind_a_left_join_by_a_column_of_many_rows",
+        &["cust_no"],
+        "SELECT o.cust_no, COUNT(*) AS n, COUNT(p.pay_no) AS pays, SUM(p.amt) AS total, MIN(p.kind) AS least, SUM(IFNULL(p.amt, o.ord_no)) AS mixed,
+           MAX(x.nm) AS name FROM o LEFT JOIN p ON p.ord_no = o.ord_no LEFT JOIN c x ON x.cust_no = p.pay_no
+         WHERE o.cust_no IS NOT NULL AND (p.kind IS NULL OR p.kind <> 'CASH' OR x.grd > 1) GROUP BY o.cust_no",
+    ),
+    (
+        "counted_behind_two_left_joins",
+        &["cust_no"],
+        "SELECT c.cust_no, c.nm, COUNT(o.ord_no) AS orders, COUNT(d.seq) AS sold, SUM(d.qty * d.amt) AS total, MIN(o.del) AS del
+         FROM c LEFT JOIN o ON o.cust_no = c.cust_no LEFT JOIN d ON d.ord_no = o.ord_no AND d.qty > 0 GROUP BY c.cust_no, c.nm",
+    ),
+    (
+        "a_left_join_asked_for_by_rows_outside",
+        &["ord_no"],
+        "SELECT o.ord_no, (SELECT COUNT(*) FROM o x LEFT JOIN p ON p.ord_no = x.ord_no WHERE x.cust_no = o.cust_no) AS n,
+           (SELECT SUM(p.amt) FROM o x LEFT JOIN p ON p.ord_no = x.ord_no AND p.kind = 'CARD' WHERE x.cust_no = o.cust_no AND x.del = o.del) AS total FROM o",
+    ),
+    (
+        "the_latest_row_of_a_partition",
+        &["ord_no"],
+        "SELECT x.ord_no, x.kind, x.amt, x.rn FROM (SELECT p.ord_no, p.kind, p.amt, ROW_NUMBER() OVER (PARTITION BY p.ord_no ORDER BY p.amt DESC, p.pay_no) AS rn
+           FROM p WHERE p.ord_no IS NOT NULL) x WHERE x.rn = 1",
+    ),
+    (
+        "the_latest_row_joined_where_it_is_there",
+        &["ord_no"],
+        "SELECT o.ord_no, x.kind, x.label, c.nm FROM o LEFT JOIN (SELECT p.ord_no, p.kind, CONCAT(p.kind, '-', p.pay_no) AS label, ROW_NUMBER() OVER
+           (PARTITION BY p.ord_no ORDER BY p.kind, p.pay_no DESC) AS rn FROM p WHERE p.amt IS NOT NULL) x ON x.ord_no = o.ord_no AND x.rn = 1
+         LEFT JOIN (SELECT z.cust_no, z.del, y.nm, z.ord_no, ROW_NUMBER() OVER (PARTITION BY z.del, z.cust_no ORDER BY z.ord_no) AS rn FROM o z JOIN c y ON y.cust_no = z.cust_no) c
+           ON c.cust_no = o.cust_no AND c.del = o.del AND c.rn = 1",
+    ),
+    (
+        "the_first_of_several_partitions",
+        &["ord_no", "kind"],
+        "SELECT o.ord_no, x.kind, x.pay_no FROM o JOIN (SELECT p.ord_no, p.kind, p.pay_no, p.amt, ROW_NUMBER() OVER (PARTITION BY p.ord_no, p.kind
+           ORDER BY p.pay_no) AS rn FROM p) x ON x.ord_no = o.ord_no AND x.rn = 1 WHERE x.amt IS NULL OR x.amt > 0",
+    ),
+    (
+        "all_that_share_the_first_rank",
+        &["pay_no"],
+        "SELECT x.pay_no, x.ord_no, x.kind FROM (SELECT p.pay_no, p.ord_no, p.kind, RANK() OVER (PARTITION BY p.ord_no ORDER BY p.kind DESC) AS r FROM p) x WHERE x.r = 1",
+    ),
 ];

@@ -4,7 +4,8 @@ use super::random::{fill_all, plan_of, plan_one};
 use super::store::MapStore;
 use super::world::{World, catalog};
 use crate::change::{Change, Image, Operation};
-use crate::derive::{Filling, Space, fill, ingest, step};
+use crate::derive::{Arrangements, Filling, Space, fill, ingest, step};
+use crate::error::Result;
 use crate::plan::{AccumulatorId, Plan, Regrouped};
 use crate::schema::{Flavor, SourceCatalog};
 use crate::value::{Decimal, Row, Value};
@@ -33,6 +34,8 @@ fn groups_are_kept_up_wherever_their_aggregates_allow_it() {
         "union_of_branches_kept_apart: a group is one row",
         "grouped_over_a_union: no equality says which group is asked for",
         "union_in_an_optional_derived_table: no stored table gives its members one by one",
+        "first_rows_by_number: its rows are numbered, and not only those with the number 1 are asked for",
+        "numbers_as_columns: its rows are numbered, and not only those with the number 1 are asked for",
         "scalar_subquery_over_a_union: no stored table gives its members one by one",
         "settings_by_comma_beside_groups: no stored table gives its members one by one",
         "settings_by_range: a condition other than = compares its rows with rows outside",
@@ -41,7 +44,7 @@ fn groups_are_kept_up_wherever_their_aggregates_allow_it() {
         "subqueries_that_stand_alone: no equality says which group is asked for",
         "a_total_beside_groups: a subquery stands beside its aggregates",
         "a_total_beside_groups: no equality says which group is asked for",
-        "asked_for_by_an_aggregate: a subquery says which group is asked for",
+        "asked_for_by_an_aggregate: a group is one row",
     ];
     assert_eq!(whole.collect::<Vec<_>>(), expected);
 }
@@ -93,6 +96,77 @@ fn a_change_of_a_kept_up_group_reads_no_other_row_of_it() {
     let decimal = |cents| Value::Decimal(Decimal::from_small(cents, 2));
     assert_eq!(rows, [Row::from([Value::Int(7), Value::Int(51), Value::Int(51), decimal(6_275), decimal(5_000)])]);
     assert_eq!(derived, 1);
+}
+
+/// A store that counts the entries that are read from it.
+struct Counting<'a> {
+    store: &'a MapStore,
+    read: std::sync::atomic::AtomicUsize,
+}
+
+impl Arrangements for Counting<'_> {
+    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.read.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.store.get(space, key)
+    }
+
+    fn scan(
+        &self,
+        space: Space,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool>,
+    ) -> Result<()> {
+        self.store.scan(space, prefix, after, &mut |key, value| {
+            self.read.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            visit(key, value)
+        })
+    }
+}
+
+/// How many entries one more payment reads, and one that goes, beside so many others of its order.
+fn reads_beside(sql: &str, payments: i64) -> usize {
+    let catalog = catalog();
+    let plan = plan_one(&catalog, &["ord_no"], sql);
+    let mut store = MapStore::default();
+    fill_all(&plan, &mut store, 10);
+    let (o, _) = catalog.table(None, "o").unwrap();
+    let mut changes: Vec<Change> =
+        (1..=payments).map(|number| payment(&plan, &catalog, number, 7, Some(number.into()))).collect();
+    let columns = plan.tables[o.0 as usize].layout.columns.iter();
+    let order: Row = columns.map(|column| if column.column.name == "ord_no" { Value::Int(7) } else { Value::Null }).collect();
+    if !order.is_empty() {
+        changes.push(Change { table: o, operation: Operation::Insert { new: Image::Full(order) } });
+    }
+    taken(&plan, &mut store, &changes);
+    let counting = Counting { store: &store, read: 0.into() };
+    let more = payment(&plan, &catalog, payments + 1, 7, Some(-5));
+    let step = step(&plan, &counting, &[more, removal(&changes[0])]).unwrap();
+    assert_eq!((step.derived, step.writes[0].tables.len()), (1, 1), "{}", plan.explain());
+    counting.read.into_inner()
+}
+
+#[test]
+fn a_change_reads_as_much_of_a_small_group_as_of_a_large_one() {
+    for sql in [
+        TOTALS,
+        "SELECT o.ord_no, COUNT(p.pay_no) AS n, SUM(p.amt) AS total FROM o LEFT JOIN p ON p.ord_no = o.ord_no GROUP BY o.ord_no",
+        "SELECT x.ord_no, x.pay_no FROM (SELECT p.ord_no, p.pay_no, ROW_NUMBER() OVER (PARTITION BY p.ord_no ORDER BY p.amt, p.pay_no) AS rn
+           FROM p WHERE p.ord_no IS NOT NULL) x WHERE x.rn = 1",
+        "SELECT o.ord_no, (SELECT SUM(p.amt) FROM p WHERE p.ord_no = (SELECT MAX(x.ord_no) FROM o x WHERE x.ord_no = o.ord_no)) AS total FROM o",
+    ] {
+        assert_eq!(reads_beside(sql, 20), reads_beside(sql, 500), "{sql}");
+    }
+}
+
+#[test]
+fn the_plan_says_why_numbered_rows_are_derived_whole() {
+    let sql = "SELECT x.pay_no, x.rn FROM (SELECT p.pay_no, ROW_NUMBER() OVER (PARTITION BY p.ord_no ORDER BY p.pay_no) AS rn FROM p) x WHERE x.rn <= 2";
+    let text = plan_one(&catalog(), &["pay_no"], sql).explain();
+    assert!(text.contains("its rows are numbered, and not only those with the number 1 are asked for"), "{text}");
+    let sql = sql.replace("x.rn <= 2", "x.rn = 1");
+    let text = plan_one(&catalog(), &["pay_no"], &sql).explain();
+    assert!(text.contains("of p by p.ord_no: kept up row by row, whatever their size"), "{text}");
 }
 
 /// The latest row is the first of a list: of a thousand rows two are read, and a row that goes gives its place to the next.
@@ -187,7 +261,7 @@ fn rows_that_come_while_an_accumulator_is_filled_are_counted_once() {
     let mut store = MapStore::default();
     let payments: Vec<Change> = (1..=6).map(|number| payment(&plan, &catalog, number, 7, Some(number.into()))).collect();
     taken(&plan, &mut store, &payments);
-    let Filling::Slice(mutations) = fill(&plan, &store, 2).unwrap() else { panic!("no slice") };
+    let Filling::Slice(mutations, 2) = fill(&plan, &store, 2).unwrap() else { panic!("no slice") };
     store.apply(mutations);
     taken(&plan, &mut store, &[removal(&payments[0]), payment(&plan, &catalog, 9, 7, Some(9))]);
     fill_all(&plan, &mut store, 2);

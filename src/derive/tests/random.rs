@@ -163,7 +163,7 @@ pub(super) fn fill_all(plan: &Plan, store: &mut MapStore, rows_max: usize) {
     loop {
         match fill(plan, store, rows_max).unwrap() {
             Filling::Done => return,
-            Filling::Slice(mutations) => store.apply(mutations),
+            Filling::Slice(mutations, _) => store.apply(mutations),
             Filling::Clear(space) => drop(store.spaces.remove(&space)),
         }
     }

@@ -98,3 +98,18 @@ fn branches_that_only_differ_in_how_the_constant_is_signed_are_refused() {
     let findings = plan(&catalog, vec![input]).unwrap_err();
     assert!(findings[0].message.contains("two branches"), "{findings:?}");
 }
+
+/// The optimizers of both servers drop the rows without a customer: what they believe of a function of NULL is not so.
+#[test]
+fn a_condition_that_the_source_takes_for_null_where_a_left_joined_row_is_missing_is_refused() {
+    let from = "SELECT o.ord_no FROM tb_ord_mst o LEFT JOIN tb_cust c ON c.cust_no = o.cust_no";
+    for condition in ["FIELD(c.cust_nm, 'a') = 0", "MAKE_SET(3, 'a', c.cust_nm) LIKE 'a%'", "NOT (ELT(1, 'a', c.cust_nm) = 'b')"] {
+        let (message, under) = refusal(&["ord_no"], &format!("{from} WHERE {condition}"));
+        assert!(message.contains("takes this for NULL"), "{condition}: {message}");
+        assert!(under.contains("c.cust_nm"), "{under}");
+    }
+    let catalog = shop_catalog::shop("");
+    for condition in ["CASE WHEN c.cust_nm IS NULL THEN 0 ELSE FIELD(c.cust_nm, 'a') END = 0", "FIELD(o.ord_st_cd, 'a') = 0"] {
+        plan(&catalog, vec![table(&catalog, "t", &["ord_no"], &format!("{from} WHERE {condition}"))]).unwrap();
+    }
+}

@@ -5,6 +5,7 @@ use sqlparser::ast::{
     FunctionArguments, OrderByExpr,
 };
 
+use super::scope::Clause;
 use super::{Binder, Bound, refusal};
 use crate::sql::query::{Expr, Span};
 
@@ -124,6 +125,13 @@ impl Binder<'_> {
             "RTRIM" => "TRIM_TRAILING",
             other => other,
         };
+        if name == "NVL2" && matches!(self.frame()?.clause, Clause::Where | Clause::On) {
+            return Err(self.refuse(
+                span,
+                "NVL2 in a condition, which MariaDB takes for NULL where its argument is a column of a missing row",
+                "write CASE WHEN .. IS NULL THEN .. ELSE .. END",
+            ));
+        }
         let mut bound = self.exprs(plain)?;
         if matches!(name, "TRIM_BOTH" | "TRIM_LEADING" | "TRIM_TRAILING") && bound.len() == 1 {
             bound.push(self.blank(&span));

@@ -13,7 +13,7 @@ use super::select::Purpose;
 use super::typing::collected;
 use super::{Binder, Bound, BoundSelect, Reported, tree};
 use crate::schema::{DataType, Flavor};
-use crate::sql::query::{AliasDefinition, AliasId, Diagnostic, Expr, ExprKind, FromItem, JoinKind, Relation, Select, Span};
+use crate::sql::query::{Aggregate, AggregateFunction, AliasDefinition, AliasId, Diagnostic, Expr, ExprKind, FromItem, JoinKind, Relation, Select, Span};
 use crate::sql::types;
 
 /// A CTE in scope. Its own SELECT sees those before it.
@@ -277,7 +277,10 @@ impl Binder<'_> {
             let span = outputs.first().map_or(0..0, |output| output.span.clone());
             let (converted, data_type) = if selects.len() == 1 {
                 let settled = outputs.into_iter().map(|output| self.settled(types::settle(output))).collect();
-                let settled = super::typing::collected(settled)?;
+                let mut settled = super::typing::collected(settled)?;
+                for (select, output) in selects.iter().zip(&mut settled).filter(|_| !self.is_postgres()) {
+                    year_of_table(select, output);
+                }
                 let data_type = settled.first().map_or(DataType::Null, |output| output.data_type.clone());
                 (settled, data_type)
             } else {
@@ -331,6 +334,17 @@ impl Binder<'_> {
                 "check the name, and whether the database user may read the table",
             ),
         }
+    }
+}
+
+/// The least YEAR of a group is a number, which becomes a YEAR again where it is a column of a derived table.
+fn year_of_table(select: &Select, output: &mut Expr) {
+    let ExprKind::Aggregate(index) = output.kind else { return };
+    let aggregate = select.aggregates.get(index);
+    let is_extreme = |aggregate: &&Aggregate| matches!(aggregate.function, AggregateFunction::Min | AggregateFunction::Max);
+    let argument = aggregate.filter(is_extreme).and_then(|aggregate| aggregate.arguments.first());
+    if argument.is_some_and(|argument| argument.data_type == DataType::Year && matches!(argument.kind, ExprKind::Column { .. })) {
+        output.data_type = DataType::Year;
     }
 }
 

@@ -32,7 +32,7 @@ pub(super) fn resolve(name: &str, arguments: Vec<Expr>, span: Span, context: &Ty
         ("/", NumericClass::Double) => doubles(Function::Divide { increment: 0 }, left, right, span, context),
         ("/", _) => divide(left, right, span, context),
         ("DIV", NumericClass::Double) => Err(inexact("DIV of a string or a floating-point number")),
-        ("DIV", _) => integer_divide(left, right, span),
+        ("DIV", _) => integer_divide(left, right, span, context),
         ("%" | "MOD", NumericClass::Double) => doubles(REMAINDER, left, right, span, context),
         ("%" | "MOD", NumericClass::Integer) => {
             let unsigned = is_unsigned(&left);
@@ -143,10 +143,10 @@ fn decimals(name: &str, left: Expr, right: Expr, span: Span, context: &TypeConte
             }
             (Function::Multiply, decimal_type(one.precision + two.precision, one.scale + two.scale, unsigned))
         }
-        _ => (
-            Function::Remainder { signs_zero: context.is_mariadb() },
-            decimal_type(one.precision.max(two.precision), scale, one.unsigned),
-        ),
+        _ => {
+            let digits = one.precision.max(two.precision) + u16::from(one.unsigned && !context.is_mariadb());
+            (Function::Remainder { signs_zero: context.is_mariadb() }, decimal_type(digits, scale, one.unsigned))
+        }
     };
     let nullable = matches!(function, Function::Remainder { .. });
     Ok(call_node(function, vec![to_decimal(left)?, to_decimal(right)?], data_type, nullable, span))
@@ -165,9 +165,11 @@ fn divide(left: Expr, right: Expr, span: Span, context: &TypeContext<'_>) -> Res
     Ok(if !context.is_mariadb() && context.catalog.version.0 >= 9 { settle(quotient) } else { quotient })
 }
 
-fn integer_divide(left: Expr, right: Expr, span: Span) -> Result<Expr, Refusal> {
+fn integer_divide(left: Expr, right: Expr, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
     let unsigned = is_unsigned(&left) || is_unsigned(&right);
-    Ok(call_node(Function::IntegerDivide, vec![left, right], DataType::Integer { bits: 64, unsigned }, true, span))
+    // MySQL computes the quotient of integers without its sign, in which the least BIGINT has no room.
+    let function = Function::IntegerDivide { least: context.is_mariadb() };
+    Ok(call_node(function, vec![left, right], DataType::Integer { bits: 64, unsigned }, true, span))
 }
 
 fn negate(operand: Expr, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
@@ -220,7 +222,7 @@ fn integer_call(function: &Function, expr: &Expr, left: &Value, right: &Value, u
         Function::Subtract => left.checked_sub(right),
         Function::Multiply => left.checked_mul(right),
         _ if right == 0 => return Ok(Value::Null),
-        Function::IntegerDivide => left.checked_div(right),
+        Function::IntegerDivide { least } => left.checked_div(right).filter(|wide| *least || *wide != i128::from(i64::MIN)),
         _ => left.checked_rem(right),
     };
     in_range(result, unsigned, expr)

@@ -1,7 +1,9 @@
 //! Parts of dates and times: YEAR, WEEK, DAYNAME and their like, for whole, partly zero and zero dates.
 
 use crate::error::Result;
+use crate::schema::DataType;
 use crate::sql::functions::{Unit, coerce, mismatch};
+use crate::sql::query::Expr;
 use crate::value::{Date, Value};
 
 /// A part of a date or time.
@@ -56,7 +58,7 @@ pub(super) const MONTHS: [&str; 12] =
     ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
 pub(super) const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
-pub(super) fn call(part: Part, values: &[Value]) -> Result<Value> {
+pub(super) fn call(part: Part, expr: &Expr, values: &[Value]) -> Result<Value> {
     let Some(value) = values.first() else { return Err(mismatch("a part of a date")) };
     if part.is_clock() {
         return clock(part, value);
@@ -91,7 +93,10 @@ pub(super) fn call(part: Part, values: &[Value]) -> Result<Value> {
             return Ok(name.map_or(Value::Null, |name| Value::text(*name)));
         }
     };
-    Ok(Value::Int(number))
+    Ok(match (&expr.data_type, u64::try_from(number)) {
+        (DataType::Integer { unsigned: true, .. }, Ok(number)) => Value::UInt(number),
+        _ => Value::Int(number),
+    })
 }
 
 /// EXTRACT of a composite unit: its fields side by side as digits. Negative times give negative numbers, unlike HOUR and MINUTE.

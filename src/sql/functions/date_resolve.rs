@@ -16,7 +16,12 @@ pub(super) fn resolve(name: &str, arguments: Vec<Expr>, span: Span, context: &Ty
         let mut arguments = arguments;
         let part = week_mode(name, part, &mut arguments)?;
         let [value] = take(name, arguments)?;
-        return part_call(part, value, span, context);
+        let mut call = part_call(part, value, span, context)?;
+        if part == Part::Year && !context.is_mariadb() {
+            // MySQL's is of the type YEAR, which has no sign: a difference of years cannot fall below zero. EXTRACT gives an INT.
+            call.data_type = DataType::Integer { bits: 16, unsigned: true };
+        }
+        return Ok(call);
     }
     match name {
         "DATE" => {

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::schema::DataType;
-use crate::sql::functions::{DoubleFunction, Function, arithmetic, arity, coerce, doubles, mismatch, no_value};
+use crate::sql::functions::{DoubleFunction, Function, Spelling, arithmetic, arity, coerce, doubles, mismatch, no_value};
 use crate::sql::query::{Expr, ExprKind, Span};
 use crate::sql::types::NumericClass;
 use crate::sql::types::{BIGINT, BOOLEAN, Numeric, Refusal, TypeContext, constant, decimal_type, node, numeric};
@@ -18,6 +18,12 @@ pub(super) fn resolve(name: &str, mut arguments: Vec<Expr>, span: Span, context:
     let Some(operand) = arguments.pop() else {
         return Err(Refusal::new(format!("{name} takes an argument"), ""));
     };
+    if context.is_mariadb() && matches!(operand.kind, ExprKind::Call { function: Function::Spelling(Spelling::Ordinal), .. }) {
+        return Err(Refusal::new(
+            format!("{name} of ORD, which MariaDB holds for a number of seven digits"),
+            "write CAST(ORD(..) AS SIGNED)",
+        ));
+    }
     let own = match numeric(&operand) {
         _ if operand.data_type == DataType::Null => return Err(arithmetic::null_operand(name)),
         Some(own) if own.class != NumericClass::Double => own,
@@ -73,7 +79,8 @@ fn result_type(function: &Function, own: &Numeric, places: i64, context: &TypeCo
             let scale = if context.is_mariadb() { wanted } else { wanted.min(own.scale) };
             let by_tens = places < 0 && !context.is_mariadb();
             let carry = u16::from((scale < own.scale || by_tens) && !truncate);
-            decimal_type((own.integral() + scale + carry).max(1), scale, own.unsigned)
+            // MySQL forgets that a rounded number has no sign.
+            decimal_type((own.integral() + scale + carry).max(1), scale, own.unsigned && context.is_mariadb())
         }
         _ => {
             let width = own.integral() + 1 + u16::from(own.scale > 0);

@@ -68,6 +68,14 @@ pub(super) fn resolve(name: &str, arguments: Vec<Expr>, span: Span, context: &Ty
     for argument in &arguments {
         crate::sql::types::printed::refuse_extreme_in_bytes(argument, context)?;
     }
+    let is_digest = matches!(name, "MD5" | "SHA" | "SHA1" | "SHA2");
+    let is_regexp = |expr: &Expr| matches!(expr.kind, ExprKind::Call { function: Function::Regexp(_), .. });
+    if is_digest && !context.is_mariadb() && arguments.first().is_some_and(is_regexp) {
+        return Err(Refusal::new(
+            format!("{name} of a regular expression, which MySQL then matches by bytes"),
+            format!("write {name}(CONCAT(.., ''))"),
+        ));
+    }
     if matches!(name, "UUID_TO_BIN" | "BIN_TO_UUID") {
         return uuid(name, arguments, span, context);
     }

@@ -91,7 +91,7 @@ pub enum Function {
     Subtract,
     Multiply,
     Divide { increment: u16 },
-    IntegerDivide,
+    IntegerDivide { least: bool },
     Remainder { signs_zero: bool },
     Negate,
     Absolute,
@@ -179,7 +179,7 @@ impl Function {
     /// Whether the result has exactly its type's scale, whatever its arguments carry.
     #[must_use]
     pub fn rounds(&self) -> bool {
-        matches!(self, Self::Round { .. } | Self::Ceiling | Self::Floor | Self::IntegerDivide)
+        matches!(self, Self::Round { .. } | Self::Ceiling | Self::Floor | Self::IntegerDivide { .. })
     }
 
     /// Whether MariaDB takes the made-up text for one of any letters.
@@ -190,6 +190,21 @@ impl Function {
             Self::Numeral(Numeral::Convert | Numeral::Format { .. } | Numeral::NumberToAddress)
                 | Self::Encoding(Encoding::Md5 | Encoding::Sha1 | Encoding::Sha2)
         )
+    }
+
+    /// Whether it makes something of a NULL, and the optimizer of its server believes that it makes NULL of it.
+    #[must_use]
+    pub fn is_taken_for_null(&self, mariadb: bool) -> bool {
+        match self {
+            Self::Field { .. }
+            | Self::Element
+            | Self::Spelling(Spelling::MakeSet)
+            | Self::Numeral(Numeral::IntervalIndex) => true,
+            Self::Spelling(Spelling::Quote) => !mariadb,
+            Self::Spelling(Spelling::Characters) | Self::Encoding(Encoding::IsIpv4 | Encoding::IsIpv6) => mariadb,
+            Self::Json(call) => mariadb && call.takes_null(),
+            _ => false,
+        }
     }
 
     /// How strongly a string result's collation is meant, where that does not follow from the arguments.
@@ -298,7 +313,7 @@ pub fn call(function: &Function, expr: &Expr, values: &[Value]) -> Result<Value>
     }
     match function {
         F::Adopted(adopted) => adopted.call(values.first().unwrap_or(&Value::Null), &expr.data_type),
-        F::Add | F::Subtract | F::Multiply | F::Divide { .. } | F::IntegerDivide | F::Remainder { .. } | F::Negate => {
+        F::Add | F::Subtract | F::Multiply | F::Divide { .. } | F::IntegerDivide { .. } | F::Remainder { .. } | F::Negate => {
             arithmetic::call(function, expr, values)
         }
         F::Absolute | F::Sign | F::Round { .. } | F::Ceiling | F::Floor => decimals::call(function, expr, values),
@@ -311,7 +326,7 @@ pub fn call(function: &Function, expr: &Expr, values: &[Value]) -> Result<Value>
         | F::ToTime { .. }
         | F::TextToDate(_)
         | F::TextToDateTime { .. } => temporal_text::call(function, expr, values),
-        F::DatePart(part) => date_parts::call(*part, values),
+        F::DatePart(part) => date_parts::call(*part, expr, values),
         F::Clock(kind) => clock::call(*kind, expr, values),
         F::Packing(packing) => packed_dates::call(*packing, expr, values),
         F::Double(function) => doubles::call(*function, expr, values),

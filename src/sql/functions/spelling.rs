@@ -80,6 +80,9 @@ fn make_set(arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Resu
     let nullable = bits.nullable;
     let mut parts = vec![to_integer(bits)?];
     for text in arguments {
+        if !context.is_mariadb() && matches!(text.kind, ExprKind::Call { function: Function::Json(_), .. }) {
+            return Err(Refusal::new("MAKE_SET of a JSON value, which MySQL loses in places", "write CONCAT(..) around it"));
+        }
         parts.push(character_text(text, context)?);
     }
     let texts = parts.len() - 1;

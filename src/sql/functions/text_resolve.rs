@@ -145,13 +145,33 @@ fn total_length<'a>(parts: impl Iterator<Item = &'a Expr>) -> Option<u32> {
 
 fn concat(arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
     arity("CONCAT", &arguments, 1..=usize::MAX)?;
+    refuse_constant_moments(&arguments, context)?;
     let arguments = texts(arguments, context)?;
     let (count, length) = (arguments.len(), total_length(arguments.iter()));
     text_call(Function::Concat, arguments, count, length, span, context)
 }
 
+/// MySQL keeps the text of a constant moment in a place that the next number of CONCAT is written to.
+fn refuse_constant_moments(arguments: &[Expr], context: &TypeContext<'_>) -> Result<(), Refusal> {
+    if context.is_mariadb() || !arguments.iter().any(holds_constant_moment) {
+        return Ok(());
+    }
+    Err(Refusal::new("a constant date and time that is cast to CHAR in CONCAT, which MySQL writes over", "write it as a string"))
+}
+
+fn holds_constant_moment(expr: &Expr) -> bool {
+    let is_moment = |expr: &Expr| matches!(expr.kind, ExprKind::Literal(Value::DateTime(_)));
+    match &expr.kind {
+        ExprKind::Cast(inner) => is_moment(inner) || holds_constant_moment(inner),
+        ExprKind::Call { function: Function::CastText { .. }, arguments } if arguments.iter().any(is_moment) => true,
+        ExprKind::Call { arguments, .. } => arguments.iter().any(holds_constant_moment),
+        _ => false,
+    }
+}
+
 fn concat_separated(arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
     arity("CONCAT_WS", &arguments, 2..=usize::MAX)?;
+    refuse_constant_moments(&arguments, context)?;
     let arguments = texts(arguments, context)?;
     let separators = u32::try_from(arguments.len().saturating_sub(2)).unwrap_or(u32::MAX);
     let separator_length = arguments.first().and_then(text_length);

@@ -70,6 +70,10 @@ fn common(results: Vec<Expr>, is_choice: bool, context: &TypeContext<'_>) -> Res
         return Err(mixed(&first_type, &first_type));
     }
     if every(is_temporal) {
+        let is_computed = |result: &Expr| result.data_type == DataType::Null && !matches!(result.kind, ExprKind::Literal(_));
+        if context.is_mariadb() && results.iter().any(is_computed) {
+            return Err(Refusal::new("a computed NULL beside dates, which MariaDB gives six digits of a second", "write NULL"));
+        }
         if is_choice {
             let results = results.into_iter().map(|result| chosen_date(result, context)).collect::<Result<Vec<_>, _>>()?;
             return unify_temporal(results, context);
@@ -117,7 +121,8 @@ fn unify_numbers(results: Vec<Expr>, is_choice: bool, context: &TypeContext<'_>)
         NumericClass::Decimal => {
             let scale = traits.iter().map(|one| one.scale).max().unwrap_or(0);
             let integral = traits.iter().map(super::Numeric::integral).max().unwrap_or(0);
-            let unsigned = traits.iter().all(|one| one.unsigned);
+            // A choice of decimals has a sign on MySQL.
+            let unsigned = traits.iter().all(|one| one.unsigned) && (context.is_mariadb() || !is_choice);
             let is_week = |result: &Expr| {
                 matches!(&result.kind, ExprKind::Call { function: Function::DatePart(Part::YearWeek { .. }), .. })
             };
