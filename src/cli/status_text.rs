@@ -109,7 +109,8 @@ fn lag(mapping: &MappingStatus) -> String {
 
 /// Indexes or groups that are made from the rows of the state, e.g. `filling groups: 120,000 rows, 40.0 %`.
 pub(super) fn filling(filling: &FillingStatus) -> String {
-    let percent = text::percent(filling.row_count, filling.row_estimate).map_or_else(String::new, |percent| format!(", {percent}"));
+    let percent =
+        text::percent(filling.row_count, filling.row_estimate).map_or_else(String::new, |percent| format!(", {percent}"));
     format!("filling {}: {}{percent}", filling.of, text::counted(filling.row_count, "row"))
 }
 

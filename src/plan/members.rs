@@ -4,6 +4,7 @@
 //! from the rows of `b`, those without one from the rows of `a`. The members are then the rows of two SELECTs: of the inner join, and of
 //! what is left of it without `b`, whose columns are NULL, where no `b` matches. Each row of the LEFT join is a row of exactly one of them.
 
+use crate::plan::BranchPlan;
 use crate::plan::access::Reach;
 use crate::plan::anchor::{Candidate, Cut};
 use crate::plan::builder::{from_anchor, meaning};
@@ -12,7 +13,6 @@ use crate::plan::expr::{bare_column, conjuncts, free_aliases_of, rewrite_select}
 use crate::plan::indexes::IndexPool;
 use crate::plan::normal::{all_of, make_inner};
 use crate::plan::scopes::Scopes;
-use crate::plan::BranchPlan;
 use crate::sql::query::{AliasId, Branch, CompareOperator, Expr, ExprKind, FromItem, JoinKind, Relation, Select};
 use crate::sql::types::BOOLEAN;
 use crate::value::Value;

@@ -103,7 +103,8 @@ fn branches_that_only_differ_in_how_the_constant_is_signed_are_refused() {
 #[test]
 fn a_condition_that_the_source_takes_for_null_where_a_left_joined_row_is_missing_is_refused() {
     let from = "SELECT o.ord_no FROM tb_ord_mst o LEFT JOIN tb_cust c ON c.cust_no = o.cust_no";
-    for condition in ["FIELD(c.cust_nm, 'a') = 0", "MAKE_SET(3, 'a', c.cust_nm) LIKE 'a%'", "NOT (ELT(1, 'a', c.cust_nm) = 'b')"] {
+    for condition in ["FIELD(c.cust_nm, 'a') = 0", "MAKE_SET(3, 'a', c.cust_nm) LIKE 'a%'", "NOT (ELT(1, 'a', c.cust_nm) = 'b')"]
+    {
         let (message, under) = refusal(&["ord_no"], &format!("{from} WHERE {condition}"));
         assert!(message.contains("takes this for NULL"), "{condition}: {message}");
         assert!(under.contains("c.cust_nm"), "{under}");

@@ -13,7 +13,10 @@ use super::select::Purpose;
 use super::typing::collected;
 use super::{Binder, Bound, BoundSelect, Reported, tree};
 use crate::schema::{DataType, Flavor};
-use crate::sql::query::{Aggregate, AggregateFunction, AliasDefinition, AliasId, Diagnostic, Expr, ExprKind, FromItem, JoinKind, Relation, Select, Span};
+use crate::sql::query::{
+    Aggregate, AggregateFunction, AliasDefinition, AliasId, Diagnostic, Expr, ExprKind, FromItem, JoinKind, Relation, Select,
+    Span,
+};
 use crate::sql::types;
 
 /// A CTE in scope. Its own SELECT sees those before it.

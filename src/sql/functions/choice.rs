@@ -58,6 +58,7 @@ pub(super) fn resolve(name: &str, arguments: Vec<Expr>, span: Span, context: &Ty
 }
 
 fn choose(condition: Expr, yes: Expr, no: Expr, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
+    crate::sql::types::refuse_computed_null(&[&yes, &no], context)?;
     // A bare NULL does not take part in the type of IF.
     let (results, data_type) = match (&yes.data_type, &no.data_type) {
         (DataType::Null, DataType::Null) => unify(vec![yes, no], context)?,

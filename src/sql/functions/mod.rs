@@ -196,10 +196,9 @@ impl Function {
     #[must_use]
     pub fn is_taken_for_null(&self, mariadb: bool) -> bool {
         match self {
-            Self::Field { .. }
-            | Self::Element
-            | Self::Spelling(Spelling::MakeSet)
-            | Self::Numeral(Numeral::IntervalIndex) => true,
+            Self::Field { .. } | Self::Element | Self::Spelling(Spelling::MakeSet) | Self::Numeral(Numeral::IntervalIndex) => {
+                true
+            }
             Self::Spelling(Spelling::Quote) => !mariadb,
             Self::Spelling(Spelling::Characters) | Self::Encoding(Encoding::IsIpv4 | Encoding::IsIpv6) => mariadb,
             Self::Json(call) => mariadb && call.takes_null(),

@@ -25,7 +25,7 @@ pub use convert::{to_bytes, to_decimal, to_double, to_integer, to_text};
 pub use literal::{literal_date, literal_datetime, literal_null, literal_number, literal_string, literal_time, temporal_literal};
 pub use numeric::{Numeric, NumericClass, decimal_type, is_unsettled, numeric, refuse_open_quotient, settle};
 pub use text::{Repertoire, TextTraits, aggregate_text, charset_of, charset_width, text_length, traits};
-pub(crate) use unify::chosen_date;
+pub(crate) use unify::{chosen_date, refuse_computed_null};
 pub use unify::{temporal_fraction, unify, unify_columns};
 
 use crate::schema::{DataType, Flavor, SourceCatalog};

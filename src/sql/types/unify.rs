@@ -60,6 +60,18 @@ pub fn unify_columns(results: Vec<Expr>, context: &TypeContext<'_>) -> Result<(V
     common(results, false, context)
 }
 
+/// Refuses a choice between a NULL that is computed and a date and time: MariaDB gives it six digits of a second in places.
+///
+/// # Errors
+/// It is one.
+pub(crate) fn refuse_computed_null(results: &[&Expr], context: &TypeContext<'_>) -> Result<(), Refusal> {
+    let is_computed = |result: &&Expr| result.data_type == DataType::Null && !matches!(result.kind, ExprKind::Literal(_));
+    if context.is_mariadb() && results.iter().any(is_computed) && results.iter().any(|result| is_temporal(&result.data_type)) {
+        return Err(Refusal::new("a computed NULL beside dates, which MariaDB gives six digits of a second", "write NULL"));
+    }
+    Ok(())
+}
+
 /// The common type. In a choice a quotient keeps its digits until it leaves the expression; in a column it is rounded to the column.
 fn common(results: Vec<Expr>, is_choice: bool, context: &TypeContext<'_>) -> Result<(Vec<Expr>, DataType), Refusal> {
     let present: Vec<&Expr> = results.iter().filter(|result| result.data_type != DataType::Null).collect();
@@ -70,10 +82,7 @@ fn common(results: Vec<Expr>, is_choice: bool, context: &TypeContext<'_>) -> Res
         return Err(mixed(&first_type, &first_type));
     }
     if every(is_temporal) {
-        let is_computed = |result: &Expr| result.data_type == DataType::Null && !matches!(result.kind, ExprKind::Literal(_));
-        if context.is_mariadb() && results.iter().any(is_computed) {
-            return Err(Refusal::new("a computed NULL beside dates, which MariaDB gives six digits of a second", "write NULL"));
-        }
+        refuse_computed_null(&results.iter().collect::<Vec<_>>(), context)?;
         if is_choice {
             let results = results.into_iter().map(|result| chosen_date(result, context)).collect::<Result<Vec<_>, _>>()?;
             return unify_temporal(results, context);
