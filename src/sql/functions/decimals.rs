@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::schema::DataType;
-use crate::sql::functions::{DoubleFunction, Function, Spelling, arithmetic, arity, coerce, doubles, mismatch, no_value};
+use crate::sql::functions::{DoubleFunction, Function, arithmetic, arity, coerce, doubles, mismatch, no_value};
 use crate::sql::query::{Expr, ExprKind, Span};
 use crate::sql::types::NumericClass;
 use crate::sql::types::{BIGINT, BOOLEAN, Numeric, Refusal, TypeContext, constant, decimal_type, node, numeric};
@@ -18,12 +18,6 @@ pub(super) fn resolve(name: &str, mut arguments: Vec<Expr>, span: Span, context:
     let Some(operand) = arguments.pop() else {
         return Err(Refusal::new(format!("{name} takes an argument"), ""));
     };
-    if context.is_mariadb() && matches!(operand.kind, ExprKind::Call { function: Function::Spelling(Spelling::Ordinal), .. }) {
-        return Err(Refusal::new(
-            format!("{name} of ORD, which MariaDB holds for a number of seven digits"),
-            "write CAST(ORD(..) AS SIGNED)",
-        ));
-    }
     let own = match numeric(&operand) {
         _ if operand.data_type == DataType::Null => return Err(arithmetic::null_operand(name)),
         Some(own) if own.class != NumericClass::Double => own,

@@ -34,6 +34,10 @@ pub(super) fn resolve(name: &str, arguments: Vec<Expr>, span: Span, context: &Ty
             let call = ExprKind::Call { function: Function::Spelling(Spelling::Characters), arguments: codes };
             Ok(node(call, DataType::Bytes { length, fixed: false }, false, span))
         }
+        "ORD" if context.is_mariadb() => Err(Refusal::new(
+            "ORD, which MariaDB holds for a number of seven digits in derived tables and groups",
+            "write CAST(CONV(HEX(LEFT(.., 1)), 16, 10) AS UNSIGNED)",
+        )),
         "ORD" => {
             let [text] = take(name, arguments)?;
             let text = utf8_text(name, character_text(text, context)?, context)?;

@@ -66,6 +66,9 @@ pub fn in_list(negated: bool, value: Expr, list: Vec<Expr>, span: Span, context:
     if list.is_empty() {
         return Err(Refusal::new("IN needs at least one value", ""));
     }
+    if !context.is_mariadb() && list.iter().any(|item| constant(item).is_none()) {
+        refuse_mixed_signs(&value, &list)?;
+    }
     let mut tests = Vec::with_capacity(list.len());
     if is_text(&value.data_type) && list.iter().all(|item| is_text(&item.data_type) || is_null_literal(item)) {
         let mut operands = vec![value];
@@ -86,6 +89,23 @@ pub fn in_list(negated: bool, value: Expr, list: Vec<Expr>, span: Span, context:
     }
     let nullable = tests.iter().any(|test| test.nullable);
     Ok(negate(negated, node(ExprKind::Or(tests), BOOLEAN, nullable, span)))
+}
+
+/// MySQL compares the integers of a list that is no constant by their bits: -1 is 18446744073709551615.
+fn refuse_mixed_signs(value: &Expr, list: &[Expr]) -> Result<(), Refusal> {
+    let operands = || std::iter::once(value).chain(list);
+    let is_wide = |expr: &Expr| matches!(expr.data_type, DataType::Integer { bits: 64, unsigned: true });
+    let may_be_negative = |expr: &Expr| {
+        matches!(expr.data_type, DataType::Integer { unsigned: false, .. })
+            && !matches!(constant(expr), Some(Value::Int(number)) if *number >= 0)
+    };
+    if operands().any(is_wide) && operands().any(may_be_negative) {
+        return Err(Refusal::new(
+            "IN over integers with a sign and a BIGINT UNSIGNED, which MySQL compares by their bits",
+            "write = and OR",
+        ));
+    }
+    Ok(())
 }
 
 /// `[NOT] LIKE` with the escape character, `\` unless another was written; `None` for `ESCAPE ''`.

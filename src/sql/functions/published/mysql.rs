@@ -191,7 +191,7 @@ pub const GROUPS: &[Group] = &[
             both("FIND_IN_SET", "string, list", "INT", "by the collation", "FIND_IN_SET('b', vc)"),
             both("STRCMP", "two strings", "INT", "by the collation", "STRCMP(vc, c8)"),
             both("ASCII", "string", "INT", "", "ASCII(vc)"),
-            both("ORD", "string", "BIGINT", "", "ORD(vc)"),
+            mysql("ORD", "string", "BIGINT", "", "ORD(vc)"),
             both("CHAR", "integers", "VARBINARY", "`CONVERT(CHAR(..) USING utf8mb4)` makes text of it", "CHAR(77, 121, 83)"),
             both("MAKE_SET", "bits, strings", "VARCHAR", "", "MAKE_SET(i8, 'a', 'bcd', c8)"),
             both("EXPORT_SET", "bits, on, off[, separator[, count]]", "VARCHAR", "", "EXPORT_SET(i8, 'Y', 'N', ',', 4)"),
