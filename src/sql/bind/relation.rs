@@ -124,6 +124,8 @@ impl Binder<'_> {
         let mut bound = bound?;
         if let [select] = bound.selects.as_mut_slice() {
             self.settle_outputs(select)?;
+            let Select { outputs, aggregates, .. } = select;
+            outputs.iter_mut().for_each(|output| year_of_table(aggregates, output));
         }
         if let Some(limited) = bound.selects.iter().find(|select| select.limit.is_some() && !reads_outside(select)) {
             return Err(self.refuse(
@@ -280,10 +282,7 @@ impl Binder<'_> {
             let span = outputs.first().map_or(0..0, |output| output.span.clone());
             let (converted, data_type) = if selects.len() == 1 {
                 let settled = outputs.into_iter().map(|output| self.settled(types::settle(output))).collect();
-                let mut settled = super::typing::collected(settled)?;
-                for (select, output) in selects.iter().zip(&mut settled).filter(|_| !self.is_postgres()) {
-                    year_of_table(select, output);
-                }
+                let settled = super::typing::collected(settled)?;
                 let data_type = settled.first().map_or(DataType::Null, |output| output.data_type.clone());
                 (settled, data_type)
             } else {
@@ -341,9 +340,9 @@ impl Binder<'_> {
 }
 
 /// The least YEAR of a group is a number, which becomes a YEAR again where it is a column of a derived table.
-fn year_of_table(select: &Select, output: &mut Expr) {
+fn year_of_table(aggregates: &[Aggregate], output: &mut Expr) {
     let ExprKind::Aggregate(index) = output.kind else { return };
-    let aggregate = select.aggregates.get(index);
+    let aggregate = aggregates.get(index);
     let is_extreme = |aggregate: &&Aggregate| matches!(aggregate.function, AggregateFunction::Min | AggregateFunction::Max);
     let argument = aggregate.filter(is_extreme).and_then(|aggregate| aggregate.arguments.first());
     if argument.is_some_and(|argument| argument.data_type == DataType::Year && matches!(argument.kind, ExprKind::Column { .. })) {

@@ -40,8 +40,6 @@ pub static ROWS: &[Routine] = &[
     }),
     row("@>", &[Jsonb, Jsonb], Kind::Bool, |a| Ok(Value::Bool(contains(&read(a.text(0)?)?, &read(a.text(1)?)?, true)))),
     row("<@", &[Jsonb, Jsonb], Kind::Bool, |a| Ok(Value::Bool(contains(&read(a.text(1)?)?, &read(a.text(0)?)?, true)))),
-    absent("jsonb_set", &[Jsonb, Kind::TextArray, Jsonb, Kind::Bool], Jsonb),
-    absent("jsonb_insert", &[Jsonb, Kind::TextArray, Jsonb, Kind::Bool], Jsonb),
     row("json_typeof", &[Json], Text, type_name),
     row("jsonb_typeof", &[Jsonb], Text, type_name),
     row("json_array_length", &[Json], Int4, array_length),
@@ -55,8 +53,6 @@ pub static ROWS: &[Routine] = &[
     row("to_jsonb", &[Kind::Any], Jsonb, |a| Ok(Value::text(canonical(&scalar(a, 0)?)?))),
     row("to_json", &[Kind::Any], Json, |a| Ok(Value::text(scalar(a, 0)?))),
     absent("jsonb_pretty", &[Jsonb], Text),
-    absent("jsonb_set", &[Jsonb, Kind::TextArray, Jsonb], Jsonb),
-    absent("jsonb_insert", &[Jsonb, Kind::TextArray, Jsonb], Jsonb),
 ];
 
 /// Constructors and paths with any number of arguments.

@@ -13,12 +13,14 @@ mod digest;
 mod input;
 mod json;
 mod json_edits;
+mod json_paths;
 mod json_routines;
 pub mod kind;
 mod like;
 mod number_pattern;
 mod numbers;
 mod output;
+mod overlaps;
 mod parts;
 mod pattern;
 pub mod ranges;
@@ -41,8 +43,11 @@ pub fn subjects() -> [(&'static str, Vec<&'static Routine>); 8] {
         ("Text and bytes", texts::ROWS.iter().chain(texts::VARIADIC).collect()),
         ("Patterns", like::ROWS.iter().collect()),
         ("Regular expressions", regular::ROWS.iter().collect()),
-        ("Dates, times and intervals", times::ROWS.iter().collect()),
-        ("JSON", json_routines::ROWS.iter().chain(json_edits::ROWS).chain(json_routines::VARIADIC).collect()),
+        ("Dates, times and intervals", times::ROWS.iter().chain(overlaps::ROWS).collect()),
+        (
+            "JSON",
+            json_routines::ROWS.iter().chain(json_edits::ROWS).chain(json_paths::ROWS).chain(json_routines::VARIADIC).collect(),
+        ),
         ("Ranges", ranges::ROWS.iter().collect()),
         ("Arrays", array::ROWS.iter().chain(array_calls::ROWS).collect()),
     ]
@@ -53,8 +58,10 @@ pub fn routines() -> impl Iterator<Item = &'static Routine> {
     let tables = numbers::TABLES.into_iter().chain([
         texts::ROWS,
         times::ROWS,
+        overlaps::ROWS,
         json_routines::ROWS,
         json_edits::ROWS,
+        json_paths::ROWS,
         array::ROWS,
         array_calls::ROWS,
         like::ROWS,

@@ -162,6 +162,14 @@ pub static VARIADIC: &[Routine] = &[
 ];
 
 /// `format(pattern, ..)` with `%s`, `%L`, `%%`, positions and widths.
+/// Whether all conversions of a template of format() are carried: `%s`, `%L` and `%%`.
+pub(super) fn is_carried_template(template: &str) -> bool {
+    let parts = template.replace("%%", "");
+    let letters =
+        |part: &str| part.trim_start_matches(|c: char| c.is_ascii_digit() || c == '$' || c == '-').starts_with(['s', 'L']);
+    parts.split('%').skip(1).all(letters)
+}
+
 fn formatted(a: &Arguments<'_>) -> Result<Value, Fault> {
     if a.get(0).is_null() {
         return Ok(Value::Null);

@@ -213,7 +213,7 @@ pub fn later(at: DateTime, by: Interval) -> Result<DateTime, Fault> {
     input::shifted(DateTime { date, time_us: at.time_us }, by.us)
 }
 
-fn later_in_zone(a: &Arguments<'_>, at: DateTime, by: Interval) -> Result<Value, Fault> {
+pub(super) fn later_in_zone(a: &Arguments<'_>, at: DateTime, by: Interval) -> Result<Value, Fault> {
     if !at.date.is_finite() {
         return Ok(Value::DateTime(at));
     }

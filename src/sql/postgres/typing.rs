@@ -299,7 +299,23 @@ fn variadic(routine: &'static Routine, arguments: Vec<Expr>, span: Span, catalog
     called(routine, arguments, span, catalog)
 }
 
+/// What would stop a mapping at its first row is refused where the template is a constant.
+fn refuse_template(routine: &Routine, arguments: &[Expr]) -> Result<(), Refusal> {
+    match arguments.first().map(|template| &template.kind) {
+        Some(ExprKind::Literal(Value::Text(template)))
+            if routine.name == "format" && !super::texts::is_carried_template(template) =>
+        {
+            Err(Refusal::new(
+                "a conversion of format() other than %s and %L is not carried exactly",
+                "write %s, with quotes in the template where the name needs them",
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn called(routine: &'static Routine, arguments: Vec<Expr>, span: Span, catalog: &SourceCatalog) -> Result<Expr, Refusal> {
+    refuse_template(routine, &arguments)?;
     let has_pattern = regular::takes_pattern(routine);
     let by_collation =
         has_pattern || matches!(routine.result, Kind::Text | Kind::Bpchar) || matches!(routine.name, "like" | "ilike");

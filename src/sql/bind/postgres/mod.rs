@@ -227,9 +227,22 @@ impl Binder<'_> {
             BinaryOperator::Spaceship => {
                 return Some(Err(self.refuse(span, "<=> is MySQL's", "write IS NOT DISTINCT FROM")));
             }
+            BinaryOperator::Overlaps => return Some(self.overlaps(left, right, span)),
             other => other.to_string(),
         };
         Some(self.exprs([left, right]).and_then(|arguments| self.operator(&sign, arguments, span)))
+    }
+
+    /// `(start, end) OVERLAPS (start, end)`.
+    fn overlaps(&mut self, left: &ast::Expr, right: &ast::Expr, span: Span) -> Bound<Expr> {
+        let (ast::Expr::Tuple(one), ast::Expr::Tuple(two)) = (left, right) else {
+            return Err(self.refuse(span, "OVERLAPS takes two pairs", "write (start, end) OVERLAPS (start, end)"));
+        };
+        if one.len() != 2 || two.len() != 2 {
+            return Err(self.refuse(span, "OVERLAPS takes two pairs", "write (start, end) OVERLAPS (start, end)"));
+        }
+        let arguments = self.exprs(one.iter().chain(two))?;
+        self.call("overlaps", arguments, span)
     }
 
     fn postgres_unary(&mut self, op: &UnaryOperator, operand: &ast::Expr, span: Span) -> Bound<Expr> {
