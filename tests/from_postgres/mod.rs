@@ -1,6 +1,7 @@
 //! PostgreSQL as the legacy database, through the compiled program: every type to each kind of target, and the commands that a DBA meets.
 //! The random workload through kills is in [`crate::pairs`].
 
+mod limits;
 mod types;
 
 use crate::support::oracle;

@@ -20,9 +20,9 @@ async fn arrives_through_kills(source: Database, target: Database, test: &str) {
         workload::may_see_prepared(&project).await;
     }
     project.strangler(&["check"]).await.expect(0);
-    let writers = Writers::start(&project, seed, Images::Full, rounds(300, 6_000)).await;
+    let writers = Writers::start(&project, seed, Images::Full, rounds(200, 6_000)).await;
     let mut killed_before_live = 0;
-    for round in 0..rounds(5, 80) {
+    for round in 0..rounds(4, 80) {
         let mut engine = project.start(&[]);
         project.until(&mut engine, "started", |project| project.stage().is_some()).await;
         if round % 3 == 2 {
@@ -41,7 +41,7 @@ async fn arrives_through_kills(source: Database, target: Database, test: &str) {
     let mut engine = project.start(&[]);
     project.until_live(&mut engine).await;
     let mut steps = writers.stop().await;
-    let writers = Writers::start(&project, seed + 7, Images::Mixed, rounds(150, 6_000)).await;
+    let writers = Writers::start(&project, seed + 7, Images::Mixed, rounds(100, 6_000)).await;
     // Verified while both sides move.
     project.strangler(&["verify"]).await.expect(0);
     steps += writers.wait().await;

@@ -5,6 +5,7 @@
 //! files.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -81,10 +82,10 @@ impl Set {
         let mut servers = BTreeMap::new();
         let mut environment = Vec::new();
         for database in &databases {
-            if !servers.contains_key(&database.port) {
-                servers.insert(database.port, Server::start(&database.scheme).await?);
-            }
-            let Some(server) = servers.get(&database.port) else { continue };
+            let server = match servers.entry(database.port) {
+                Entry::Occupied(running) => running.into_mut(),
+                Entry::Vacant(place) => place.insert(Server::start(&database.scheme).await?),
+            };
             let password: String = std::iter::repeat_with(fastrand::alphanumeric).take(20).collect();
             server.make(database, &password).await?;
             text = database.moved(&text, server.port());
