@@ -93,6 +93,10 @@ pub(super) fn unusable_keys(
                 let message = format!("key column {} is char, by which not every value is found again", column.name);
                 findings.push(PlanFinding::declared(message, "declare columns.type: varchar(n) for it"));
             }
+            if what == "key" && matches!(column.target_type, TargetType::MySql(MySqlType::Enum { .. } | MySqlType::Set { .. })) {
+                let message = format!("key column {} is ordered by its labels' places, not as text", column.name);
+                findings.push(PlanFinding::declared(message, "declare columns.type: varchar(n) for it"));
+            }
             match index_bytes(column) {
                 Some(size) => bytes = bytes.saturating_add(size),
                 None => findings.push(PlanFinding::declared(

@@ -87,6 +87,20 @@ pub enum MySqlType {
         /// A collation of utf8mb4.
         collation: String,
     },
+    /// enum(..): one of these labels, as they are spelled. Only where it is declared.
+    Enum {
+        /// The labels in their order.
+        labels: Vec<String>,
+        /// A collation of utf8mb4.
+        collation: String,
+    },
+    /// set(..): some of these labels, in their order and with commas between. Only where it is declared.
+    Set {
+        /// The labels in their order.
+        labels: Vec<String>,
+        /// A collation of utf8mb4.
+        collation: String,
+    },
     /// binary(length): values have exactly this length.
     Binary(u32),
     /// varbinary(length)
@@ -166,6 +180,8 @@ impl MySqlType {
             Self::Char { length, .. } => format!("char({length})"),
             Self::Varchar { length, .. } => format!("varchar({length})"),
             Self::Text { size, .. } => format!("{}text", size.prefix()),
+            Self::Enum { labels, .. } => format!("enum({})", listed(labels)),
+            Self::Set { labels, .. } => format!("set({})", listed(labels)),
             Self::Binary(length) => format!("binary({length})"),
             Self::VarBinary(length) => format!("varbinary({length})"),
             Self::Blob(size) => format!("{}blob", size.prefix()),
@@ -184,7 +200,11 @@ impl MySqlType {
     #[must_use]
     pub fn collation(&self) -> Option<&str> {
         match self {
-            Self::Char { collation, .. } | Self::Varchar { collation, .. } | Self::Text { collation, .. } => Some(collation),
+            Self::Char { collation, .. }
+            | Self::Varchar { collation, .. }
+            | Self::Text { collation, .. }
+            | Self::Enum { collation, .. }
+            | Self::Set { collation, .. } => Some(collation),
             _ => None,
         }
     }
@@ -200,6 +220,11 @@ impl MySqlType {
             _ => Some(8),
         }
     }
+}
+
+/// Labels as the catalogue prints them; none of them holds a quote.
+fn listed(labels: &[String]) -> String {
+    labels.iter().map(|label| format!("'{label}'")).collect::<Vec<_>>().join(",")
 }
 
 /// As `CREATE TABLE` spells it.

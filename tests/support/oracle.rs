@@ -195,7 +195,7 @@ fn kind_of_mysql(data_type: &str) -> &'static str {
         "decimal" => "numeric",
         "float" => "float4",
         "double" => "float8",
-        "char" | "varchar" | "tinytext" | "text" | "mediumtext" | "longtext" | "json" => "text",
+        "char" | "varchar" | "tinytext" | "text" | "mediumtext" | "longtext" | "json" | "enum" | "set" => "text",
         "binary" | "varbinary" | "tinyblob" | "blob" | "mediumblob" | "longblob" => "bytea",
         "date" => "date",
         "datetime" => "timestamp",

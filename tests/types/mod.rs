@@ -91,6 +91,13 @@ async fn both_ways_agree(project: &Project, offset: usize) {
     }
 }
 
+/// Types that a mapping has to ask for.
+fn declare_labels(project: &Project) {
+    let columns =
+        "    columns:\n      f73_kind: { type: \"enum('','없음','x','y z')\" }\n      kinds: { type: \"set('a','b','c')\" }\n";
+    project.write("mappings/types.yaml", &format!("{}{columns}", mapping()));
+}
+
 async fn arrives(source: Database, target: Database, time_zone: &str) {
     let zone = format!("--default-time-zone={time_zone}");
     let Some(pair) = own_pair_with(source, &[&zone], target).await else { return };
@@ -99,7 +106,10 @@ async fn arrives(source: Database, target: Database, time_zone: &str) {
     let mut statements = vec![relaxed.clone(), table()];
     statements.extend(inserts(0));
     project.legacy(&statements.iter().map(String::as_str).collect::<Vec<_>>()).await;
-    project.write("mappings/types.yaml", &mapping());
+    match target {
+        Database::Postgres => project.write("mappings/types.yaml", &mapping()),
+        Database::MySql(_) => declare_labels(&project),
+    }
     let mut engine = project.start(&[]);
     project.until_live(&mut engine).await;
     let mut statements = vec![relaxed.clone()];

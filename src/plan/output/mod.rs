@@ -6,6 +6,7 @@
 
 mod declared;
 mod json_form;
+mod labels;
 pub(crate) mod mysql;
 #[cfg(test)]
 mod mysql_tests;

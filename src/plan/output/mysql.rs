@@ -4,7 +4,7 @@
 //! legacy table keeps its kind and length; an expression's text becomes longtext, because a length that only its type implies must not
 //! stop a migration. Text in a key has the collation that tells all texts apart, so that no two source rows meet in one target row.
 
-use super::{day, json_form, mismatch, numeric, refuse};
+use super::{day, json_form, labels, mismatch, numeric, refuse};
 use crate::error::Result;
 use crate::plan::Policies;
 use crate::schema::{DataType, LongSize, MySqlType, TargetColumn, TargetKind};
@@ -170,6 +170,9 @@ pub(crate) fn collation_of(source: &str, place: Place) -> String {
 /// A type as written in `columns.type`; text takes `collation`.
 pub(crate) fn parse_type(text: &str, kind: TargetKind, collation: &str) -> Option<MySqlType> {
     let lower = text.trim().to_ascii_lowercase();
+    if lower.starts_with("enum") || lower.starts_with("set") {
+        return labels::parse(text.trim(), collation);
+    }
     let (lower, unsigned) = match lower.strip_suffix(" unsigned") {
         Some(rest) => (rest.trim().to_owned(), true),
         None => (lower, false),
@@ -230,7 +233,8 @@ fn fraction(digits: &[u32]) -> Option<u8> {
 
 /// Whether every value of a source type either arrives unchanged or is refused by the conversion's check.
 pub(crate) fn is_exact(from: &DataType, to: &MySqlType) -> bool {
-    let to_text = to.collation().is_some();
+    let to_labels = matches!(to, MySqlType::Enum { .. } | MySqlType::Set { .. });
+    let to_text = to.collation().is_some() && !to_labels;
     let to_number = matches!(to, MySqlType::Integer { .. } | MySqlType::Decimal { .. });
     match from {
         DataType::Null => true,
@@ -240,8 +244,8 @@ pub(crate) fn is_exact(from: &DataType, to: &MySqlType) -> bool {
         DataType::Year => to_number || to_text || *to == MySqlType::Year,
         DataType::Float => matches!(to, MySqlType::Float | MySqlType::Double),
         DataType::Double => *to == MySqlType::Double,
-        DataType::Text { .. } | DataType::Enum { .. } | DataType::Set { .. } => to_text,
-        DataType::NamedEnum { .. } | DataType::Array { .. } | DataType::Native { .. } => to_text,
+        DataType::Text { .. } | DataType::Enum { .. } | DataType::Set { .. } | DataType::NamedEnum { .. } => to_text || to_labels,
+        DataType::Array { .. } | DataType::Native { .. } => to_text,
         DataType::Uuid => to_text || *to == MySqlType::Binary(16),
         DataType::Bytes { .. } => matches!(to, MySqlType::Binary(_) | MySqlType::VarBinary(_) | MySqlType::Blob(_)),
         DataType::Date => matches!(to, MySqlType::Date | MySqlType::DateTime(_)),
@@ -290,6 +294,12 @@ pub(super) fn present(value: Value, own: &MySqlType, column: &TargetColumn, poli
             other => Err(mismatch(&other, column)),
         },
         MySqlType::Char { .. } | MySqlType::Varchar { .. } | MySqlType::Text { .. } => fitting_text(value, own, column),
+        MySqlType::Enum { .. } | MySqlType::Set { .. } => match value {
+            Value::Text(text) if labels::holds(own, &text) => Ok(Value::Text(text)),
+            Value::Text(_) => Err(refuse(column, "a text that is none of the declared labels")
+                .with_hint("add the label in columns.type, or declare varchar(n)")),
+            other => Err(mismatch(&other, column)),
+        },
         MySqlType::Binary(_) | MySqlType::VarBinary(_) | MySqlType::Blob(_) => fitting_bytes(value, own, column),
         MySqlType::Date => match value {
             Value::Date(date) => in_years(date, column).and_then(|date| day(date, column, policies, Value::Date)),

@@ -146,7 +146,7 @@ fn declared_types_are_read_as_written() {
         ("varchar(20) unsigned", None),
         ("decimal(66,2)", None),
         ("timestamp", None),
-        ("enum('a')", None),
+        ("enum('A')", Some(MySqlType::Enum { labels: vec!["A".into()], collation: "utf8mb4_bin".into() })),
         ("jsonb", None),
     ] {
         assert_eq!(parse(text), expected, "{text}");

@@ -52,9 +52,15 @@ fn value(own: &MySqlType, wire: Wire) -> Option<Value> {
         }
         (MySqlType::Float, Wire::Float(number)) => Value::Float(number),
         (MySqlType::Double, Wire::Double(number)) => Value::Double(number),
-        (MySqlType::Char { .. } | MySqlType::Varchar { .. } | MySqlType::Text { .. } | MySqlType::Json, Wire::Bytes(bytes)) => {
-            Value::text(String::from_utf8(bytes).ok()?)
-        }
+        (
+            MySqlType::Char { .. }
+            | MySqlType::Varchar { .. }
+            | MySqlType::Text { .. }
+            | MySqlType::Enum { .. }
+            | MySqlType::Set { .. }
+            | MySqlType::Json,
+            Wire::Bytes(bytes),
+        ) => Value::text(String::from_utf8(bytes).ok()?),
         (MySqlType::Binary(_) | MySqlType::VarBinary(_) | MySqlType::Blob(_), Wire::Bytes(bytes)) => Value::Bytes(bytes.into()),
         (MySqlType::Date, Wire::Date(year, month, day, 0, 0, 0, 0)) => Value::Date(calendar(year, month, day)?),
         (MySqlType::DateTime(_), Wire::Date(year, month, day, hour, minute, second, micro)) => Value::DateTime(DateTime {

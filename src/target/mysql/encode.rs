@@ -28,7 +28,15 @@ pub(super) fn push(table: &TargetTable, column: &TargetColumn, value: &Value, ou
         (MySqlType::Decimal { .. }, Value::Decimal(number)) => write!(out, "{number}"),
         (MySqlType::Float, Value::Float(number)) if number.is_finite() => write!(out, "{:e}", f64::from(*number)),
         (MySqlType::Double, Value::Double(number)) if number.is_finite() => write!(out, "{number:e}"),
-        (MySqlType::Char { .. } | MySqlType::Varchar { .. } | MySqlType::Text { .. } | MySqlType::Json, Value::Text(text)) => {
+        (
+            MySqlType::Char { .. }
+            | MySqlType::Varchar { .. }
+            | MySqlType::Text { .. }
+            | MySqlType::Enum { .. }
+            | MySqlType::Set { .. }
+            | MySqlType::Json,
+            Value::Text(text),
+        ) => {
             sql::push_text(text, out);
             Ok(())
         }

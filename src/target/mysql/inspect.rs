@@ -192,6 +192,9 @@ fn is_exact(collation: &str) -> bool {
 /// A column type without display widths and the zero fraction, which the families spell or leave out.
 fn plain_type(text: &str) -> String {
     let lower = text.to_ascii_lowercase();
+    if lower.starts_with("enum(") || lower.starts_with("set(") {
+        return text.to_owned(); // labels have a case
+    }
     let Some((name, rest)) = lower.split_once('(') else { return lower };
     let behind = rest.split_once(')').map_or("", |(_, behind)| behind);
     match name {
