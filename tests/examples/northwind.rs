@@ -39,7 +39,7 @@ fn pgbench() -> PathBuf {
 /// The company's own program, from four sessions.
 fn load(pair: &Pair, project: &Project) -> Child {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/northwind/load.pgbench");
-    let (port, transactions) = (pair.source.port().to_string(), rounds(100, 20_000).to_string());
+    let (port, transactions) = (pair.source.port().to_string(), rounds(100, 2_000).to_string());
     Command::new(pgbench())
         .args(["-n", "-c", "4", "-R", "60", "--max-tries=20", "-h", "127.0.0.1", "-U", "postgres", "-f", script])
         .args(["-p", &port, "-t", &transactions, &project.name])
