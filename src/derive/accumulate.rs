@@ -18,6 +18,7 @@ use rayon::prelude::*;
 use crate::derive::filled::{FilledTo, MARK, Mark};
 use crate::derive::keys::{Keys, runs};
 use crate::derive::net::Net;
+use crate::derive::prefetch::prefetch;
 use crate::derive::rows::Execution;
 use crate::derive::view::{Reader, View};
 use crate::derive::walk::affected;
@@ -255,11 +256,10 @@ fn contributions(
     range: Range<usize>,
     sign: i64,
 ) -> Result<Change> {
-    let table = root_table(body)?;
     let slice = |range| {
         let reader = Reader::new(view);
         let roots = roots.owned(range);
-        reader.rows(table, &roots)?;
+        prefetch(&reader, body, &roots)?;
         let mut change = Change::default();
         for root in &roots {
             change.add_member(&reader, (accumulator, body), root, sign)?;

@@ -32,17 +32,17 @@ pub(crate) fn read_groups(
     if execution.guards_hold(select, outer)?
         && let Some(prefix) = prefix(execution, accumulator, used, outer)?
     {
-        let entries = execution.reader.view.entries(Space::Accumulator(used.id), &prefix)?;
+        let entries = execution.reader.group_entries(used.id, &prefix)?;
         let mut last: Vec<u8> = Vec::new();
-        for (entry, bytes) in entries {
-            let group = Group::decode(accumulator, &bytes)?;
+        for (entry, bytes) in entries.iter() {
+            let group = Group::decode(accumulator, bytes)?;
             let key = entry.get(1..=group.key_length).ok_or_else(damaged)?;
             if !last.is_empty() && last == key {
                 return Ok(None);
             }
             last = key.to_vec();
             let own = row::decode(entry.get(1 + group.key_length..).ok_or_else(damaged)?)?;
-            let Some(aggregates) = values(execution, select, used, &entry, &group.totals)? else { return Ok(None) };
+            let Some(aggregates) = values(execution, select, used, entry, &group.totals)? else { return Ok(None) };
             found.push((shown_by(used, outer, own), aggregates));
         }
     }
@@ -163,7 +163,7 @@ fn shown_by(used: &AccumulatorUse, outer: &Environment, own: Row) -> Environment
 }
 
 /// The beginning of the entries that are asked for; `None` if a NULL asks, which equals nothing.
-fn prefix(
+pub(crate) fn prefix(
     execution: &Execution<'_>,
     accumulator: &AccumulatorPlan,
     used: &AccumulatorUse,

@@ -43,6 +43,9 @@ pub struct Mutation {
 /// What a scan does with a key and its value; `false` ends it.
 pub type Visit<'v> = &'v mut dyn FnMut(&[u8], &[u8]) -> Result<bool>;
 
+/// What a scan of several prefixes does with the place of a prefix, and a key and its value that begin with it.
+pub type VisitMany<'v> = &'v mut dyn FnMut(usize, &[u8], &[u8]) -> Result<()>;
+
 /// Reads of the state as it is between epochs.
 pub trait Arrangements: Send + Sync {
     /// The value of a key.
@@ -65,4 +68,15 @@ pub trait Arrangements: Send + Sync {
     /// # Errors
     /// The store or `visit` failed.
     fn scan(&self, space: Space, prefix: &[u8], after: Option<&[u8]>, visit: Visit<'_>) -> Result<()>;
+
+    /// Visits the entries of several prefixes, prefix by prefix and in key order. Sorted prefixes are cheaper.
+    ///
+    /// # Errors
+    /// The store or `visit` failed.
+    fn scan_many(&self, space: Space, prefixes: &[Vec<u8>], visit: VisitMany<'_>) -> Result<()> {
+        for (place, prefix) in prefixes.iter().enumerate() {
+            self.scan(space, prefix, None, &mut |key, value| visit(place, key, value).map(|()| true))?;
+        }
+        Ok(())
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::derive::prefetch::prefetch;
 use crate::derive::rows::Execution;
 use crate::derive::view::{Reader, View};
 use crate::derive::{Mutation, Space};
@@ -77,12 +78,9 @@ impl<'a> Part<'a> {
         prefix
     }
 
-    /// Reads the rows of sorted root anchors in one go; groups are read one by one.
+    /// Reads what sorted anchors ask for in one go.
     pub(crate) fn prefetch(&self, reader: &Reader<'_>, anchors: &[Vec<u8>]) -> Result<()> {
-        match &self.branch.anchor {
-            Anchor::Row { .. } => reader.rows(self.anchor_table()?, anchors).map(|_| ()),
-            Anchor::Group { .. } => Ok(()),
-        }
+        prefetch(reader, self.branch, anchors)
     }
 
     /// Derives one anchor from the state as it is.

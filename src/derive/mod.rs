@@ -22,6 +22,7 @@ mod keys;
 mod load;
 mod net;
 mod number;
+mod prefetch;
 mod reindex;
 mod rows;
 mod step;
@@ -34,7 +35,7 @@ mod whole;
 mod tests;
 
 pub use accumulate::{Filling, fill, fill_estimate};
-pub use arrangements::{Arrangements, Mutation, Space, Visit};
+pub use arrangements::{Arrangements, Mutation, Space, Visit, VisitMany};
 pub use dirty::{Marked, derive_dirty, mark};
 pub use duty::{BrokenKey, Duty, Failure, Marks, Outlets, duty_of};
 pub use facts::holds;

@@ -10,9 +10,12 @@ use xxhash_rust::xxh3::Xxh3DefaultBuilder;
 use crate::derive::stored::{Stored, decode_base, index, table};
 use crate::derive::{Arrangements, Mutation, Space};
 use crate::error::{Error, Result};
-use crate::plan::{AccumulatorId, IndexId, IndexPlan, Plan};
+use crate::plan::{AccumulatorId, IndexId, IndexPlan, Plan, TablePlan};
 use crate::schema::TableId;
 use crate::value::Value;
+
+/// Keys and values.
+pub(crate) type Entries = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// The store under an overlay of pending mutations.
 pub(crate) struct View<'a> {
@@ -101,9 +104,31 @@ impl<'a> View<'a> {
         Ok(())
     }
 
+    /// All entries whose keys start with one of several sorted prefixes, for each prefix in key order.
+    pub(crate) fn entries_of(&self, space: Space, prefixes: &[Vec<u8>]) -> Result<Vec<Entries>> {
+        let mut found: Vec<Entries> = vec![Vec::new(); prefixes.len()];
+        let overlay = self.overlay.get(&space);
+        self.store.scan_many(space, prefixes, &mut |place, key, value| {
+            if overlay.is_none_or(|entries| !entries.contains_key(key))
+                && let Some(found) = found.get_mut(place)
+            {
+                found.push((key.to_vec(), value.to_vec()));
+            }
+            Ok(())
+        })?;
+        let Some(overlay) = overlay else { return Ok(found) };
+        for (prefix, found) in prefixes.iter().zip(&mut found) {
+            let above = overlay.range::<[u8], _>((Bound::Included(prefix.as_slice()), Bound::Unbounded));
+            let above = above.take_while(|(key, _)| key.starts_with(prefix));
+            found.extend(above.filter_map(|(key, value)| Some((key.clone(), value.clone()?))));
+            found.sort();
+        }
+        Ok(found)
+    }
+
     /// All entries whose key starts with `prefix`, in key order.
-    pub(crate) fn entries(&self, space: Space, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
-        let mut found: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+    pub(crate) fn entries(&self, space: Space, prefix: &[u8]) -> Result<Entries> {
+        let mut found = Entries::new();
         self.visit(space, prefix, &mut |key, value| found.push((key.to_vec(), value.to_vec())))?;
         if self.overlay.contains_key(&space) {
             found.sort();
@@ -112,12 +137,12 @@ impl<'a> View<'a> {
     }
 
     /// The first entries in key order whose key starts with `prefix`, at most `count_max`.
-    pub(crate) fn first(&self, space: Space, prefix: &[u8], count_max: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    pub(crate) fn first(&self, space: Space, prefix: &[u8], count_max: usize) -> Result<Entries> {
         let overlay = self.overlay.get(&space);
         let above = overlay.into_iter().flat_map(|entries| entries.range::<[u8], _>((Bound::Included(prefix), Bound::Unbounded)));
         let above =
             above.take_while(|(key, _)| key.starts_with(prefix)).filter_map(|(key, value)| Some((key.clone(), value.clone()?)));
-        let mut found: Vec<(Vec<u8>, Vec<u8>)> = above.take(count_max).collect();
+        let mut found: Entries = above.take(count_max).collect();
         let mut stored = 0;
         self.store.scan(space, prefix, None, &mut |key, value| {
             if overlay.is_none_or(|entries| !entries.contains_key(key)) {
@@ -148,6 +173,7 @@ const REMEMBERED_MAX: usize = 20_000;
 type Memory<T> = HashMap<Vec<u8>, T, Xxh3DefaultBuilder>;
 type RowMemory = BTreeMap<TableId, Memory<Option<Arc<Stored>>>>;
 type ProbeMemory = BTreeMap<IndexId, Memory<Arc<[Arc<Stored>]>>>;
+type GroupMemory = BTreeMap<AccumulatorId, Memory<Arc<Entries>>>;
 
 /// Reads decoded rows through a view and remembers them for the rest of one derivation run.
 pub(crate) struct Reader<'a> {
@@ -155,13 +181,20 @@ pub(crate) struct Reader<'a> {
     pub(crate) view: &'a View<'a>,
     rows: RefCell<RowMemory>,
     probes: RefCell<ProbeMemory>,
+    groups: RefCell<GroupMemory>,
     readable: RefCell<BTreeMap<AccumulatorId, bool>>,
 }
 
 impl<'a> Reader<'a> {
     /// A reader without memories.
     pub(crate) fn new(view: &'a View<'a>) -> Self {
-        Self { view, rows: RefCell::default(), probes: RefCell::default(), readable: RefCell::default() }
+        Self {
+            view,
+            rows: RefCell::default(),
+            probes: RefCell::default(),
+            groups: RefCell::default(),
+            readable: RefCell::default(),
+        }
     }
 
     /// Whether the groups of an accumulator can be read from it.
@@ -204,13 +237,87 @@ impl<'a> Reader<'a> {
             return Ok(Arc::clone(found));
         }
         let found: Arc<[Arc<Stored>]> = self.search(id, &key)?.into();
+        self.remember_probe(id, key, Arc::clone(&found));
+        Ok(found)
+    }
+
+    fn remember_probe(&self, id: IndexId, key: Vec<u8>, found: Arc<[Arc<Stored>]>) {
         let mut memory = self.probes.borrow_mut();
         let memory = memory.entry(id).or_default();
         if memory.len() > REMEMBERED_MAX {
             memory.clear();
         }
-        memory.insert(key, Arc::clone(&found));
-        Ok(found)
+        memory.insert(key, found);
+    }
+
+    /// Reads what an index has under several keys, in their order, and remembers it.
+    pub(crate) fn prefetch(&self, id: IndexId, mut keys: Vec<Vec<u8>>) -> Result<()> {
+        keys.sort_unstable();
+        keys.dedup();
+        if let Some(known) = self.probes.borrow().get(&id) {
+            keys.retain(|key| !known.contains_key(key));
+        }
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let index = self.index(id)?;
+        let plan = table(self.view.plan, index.table)?;
+        if index.over_identity && !index.parts.is_empty() && index.parts.len() == plan.identity_kinds.len() {
+            return self.rows(index.table, &keys).map(|_| ());
+        }
+        let space = if index.over_identity { Space::Base(index.table) } else { Space::Index(id) };
+        let entries = self.view.entries_of(space, &keys)?;
+        if index.over_identity {
+            for (key, entries) in keys.into_iter().zip(entries) {
+                let rows = entries.into_iter().map(|(key, bytes)| decode_base(plan, key, &bytes).map(Arc::new));
+                self.remember_probe(id, key, rows.collect::<Result<_>>()?);
+            }
+            return Ok(());
+        }
+        let own = |key: &Vec<u8>, entry: Vec<u8>| entry.get(key.len()..).unwrap_or_default().to_vec();
+        let found =
+            keys.iter().zip(entries).map(|(key, entries)| entries.into_iter().map(|(entry, _)| own(key, entry)).collect());
+        let found: Vec<Vec<Vec<u8>>> = found.collect();
+        let mut wanted: Vec<Vec<u8>> = found.iter().flatten().cloned().collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        self.rows(index.table, &wanted)?;
+        for (key, mut base_keys) in keys.into_iter().zip(found) {
+            base_keys.sort_unstable();
+            let rows = self.rows_of_index(plan, index.table, &base_keys)?;
+            self.remember_probe(id, key, rows.into());
+        }
+        Ok(())
+    }
+
+    /// Reads the entries of several groups of an accumulator and remembers them.
+    pub(crate) fn prefetch_groups(&self, id: AccumulatorId, mut prefixes: Vec<Vec<u8>>) -> Result<()> {
+        prefixes.sort_unstable();
+        prefixes.dedup();
+        let entries = self.view.entries_of(Space::Accumulator(id), &prefixes)?;
+        let mut memory = self.groups.borrow_mut();
+        let memory = memory.entry(id).or_default();
+        if memory.len() > REMEMBERED_MAX {
+            memory.clear();
+        }
+        memory.extend(prefixes.into_iter().zip(entries.into_iter().map(Arc::new)));
+        Ok(())
+    }
+
+    /// The entries of the groups of an accumulator that begin with a prefix.
+    pub(crate) fn group_entries(&self, id: AccumulatorId, prefix: &[u8]) -> Result<Arc<Entries>> {
+        if let Some(known) = self.groups.borrow().get(&id).and_then(|memory| memory.get(prefix)) {
+            return Ok(Arc::clone(known));
+        }
+        self.view.entries(Space::Accumulator(id), prefix).map(Arc::new)
+    }
+
+    fn rows_of_index(&self, plan: &TablePlan, id: TableId, keys: &[Vec<u8>]) -> Result<Vec<Arc<Stored>>> {
+        let rows = self.rows(id, keys)?;
+        if rows.len() != keys.len() {
+            return Err(Error::bug(format!("an index over {} has an entry without a row", plan.layout.name)));
+        }
+        Ok(rows)
     }
 
     /// Some of the rows that an index finds under a key: the first `count_max` by base key.
@@ -231,12 +338,7 @@ impl<'a> Reader<'a> {
         let index = self.index(id)?;
         let plan = table(self.view.plan, index.table)?;
         if !index.over_identity {
-            let keys = self.base_keys(id, key)?;
-            let rows = self.rows(index.table, &keys)?;
-            if rows.len() != keys.len() {
-                return Err(Error::bug(format!("an index over {} has an entry without a row", plan.layout.name)));
-            }
-            return Ok(rows);
+            return self.rows_of_index(plan, index.table, &self.base_keys(id, key)?);
         }
         if !index.parts.is_empty() && index.parts.len() == plan.identity_kinds.len() {
             return self.rows(index.table, &[key.to_vec()]);

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable};
 
+use super::sweep::Sweep;
 use super::{Durability, Store};
-use crate::derive::{Arrangements, Mutation, Space, Visit};
+use crate::derive::{Arrangements, Mutation, Space, Visit, VisitMany};
 use crate::error::{Class, Error, Result};
 
 /// How much memory the store may use.
@@ -24,6 +25,10 @@ pub struct DiskOptions {
     /// Size in bytes of all write buffers together from which on a large batch waits for the disk.
     pub write_buffers_bytes_max: u64,
 }
+
+/// Threads that flush and compact. The first of them does not compact: as long as a compaction is asked for that no other thread is free
+/// for, it asks again and again, which costs a whole core. With one other thread that is most of a load's time.
+const WORKER_THREADS: usize = 4;
 
 /// From this many mutations on a batch waits while the write buffers are full. Smaller ones are the outbox's bookkeeping and must not.
 const LARGE_BATCH: usize = 256;
@@ -68,7 +73,7 @@ impl DiskStore {
     pub fn open(folder: &Path, options: DiskOptions) -> Result<Self> {
         let database = Database::builder(folder)
             .cache_size(options.cache_bytes)
-            .worker_threads(2)
+            .worker_threads(WORKER_THREADS)
             .max_journaling_size(128 << 20)
             .open()
             .map_err(|error| failed(folder, "opening the state", error))?;
@@ -174,6 +179,17 @@ impl Arrangements for DiskStore {
         Ok(value.map(|value| value.to_vec()))
     }
 
+    fn get_many(&self, space: Space, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>> {
+        let (tree, prefix) = self.place(space);
+        let sweep = Sweep::new(|key: &[u8]| tree.range(key.to_vec()..));
+        get_in_order(&self.folder, sweep, prefix, keys, |key| tree.get(key))
+    }
+
+    fn scan_many(&self, space: Space, prefixes: &[Vec<u8>], visit: VisitMany<'_>) -> Result<()> {
+        let (tree, prefix) = self.place(space);
+        scan_in_order(&self.folder, Sweep::new(|key: &[u8]| tree.range(key.to_vec()..)), prefix, prefixes, visit)
+    }
+
     fn scan(
         &self,
         space: Space,
@@ -217,6 +233,57 @@ fn visit_entries(folder: &Path, entries: fjall::Iter, bound: &[u8], visit: Visit
     Ok(())
 }
 
+/// Below this many keys each is searched for.
+const SWEPT_MIN: usize = 8;
+
+/// The values of keys, in their order; ascending keys that lie near one another are read in one pass.
+fn get_in_order<F: Fn(&[u8]) -> fjall::Iter>(
+    folder: &Path,
+    mut sweep: Sweep<F>,
+    prefix: [u8; 4],
+    keys: &[Vec<u8>],
+    get: impl Fn(&[u8]) -> fjall::Result<Option<fjall::Slice>>,
+) -> Result<Vec<Option<Vec<u8>>>> {
+    let mut last: Option<Vec<u8>> = None;
+    let mut value_of = |key: &Vec<u8>| {
+        let key = joined(prefix, key);
+        if keys.len() < SWEPT_MIN || sweep.is_sparse() || last.as_ref().is_some_and(|last| *last > key) {
+            return Ok(get(&key)?.map(|value| value.to_vec()));
+        }
+        sweep.seek(&key)?;
+        let found = sweep.current().filter(|(at, _)| *at == key.as_slice()).map(|(_, value)| value.to_vec());
+        last = Some(key);
+        Ok(found)
+    };
+    keys.iter().map(|key| value_of(key).map_err(|error| failed(folder, "reading the state", error))).collect()
+}
+
+/// Visits what begins with each of several prefixes.
+fn scan_in_order<F: Fn(&[u8]) -> fjall::Iter>(
+    folder: &Path,
+    mut sweep: Sweep<F>,
+    space_prefix: [u8; 4],
+    prefixes: &[Vec<u8>],
+    visit: VisitMany<'_>,
+) -> Result<()> {
+    let failed = |error| failed(folder, "reading the state", error);
+    let mut last: Option<Vec<u8>> = None;
+    for (place, prefix) in prefixes.iter().enumerate() {
+        let bound = joined(space_prefix, prefix);
+        // What an earlier prefix has passed over is searched for again.
+        match last.as_ref().is_some_and(|last| bound.starts_with(last) || *last > bound) {
+            true => sweep.search(&bound).map_err(failed)?,
+            false => sweep.seek(&bound).map_err(failed)?,
+        }
+        while let Some((key, value)) = sweep.current().filter(|(key, _)| key.starts_with(&bound)) {
+            visit(place, key.get(4..).unwrap_or_default(), value)?;
+            sweep.step().map_err(failed)?;
+        }
+        last = Some(bound);
+    }
+    Ok(())
+}
+
 /// The store as it was at one moment.
 struct DiskSnapshot {
     store: DiskStore,
@@ -231,6 +298,18 @@ impl Arrangements for DiskSnapshot {
         let (tree, prefix) = self.store.place(space);
         let value = self.snapshot.get(tree, joined(prefix, key));
         Ok(value.map_err(|error| failed(&self.store.folder, "reading the state", error))?.map(|value| value.to_vec()))
+    }
+
+    fn get_many(&self, space: Space, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>> {
+        let (tree, prefix) = self.store.place(space);
+        let sweep = Sweep::new(|key: &[u8]| self.snapshot.range(tree, key.to_vec()..));
+        get_in_order(&self.store.folder, sweep, prefix, keys, |key| self.snapshot.get(tree, key))
+    }
+
+    fn scan_many(&self, space: Space, prefixes: &[Vec<u8>], visit: VisitMany<'_>) -> Result<()> {
+        let (tree, prefix) = self.store.place(space);
+        let sweep = Sweep::new(|key: &[u8]| self.snapshot.range(tree, key.to_vec()..));
+        scan_in_order(&self.store.folder, sweep, prefix, prefixes, visit)
     }
 
     fn scan(

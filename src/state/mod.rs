@@ -14,6 +14,7 @@ pub mod outbox;
 pub mod parts;
 pub mod spool;
 pub mod standing;
+mod sweep;
 pub mod unfilled;
 
 use crate::derive::{Arrangements, Mutation, Space};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{Durability, Store, meta};
-use crate::derive::{Arrangements, Mutation, Space, Visit};
+use crate::derive::{Arrangements, Mutation, Space, Visit, VisitMany};
 use crate::error::Result;
 use crate::plan::{IndexId, MappingId, Names, NodeId};
 use crate::schema::TableId;
@@ -181,6 +181,14 @@ impl<S: Arrangements + ?Sized> Arrangements for Numbered<S> {
             Space::Meta => keys.iter().map(|key| self.get(space, key)).collect(),
             space => self.store.get_many(self.numbers.space(space), keys),
         }
+    }
+
+    fn scan_many(&self, space: Space, prefixes: &[Vec<u8>], visit: VisitMany<'_>) -> Result<()> {
+        if space != Space::Meta {
+            return self.store.scan_many(self.numbers.space(space), prefixes, visit);
+        }
+        let prefixes: Vec<Vec<u8>> = prefixes.iter().map(|prefix| self.numbers.key(space, prefix)).collect();
+        self.store.scan_many(space, &prefixes, visit)
     }
 
     fn scan(&self, space: Space, prefix: &[u8], after: Option<&[u8]>, visit: Visit<'_>) -> Result<()> {

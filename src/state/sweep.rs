@@ -1,0 +1,67 @@
+//! Reads many keys in their order: one pass over the entries instead of a search for each key.
+//!
+//! Entries that lie near one another are cheaper to step over than to search for. How many are stepped over before the next search follows
+//! from what the last steps were good for, so that keys that lie far apart cost a search each, and little more.
+
+use fjall::{Iter, Slice};
+
+/// Entries that are stepped over at first, and at most, before a search.
+const PATIENCE: u32 = 16;
+const PATIENCE_MAX: u32 = 64;
+
+/// A pass over the entries of one tree, in ascending order of keys.
+pub(super) struct Sweep<F> {
+    /// Opens the entries from a key on.
+    open: F,
+    entries: Option<Iter>,
+    current: Option<(Slice, Slice)>,
+    patience: u32,
+}
+
+impl<F: Fn(&[u8]) -> Iter> Sweep<F> {
+    /// A pass that has not begun.
+    pub(super) fn new(open: F) -> Self {
+        Self { open, entries: None, current: None, patience: PATIENCE }
+    }
+
+    /// Whether the last keys lay so far apart that stepping over what is between them is of no use.
+    pub(super) fn is_sparse(&self) -> bool {
+        self.patience == 0
+    }
+
+    /// Goes to the first entry at or behind `key`, which is not before the last one that was asked for.
+    pub(super) fn seek(&mut self, key: &[u8]) -> fjall::Result<()> {
+        if self.entries.is_some() {
+            for _ in 0..=self.patience {
+                // Behind the last entry there is nothing to search for.
+                if self.current.as_ref().is_none_or(|(at, _)| at.as_ref() >= key) {
+                    self.patience = (2 * self.patience).clamp(1, PATIENCE_MAX);
+                    return Ok(());
+                }
+                self.step()?;
+            }
+            self.patience /= 2;
+        }
+        self.search(key)
+    }
+
+    /// Goes to the first entry at or behind any key.
+    pub(super) fn search(&mut self, key: &[u8]) -> fjall::Result<()> {
+        self.entries = Some((self.open)(key));
+        self.step()
+    }
+
+    /// The entry at hand; `None` behind the last.
+    pub(super) fn current(&self) -> Option<(&[u8], &[u8])> {
+        self.current.as_ref().map(|(key, value)| (key.as_ref(), value.as_ref()))
+    }
+
+    /// Goes to the next entry.
+    pub(super) fn step(&mut self) -> fjall::Result<()> {
+        self.current = match self.entries.as_mut().and_then(Iterator::next) {
+            Some(entry) => Some(entry.into_inner()?),
+            None => None,
+        };
+        Ok(())
+    }
+}
