@@ -181,8 +181,7 @@ impl<S: Source, T: Target> Engine<S, T> {
 
 /// Waits until every mapping has stopped, or has been without its target for longer than is waited.
 async fn nothing_left(contained: &mut watch::Receiver<Contained>, mapping_count: usize) {
-    let none = |contained: &Contained| contained.stopped.union(&contained.unreachable).count() == mapping_count;
-    if contained.wait_for(none).await.is_err() {
+    if contained.wait_for(|contained| contained.has_nothing_left(mapping_count)).await.is_err() {
         std::future::pending().await
     }
 }
@@ -194,7 +193,8 @@ async fn reached(contained: &mut watch::Receiver<Contained>, goal: Option<&Posit
         let has_goal = |id: &MappingId| contained.positions.get(id).is_some_and(|(position, _)| position.contains(goal));
         let is_current = |id: &MappingId| !contained.waiting.contains(id) && has_goal(id);
         let is_done = |id: MappingId| contained.excused.contains(&id) || contained.unreachable.contains(&id) || is_current(&id);
-        (0..).map(MappingId).take(mapping_count).all(is_done)
+        // The last mapping may stop between two looks: that is no goal that was reached.
+        (0..).map(MappingId).take(mapping_count).all(is_done) && !contained.has_nothing_left(mapping_count)
     };
     if contained.wait_for(all).await.is_err() {
         std::future::pending().await

@@ -143,11 +143,13 @@ impl<S: Source, T: Target> Engine<S, T> {
     }
 }
 
-/// The tables of which not everything that is stored is read, each with its layout as read and the place there of every stored column;
-/// `None`: it is not read at all.
+/// A layout as it is read, and the place there of every stored column; `None`: the table is not read at all.
+type Narrowed = Option<(TableLayout, Vec<Option<usize>>)>;
+
+/// The tables of which not everything that is stored is read.
 #[derive(Default)]
 pub(super) struct Reading {
-    narrowed: BTreeMap<TableId, Option<(TableLayout, Vec<Option<usize>>)>>,
+    narrowed: BTreeMap<TableId, Narrowed>,
 }
 
 impl Reading {

@@ -102,6 +102,13 @@ pub(super) struct Contained {
     pub(super) unreachable: BTreeSet<MappingId>,
 }
 
+impl Contained {
+    /// Whether no mapping goes on: each has stopped, or has been without its target for longer than is waited.
+    pub(super) fn has_nothing_left(&self, mapping_count: usize) -> bool {
+        self.stopped.union(&self.unreachable).count() == mapping_count
+    }
+}
+
 impl<S: Source, T: Target> Engine<S, T> {
     /// Why a mapping does not run; `None`: it does.
     pub(super) fn standing(&self, mapping: MappingId) -> Option<Standing> {
