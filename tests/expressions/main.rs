@@ -99,6 +99,10 @@ fn canonical(answer: Option<&[u8]>, data_type: &DataType) -> String {
             ),
             _ => answer.into_owned(),
         },
+        // The least YEAR of a group is shown with four digits where MariaDB goes through a table.
+        DataType::Integer { unsigned: true, .. } => {
+            answer.parse::<u64>().map_or_else(|_| answer.to_string(), |one| one.to_string())
+        }
         // A choice of years is shown as a number, a column with four digits.
         DataType::Year => answer.parse::<u16>().map_or_else(|_| answer.to_string(), |year| year.to_string()),
         DataType::Float => format!("float {:08x}", answer.parse::<f32>().unwrap_or(f32::NAN).to_bits()),

@@ -167,6 +167,9 @@ fn divide(left: Expr, right: Expr, span: Span, context: &TypeContext<'_>) -> Res
 
 fn integer_divide(left: Expr, right: Expr, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
     let unsigned = is_unsigned(&left) || is_unsigned(&right);
+    if context.is_mariadb() && constant(&left).is_some() && !matches!(constant(&right), Some(Value::Int(1..))) {
+        return Err(inexact("DIV of a constant by what may be negative, for whose sign MariaDB leaves no room in a table,"));
+    }
     // MySQL computes the quotient of integers without its sign, in which the least BIGINT has no room.
     let function = Function::IntegerDivide { least: context.is_mariadb() };
     Ok(call_node(function, vec![left, right], DataType::Integer { bits: 64, unsigned }, true, span))
