@@ -87,6 +87,12 @@ fn make_set(arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Resu
         if !context.is_mariadb() && matches!(text.kind, ExprKind::Call { function: Function::Json(_), .. }) {
             return Err(Refusal::new("MAKE_SET of a JSON value, which MySQL loses in places", "write CONCAT(..) around it"));
         }
+        if context.is_mariadb() && text.nullable && matches!(text.kind, ExprKind::Call { .. } | ExprKind::Case { .. }) {
+            return Err(Refusal::new(
+                "MAKE_SET of a computed string that may be NULL, of which MariaDB shows what it had computed so far",
+                "write COALESCE(.., '') around it, or CONCAT_WS(',', ..) with a condition for each",
+            ));
+        }
         parts.push(character_text(text, context)?);
     }
     let texts = parts.len() - 1;

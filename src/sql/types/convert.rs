@@ -37,6 +37,13 @@ pub fn to_text(expr: Expr, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
     refuse_odd_text(&expr, context)?;
     // Only a column of the type shows four digits.
     let expr = match (&expr.data_type, &expr.kind) {
+        // As such a number the least YEAR comes here, and the least unsigned SMALLINT, which is not told from it.
+        (DataType::Integer { bits: 16, unsigned: true }, ExprKind::Aggregate(_)) if context.is_mariadb() => {
+            return Err(Refusal::new(
+                "the least or greatest value of a YEAR is used as a string, which MariaDB prints with four digits where it groups",
+                "write .. + 0 of it",
+            ));
+        }
         (DataType::Year, ExprKind::Column { .. }) => expr,
         (DataType::Year, _) if !context.is_mariadb() => {
             return Err(Refusal::new(
