@@ -157,8 +157,10 @@ impl<S: Source> Pump<S> {
             let event = stream.next().await?;
             let waits = stream.waits();
             self.missing.look(waits.as_ref())?;
-            if waits.is_none() {
-                self.retry.succeeded(&self.board);
+            match waits.is_none() || *position_of(&event) != self.position {
+                true => self.retry.succeeded(&self.board),
+                // All were down, and now not all of them are: who is waited for is said below.
+                false => self.retry.hide(&self.board),
             }
             self.board.saw(position_of(&event));
             self.board.source_waits(waits);

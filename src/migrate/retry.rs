@@ -46,6 +46,13 @@ impl Retry {
         self.pause = PAUSE_MIN;
     }
 
+    /// The reason on the board does not hold any more, although nothing has succeeded yet.
+    pub fn hide(&self, board: &Board) {
+        if self.since.is_some() {
+            self.show(board, None);
+        }
+    }
+
     /// Why the next try is waited for, and what would help.
     #[must_use]
     pub fn reason(error: &Error) -> String {
