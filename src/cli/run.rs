@@ -38,6 +38,9 @@ use crate::target::database::Database;
 
 /// How long an engine may take to end in order: waiting for a database that is gone must not hold up the end.
 const STOP_PATIENCE: Duration = Duration::from_secs(20);
+/// How long a running engine waits for a database that is gone, unless it is to end by itself: an engine that gave up would leave the log of
+/// the source to grow, and the outbox and the slot have bounds of their own.
+const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
 const MEASURE_EVERY: Duration = Duration::from_secs(5);
 
 /// An engine over the databases that this version knows.
@@ -107,9 +110,10 @@ pub async fn prepare(
     let options = EngineOptions {
         until_caught_up: arguments.until_caught_up,
         start: mode,
+        retry_for: if arguments.until_caught_up { EngineOptions::default().retry_for } else { PATIENCE },
         ..project.config.engine_options(project.source.members().keys())
     };
-    let mut waiting = Waiting::new(project, printer, options.retry_for);
+    let mut waiting = Waiting::new(project, printer, EngineOptions::default().retry_for);
     let (store, planned, identity) = match found(project, mode, &lock)? {
         Found::Begun(store, identity) => {
             let is_part = project.is_part && rebuilt.is_empty();

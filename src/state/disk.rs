@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable};
 
-use super::sweep::Sweep;
+use super::sweep::{Sweep, get_in_order, joined, scan_in_order};
 use super::{Durability, Store};
 use crate::derive::{Arrangements, Mutation, Space, Visit, VisitMany};
 use crate::error::{Class, Error, Result};
@@ -133,13 +133,6 @@ fn too_long(key: &[u8]) -> Error {
     )
 }
 
-fn joined(prefix: [u8; 4], key: &[u8]) -> Vec<u8> {
-    let mut joined = Vec::with_capacity(4 + key.len());
-    joined.extend_from_slice(&prefix);
-    joined.extend_from_slice(key);
-    joined
-}
-
 fn failed(folder: &Path, what: &str, error: fjall::Error) -> Error {
     match error {
         fjall::Error::Locked => Error::new(Class::Locked, format!("{what}: another process has it open"))
@@ -182,12 +175,13 @@ impl Arrangements for DiskStore {
     fn get_many(&self, space: Space, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>> {
         let (tree, prefix) = self.place(space);
         let sweep = Sweep::new(|key: &[u8]| tree.range(key.to_vec()..));
-        get_in_order(&self.folder, sweep, prefix, keys, |key| tree.get(key))
+        get_in_order(sweep, prefix, keys, |key| tree.get(key)).map_err(|error| failed(&self.folder, "reading the state", error))
     }
 
     fn scan_many(&self, space: Space, prefixes: &[Vec<u8>], visit: VisitMany<'_>) -> Result<()> {
         let (tree, prefix) = self.place(space);
-        scan_in_order(&self.folder, Sweep::new(|key: &[u8]| tree.range(key.to_vec()..)), prefix, prefixes, visit)
+        let sweep = Sweep::new(|key: &[u8]| tree.range(key.to_vec()..));
+        scan_in_order(sweep, prefix, prefixes, visit, &|error| failed(&self.folder, "reading the state", error))
     }
 
     fn scan(
@@ -233,57 +227,6 @@ fn visit_entries(folder: &Path, entries: fjall::Iter, bound: &[u8], visit: Visit
     Ok(())
 }
 
-/// Below this many keys each is searched for.
-const SWEPT_MIN: usize = 8;
-
-/// The values of keys, in their order; ascending keys that lie near one another are read in one pass.
-fn get_in_order<F: Fn(&[u8]) -> fjall::Iter>(
-    folder: &Path,
-    mut sweep: Sweep<F>,
-    prefix: [u8; 4],
-    keys: &[Vec<u8>],
-    get: impl Fn(&[u8]) -> fjall::Result<Option<fjall::Slice>>,
-) -> Result<Vec<Option<Vec<u8>>>> {
-    let mut last: Option<Vec<u8>> = None;
-    let mut value_of = |key: &Vec<u8>| {
-        let key = joined(prefix, key);
-        if keys.len() < SWEPT_MIN || sweep.is_sparse() || last.as_ref().is_some_and(|last| *last > key) {
-            return Ok(get(&key)?.map(|value| value.to_vec()));
-        }
-        sweep.seek(&key)?;
-        let found = sweep.current().filter(|(at, _)| *at == key.as_slice()).map(|(_, value)| value.to_vec());
-        last = Some(key);
-        Ok(found)
-    };
-    keys.iter().map(|key| value_of(key).map_err(|error| failed(folder, "reading the state", error))).collect()
-}
-
-/// Visits what begins with each of several prefixes.
-fn scan_in_order<F: Fn(&[u8]) -> fjall::Iter>(
-    folder: &Path,
-    mut sweep: Sweep<F>,
-    space_prefix: [u8; 4],
-    prefixes: &[Vec<u8>],
-    visit: VisitMany<'_>,
-) -> Result<()> {
-    let failed = |error| failed(folder, "reading the state", error);
-    let mut last: Option<Vec<u8>> = None;
-    for (place, prefix) in prefixes.iter().enumerate() {
-        let bound = joined(space_prefix, prefix);
-        // What an earlier prefix has passed over is searched for again.
-        match last.as_ref().is_some_and(|last| bound.starts_with(last) || *last > bound) {
-            true => sweep.search(&bound).map_err(failed)?,
-            false => sweep.seek(&bound).map_err(failed)?,
-        }
-        while let Some((key, value)) = sweep.current().filter(|(key, _)| key.starts_with(&bound)) {
-            visit(place, key.get(4..).unwrap_or_default(), value)?;
-            sweep.step().map_err(failed)?;
-        }
-        last = Some(bound);
-    }
-    Ok(())
-}
-
 /// The store as it was at one moment.
 struct DiskSnapshot {
     store: DiskStore,
@@ -303,13 +246,14 @@ impl Arrangements for DiskSnapshot {
     fn get_many(&self, space: Space, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>> {
         let (tree, prefix) = self.store.place(space);
         let sweep = Sweep::new(|key: &[u8]| self.snapshot.range(tree, key.to_vec()..));
-        get_in_order(&self.store.folder, sweep, prefix, keys, |key| self.snapshot.get(tree, key))
+        let found = get_in_order(sweep, prefix, keys, |key| self.snapshot.get(tree, key));
+        found.map_err(|error| failed(&self.store.folder, "reading the state", error))
     }
 
     fn scan_many(&self, space: Space, prefixes: &[Vec<u8>], visit: VisitMany<'_>) -> Result<()> {
         let (tree, prefix) = self.store.place(space);
         let sweep = Sweep::new(|key: &[u8]| self.snapshot.range(tree, key.to_vec()..));
-        scan_in_order(&self.store.folder, sweep, prefix, prefixes, visit)
+        scan_in_order(sweep, prefix, prefixes, visit, &|error| failed(&self.store.folder, "reading the state", error))
     }
 
     fn scan(

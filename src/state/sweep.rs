@@ -5,6 +5,9 @@
 
 use fjall::{Iter, Slice};
 
+use crate::derive::VisitMany;
+use crate::error::{Error, Result};
+
 /// Entries that are stepped over at first, and at most, before a search.
 const PATIENCE: u32 = 16;
 const PATIENCE_MAX: u32 = 64;
@@ -64,4 +67,61 @@ impl<F: Fn(&[u8]) -> Iter> Sweep<F> {
         };
         Ok(())
     }
+}
+
+/// A key behind the prefix of its space.
+pub(super) fn joined(prefix: [u8; 4], key: &[u8]) -> Vec<u8> {
+    let mut joined = Vec::with_capacity(4 + key.len());
+    joined.extend_from_slice(&prefix);
+    joined.extend_from_slice(key);
+    joined
+}
+
+/// Below this many keys each is searched for.
+const SWEPT_MIN: usize = 8;
+
+/// The values of keys, in their order; ascending keys that lie near one another are read in one pass.
+pub(super) fn get_in_order<F: Fn(&[u8]) -> Iter>(
+    mut sweep: Sweep<F>,
+    prefix: [u8; 4],
+    keys: &[Vec<u8>],
+    get: impl Fn(&[u8]) -> fjall::Result<Option<Slice>>,
+) -> fjall::Result<Vec<Option<Vec<u8>>>> {
+    let mut last: Option<Vec<u8>> = None;
+    let value_of = |key: &Vec<u8>| {
+        let key = joined(prefix, key);
+        if keys.len() < SWEPT_MIN || sweep.is_sparse() || last.as_ref().is_some_and(|last| *last > key) {
+            return Ok(get(&key)?.map(|value| value.to_vec()));
+        }
+        sweep.seek(&key)?;
+        let found = sweep.current().filter(|(at, _)| *at == key.as_slice()).map(|(_, value)| value.to_vec());
+        last = Some(key);
+        Ok(found)
+    };
+    keys.iter().map(value_of).collect()
+}
+
+/// Visits what begins with each of several prefixes; `failed` makes the error of a failure of the store.
+pub(super) fn scan_in_order<F: Fn(&[u8]) -> Iter>(
+    mut sweep: Sweep<F>,
+    space_prefix: [u8; 4],
+    prefixes: &[Vec<u8>],
+    visit: VisitMany<'_>,
+    failed: &dyn Fn(fjall::Error) -> Error,
+) -> Result<()> {
+    let mut last: Option<Vec<u8>> = None;
+    for (place, prefix) in prefixes.iter().enumerate() {
+        let bound = joined(space_prefix, prefix);
+        // What an earlier prefix has passed over is searched for again.
+        match last.as_ref().is_some_and(|last| bound.starts_with(last) || *last > bound) {
+            true => sweep.search(&bound).map_err(failed)?,
+            false => sweep.seek(&bound).map_err(failed)?,
+        }
+        while let Some((key, value)) = sweep.current().filter(|(key, _)| key.starts_with(&bound)) {
+            visit(place, key.get(4..).unwrap_or_default(), value)?;
+            sweep.step().map_err(failed)?;
+        }
+        last = Some(bound);
+    }
+    Ok(())
 }
