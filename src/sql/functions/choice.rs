@@ -88,6 +88,13 @@ fn coalesce(arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Resu
 }
 
 fn null_if(value: Expr, other: Expr, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
+    let is_turned = |value: &Value| !matches!(value, Value::Null | Value::Int(_) | Value::UInt(_) | Value::Text(_));
+    if !context.is_mariadb() && constant(&value).is_some_and(is_turned) && constant(&other).is_none() {
+        return Err(Refusal::new(
+            "NULLIF of a constant, of which MySQL makes a value of the column that it is compared with",
+            "write CASE WHEN .. = .. THEN NULL ELSE .. END",
+        ));
+    }
     let (result, data_type) = match &value.data_type {
         data_type if is_text(data_type) => {
             let text = to_text(value.clone(), context)?;

@@ -63,6 +63,12 @@ pub(super) fn resolve(
             locate(vec![needle, text], span, context)
         }
         "FIND_IN_SET" | "STRCMP" => find(name, arguments, span, context),
+        "ASCII" if context.is_mariadb() => {
+            return Err(Refusal::new(
+                "ASCII, which MariaDB holds for a number of two digits beside decimals",
+                "write CAST(CONV(HEX(LEFT(.., 1)), 16, 10) AS UNSIGNED)",
+            ));
+        }
         "ASCII" => {
             let [text] = take(name, arguments)?;
             let text = utf8_text(name, text, context)?;

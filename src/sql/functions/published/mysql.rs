@@ -190,7 +190,7 @@ pub const GROUPS: &[Group] = &[
             both("INSTR", "string, needle", "INT", "", "INSTR(vc, 'E')"),
             both("FIND_IN_SET", "string, list", "INT", "by the collation", "FIND_IN_SET('b', vc)"),
             both("STRCMP", "two strings", "INT", "by the collation", "STRCMP(vc, c8)"),
-            both("ASCII", "string", "INT", "", "ASCII(vc)"),
+            mysql("ASCII", "string", "INT", "", "ASCII(vc)"),
             mysql("ORD", "string", "BIGINT", "", "ORD(vc)"),
             both("CHAR", "integers", "VARBINARY", "`CONVERT(CHAR(..) USING utf8mb4)` makes text of it", "CHAR(77, 121, 83)"),
             both("MAKE_SET", "bits, strings", "VARCHAR", "", "MAKE_SET(i8, 'a', 'bcd', c8)"),
