@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(key_text(&table, &key), "주문 = 'O''Brien', line = -2");
         let key = Row::from([Value::text("a\u{1b}[2J"), Value::Null]);
         assert_eq!(key_text(&table, &key), r"주문 = E'a\u001b[2J', line = NULL");
-        let mismatch = Mismatch { key, difference: Difference::Changed(vec!["secret".into()]) };
+        let mismatch = Mismatch { key, difference: Difference::Changed(vec!["secret".into()]), rows: 0 };
         let record = serde_json::to_value(DifferenceRecord::of(&table, &mismatch)).unwrap();
         assert_eq!(
             record,

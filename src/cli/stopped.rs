@@ -8,7 +8,7 @@ use super::project::Project;
 use crate::derive::Arrangements;
 use crate::error::Result;
 use crate::state::meta::{self, Identity};
-use crate::state::standing::{self, Cause, Standing};
+use crate::state::standing::{self, Standing};
 
 /// How the mappings stand that go on only when a person has acted, by name: the running engine is asked, else the state is read.
 ///
@@ -22,7 +22,7 @@ pub async fn stopped(project: &Project, engine: Option<&Client>) -> Result<BTree
         }
         None => stored(project)?,
     };
-    found.retain(|_, standing| standing.cause.needs_person() || standing.cause == Cause::Paused);
+    found.retain(|_, standing| standing.cause.is_at_rest());
     Ok(found)
 }
 

@@ -11,7 +11,7 @@ use crate::derive::rows::{Binding, Environment, Execution, Frame};
 use crate::derive::stored::{Stored, probe_key};
 use crate::derive::view::Reader;
 use crate::error::Result;
-use crate::plan::expr::{children, select_exprs, subquery};
+use crate::plan::expr::{children, has_subquery, select_exprs, subquery};
 use crate::plan::{AccessPath, AccessStep, AccumulatorUse, BranchPlan, Regrouped, SelectAccess};
 use crate::sql::evaluate::is_true;
 use crate::sql::query::{Expr, FromItem, JoinKind, Relation, Select};
@@ -180,8 +180,4 @@ fn subqueries(select: &Select) -> Vec<&Select> {
         open.extend(children(expr));
     }
     found
-}
-
-fn has_subquery(expr: &Expr) -> bool {
-    subquery(expr).is_some() || children(expr).into_iter().any(has_subquery)
 }

@@ -258,7 +258,7 @@ impl<S: Source, T: Target> Engine<S, T> {
     /// The mappings that do not run because a person must act or asked for it, with why.
     #[must_use]
     pub fn halted(&self) -> Vec<(String, Standing)> {
-        let of_person = |standing: &Standing| standing.cause.needs_person() || standing.cause == Cause::Paused;
+        let of_person = |standing: &Standing| standing.cause.is_at_rest();
         let named = |id| Some((self.mapping(id).ok()?.name.clone(), self.standing(id).filter(of_person)?));
         self.mapping_ids().filter_map(named).collect()
     }
@@ -293,7 +293,7 @@ impl<S: Source, T: Target> Engine<S, T> {
                 contained.waiting.insert(id);
             }
             if let Some(standing) = standing.as_ref().filter(|_| !is_tried) {
-                if standing.cause.needs_person() || standing.cause == Cause::Paused {
+                if standing.cause.is_at_rest() {
                     contained.excused.insert(id);
                 }
                 if standing.cause.needs_person() {

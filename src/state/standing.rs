@@ -38,6 +38,12 @@ impl Cause {
         matches!(self, Self::Schema | Self::Data | Self::Fact | Self::Target)
     }
 
+    /// Whether it stays so until a person does something: mends what stopped it, or lets it go on.
+    #[must_use]
+    pub fn is_at_rest(self) -> bool {
+        self.needs_person() || self == Self::Paused
+    }
+
     /// The word for it.
     #[must_use]
     pub fn word(self) -> &'static str {

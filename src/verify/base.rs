@@ -2,14 +2,16 @@
 //!
 //! Each server returns the rows of its tables, in key ranges and short read-only transactions as in a first load; [`super::naive`] evaluates the
 //! SELECT over them, and the answer is compared with the whole target table. The tables of one reading are not of one moment. That is told from
-//! a wrong row by reading everything again: a key is *confirmed* only if it differs in two readings one after the other, and if either no source
-//! has moved from before the second reading to behind it, or no derivation touched the key since before it.
+//! a wrong row by reading everything again: a key is *confirmed* only if it differs in two readings one after the other and no source has moved
+//! from before the second reading to behind it, or if it differs in the same way in several readings one after the other and was not written
+//! since before the last one ([`super::confirm`]).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::compare::{Mismatch, Rows, compare};
+use super::confirm::Readings;
 use super::naive::{Bases, rows_of};
 use super::{Compared, PAGE_ROWS, TableReport, Verifier, hash_of};
 use crate::error::{Class, Error, Result};
@@ -125,6 +127,8 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
         let row_count = first.expected.count();
         let mut report = TableReport { table: self.node.table.name.clone(), row_count, ..TableReport::default() };
         progress(Compared { row_count, row_estimate: row_count });
+        let mut readings = Readings::default();
+        readings.note(&first.mismatches);
         let mut open = first.mismatches;
         for attempt in 0..self.tries_max() {
             if open.is_empty() {
@@ -132,11 +136,12 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
             }
             tokio::time::sleep(PAUSE * attempt).await;
             let again = self.retried(|| self.read_bases(evaluated)).await?;
+            readings.note(&again.mismatches);
             let asked: BTreeSet<u128> = open.iter().map(hash_of).collect();
             let (both, new): (Vec<_>, Vec<_>) = again.mismatches.into_iter().partition(|one| asked.contains(&hash_of(one)));
             let (certain, mut moving) = match again.since {
                 Some(_) if again.is_still => (both, Vec::new()),
-                since => self.split(both, since).await?,
+                since => self.split(both, since, &readings).await?,
             };
             report.confirmed.extend(certain);
             moving.extend(new.into_iter().filter(|one| report.confirmed.iter().all(|known| known.key != one.key)));

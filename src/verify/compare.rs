@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::migrate::touched::{key_hash, key_of};
 use crate::schema::TargetTable;
-use crate::value::Row;
+use crate::value::{Row, Value, row};
 
 /// How a row differs.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -29,6 +29,8 @@ pub struct Mismatch {
     pub key: Row,
     /// What differs.
     pub difference: Difference,
+    /// A hash of both rows: two readings that differ in the same way have the same.
+    pub rows: u128,
 }
 
 /// Rows by the hash of their key.
@@ -97,9 +99,15 @@ pub fn compare(table: &TargetTable, source: &Rows, target: &Rows) -> Vec<Mismatc
             },
             (None, None) => continue,
         };
-        mismatches.push(Mismatch { key, difference });
+        let rows = hash_of_both(source.by_hash.get(&hash), target.by_hash.get(&hash));
+        mismatches.push(Mismatch { key, difference, rows });
     }
     mismatches
+}
+
+fn hash_of_both(expected: Option<&Row>, found: Option<&Row>) -> u128 {
+    let digest = |row: Option<&Row>| Value::text(row.map_or_else(String::new, |row| row::fingerprint(row).to_string()));
+    row::fingerprint(&[digest(expected), digest(found)])
 }
 
 fn changed(table: &TargetTable, expected: &Row, found: &Row) -> Vec<String> {
@@ -111,7 +119,6 @@ fn changed(table: &TargetTable, expected: &Row, found: &Row) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::schema::{TargetColumn, TargetType};
-    use crate::value::Value;
 
     fn table() -> TargetTable {
         let column = |name: &str| TargetColumn {
@@ -139,7 +146,8 @@ mod tests {
         let source = rows(&[("a", Value::Null), ("a", Value::Null), ("b", Value::Null)]);
         let target = rows(&[("a", Value::Null), ("b", Value::Null)]);
         let found = compare(&table(), &source, &target);
-        assert_eq!(found, [Mismatch { key: Row::from([Value::text("a")]), difference: Difference::Repeated }]);
+        let [one] = found.as_slice() else { panic!("{found:?}") };
+        assert_eq!((&one.key, &one.difference), (&Row::from([Value::text("a")]), &Difference::Repeated));
     }
 
     #[test]

@@ -1,6 +1,10 @@
 //! Tells a wrong row from a row in flight.
+//!
+//! While an engine runs, a key is certain if the engine did not write it since before the reading, **and** if the same two rows were read
+//! [`READINGS`] times in a row. The second is needed because the engine takes several source transactions as one: a row that changes and
+//! changes back within them is not written, though the source has shown it in between. A wrong row that nobody touches stays as it is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use super::compare::{Mismatch, compare};
@@ -14,6 +18,29 @@ use crate::value::Row;
 const KEYS_AT_ONCE: usize = 100;
 /// The pause before a key is read for the second time grows by this with each further time.
 const PAUSE: Duration = Duration::from_millis(50);
+
+/// How often the same two rows must be read of a key before it is certain while an engine runs.
+const READINGS: u32 = 3;
+
+/// What was read of each differing key: a hash of both rows, and how often in a row.
+#[derive(Debug, Default)]
+pub struct Readings(HashMap<u128, (u128, u32)>);
+
+impl Readings {
+    /// Notes a reading; the keys that it does not name begin again when they differ again.
+    pub fn note<'m>(&mut self, mismatches: impl IntoIterator<Item = &'m Mismatch>) {
+        let before = std::mem::take(&mut self.0);
+        for mismatch in mismatches {
+            let key = hash_of(mismatch);
+            let count = before.get(&key).filter(|(rows, _)| *rows == mismatch.rows).map_or(0, |(_, count)| *count);
+            self.0.insert(key, (mismatch.rows, count + 1));
+        }
+    }
+
+    fn are_enough(&self, mismatch: &Mismatch) -> bool {
+        self.0.get(&hash_of(mismatch)).is_some_and(|(_, count)| *count >= READINGS)
+    }
+}
 
 /// What became of differing keys.
 #[derive(Debug, Default)]
@@ -30,6 +57,8 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
     /// Nothing is certain after one reading: a row of a non-transactional table is visible a moment before the log has it.
     pub(super) async fn confirm(&self, mismatches: Vec<Mismatch>) -> Result<Settled> {
         let mut settled = Settled::default();
+        let mut readings = Readings::default();
+        readings.note(&mismatches);
         let mut open = mismatches;
         for attempt in 0..self.tries_max() {
             if open.is_empty() {
@@ -38,14 +67,17 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
             if attempt > 0 {
                 tokio::time::sleep(PAUSE * attempt).await;
             }
-            let mut still = Vec::new();
+            let mut answers = Vec::new();
             for some in open.chunks(KEYS_AT_ONCE) {
-                let (again, since) = self.retried(|| self.read_again(some)).await?;
-                let (certain, moving) = self.split(again, since).await?;
-                settled.confirmed.extend(certain);
-                still.extend(moving);
+                answers.push(self.retried(|| self.read_again(some)).await?);
             }
-            open = still;
+            readings.note(answers.iter().flat_map(|(again, _)| again));
+            open = Vec::new();
+            for (again, since) in answers {
+                let (certain, moving) = self.split(again, since, &readings).await?;
+                settled.confirmed.extend(certain);
+                open.extend(moving);
+            }
         }
         settled.unconfirmed = open;
         Ok(settled)
@@ -56,21 +88,32 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
         if self.touched.is_some() { self.options.tries_max } else { self.options.tries_max.min(2) }
     }
 
-    /// Divides what differed into keys untouched since `since` (their difference is certain) and the rest.
-    pub(super) async fn split(&self, mismatches: Vec<Mismatch>, since: Option<u64>) -> Result<(Vec<Mismatch>, Vec<Mismatch>)> {
+    /// Divides what differed into keys whose difference is certain, for nothing moved them since `since` and they were read often enough,
+    /// and the rest.
+    pub(super) async fn split(
+        &self,
+        mismatches: Vec<Mismatch>,
+        since: Option<u64>,
+        readings: &Readings,
+    ) -> Result<(Vec<Mismatch>, Vec<Mismatch>)> {
         let Some(since) = since.filter(|_| !mismatches.is_empty()) else { return Ok((Vec::new(), mismatches)) };
-        // If the sequence has not moved at all, nothing was written; otherwise only the engine can tell what was.
-        if self.checkpoint().await?.sequence == since {
-            return Ok((mismatches, Vec::new()));
+        let Some(touched) = self.touched else {
+            // Without an engine nobody writes, unless one has come meanwhile.
+            let is_same = self.checkpoint().await?.sequence == since;
+            return Ok(if is_same { (mismatches, Vec::new()) } else { (Vec::new(), mismatches) });
+        };
+        let (often, mut moving): (Vec<_>, Vec<_>) = mismatches.into_iter().partition(|one| readings.are_enough(one));
+        if often.is_empty() || self.checkpoint().await?.sequence == since {
+            return Ok((often, moving));
         }
-        let Some(touched) = self.touched else { return Ok((Vec::new(), mismatches)) };
-        let hashes = mismatches.iter().map(hash_of).collect();
+        let hashes = often.iter().map(hash_of).collect();
         let changed = touched.may_have_changed(self.mapping, &self.table().name, since, hashes).await?;
         // An answer that is too short says nothing about the rest.
-        let marked = mismatches.into_iter().zip(changed.into_iter().chain(std::iter::repeat(true)));
-        let (moving, certain): (Vec<_>, Vec<_>) = marked.partition(|(_, changed)| *changed);
-        let bare = |marked: Vec<(Mismatch, bool)>| marked.into_iter().map(|(mismatch, _)| mismatch).collect();
-        Ok((bare(certain), bare(moving)))
+        let mut certain = Vec::new();
+        for (mismatch, changed) in often.into_iter().zip(changed.into_iter().chain(std::iter::repeat(true))) {
+            if changed { moving.push(mismatch) } else { certain.push(mismatch) }
+        }
+        Ok((certain, moving))
     }
 
     /// Reads both sides of some keys again. What differs, and the sequence that the target had before; `None` if the target did not

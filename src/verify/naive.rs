@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use crate::error::{Error, Result};
-use crate::plan::expr::{conjuncts, free_aliases, visit_select_columns};
+use crate::plan::expr::{conjuncts, free_aliases, has_subquery, visit_select_columns};
 use crate::plan::own_kind;
 use crate::schema::{SourceCatalog, TableId};
 use crate::sql::aggregate::Accumulator;
@@ -324,10 +324,6 @@ impl Naive<'_> {
         let kind = |expr: &Expr| own_kind(&expr.data_type, self.catalog).ok_or_else(|| Error::bug("a group has no equality"));
         exprs.map(kind).collect()
     }
-}
-
-fn has_subquery(expr: &Expr) -> bool {
-    crate::plan::expr::subquery(expr).is_some() || crate::plan::expr::children(expr).into_iter().any(has_subquery)
 }
 
 /// Inserts behind everything that is not greater.

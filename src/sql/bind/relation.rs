@@ -156,9 +156,17 @@ impl Binder<'_> {
         Ok(naming.columns.iter().map(|column| column.name.value.clone()).collect())
     }
 
+    /// An output rounded to its type, as MySQL and MariaDB do; PostgreSQL's numbers are what they are, and may be no numbers (NaN).
+    fn rounded(&self, output: Expr) -> Expr {
+        if self.is_postgres() { output } else { types::settle(output) }
+    }
+
     /// The outputs of a derived table that is stored are rounded to their types; one that the server may merge into the SELECT around
     /// it keeps more digits or not, as the plan goes.
     fn settle_outputs(&mut self, select: &mut Select) -> Bound<()> {
+        if self.is_postgres() {
+            return Ok(());
+        }
         let stored = select.group_by.is_some() || select.distinct || select.limit.is_some() || !select.numberings.is_empty();
         if stored {
             select.outputs = std::mem::take(&mut select.outputs).into_iter().map(types::settle).collect();
@@ -281,7 +289,7 @@ impl Binder<'_> {
             let nullable = outputs.iter().any(|output| output.nullable);
             let span = outputs.first().map_or(0..0, |output| output.span.clone());
             let (converted, data_type) = if selects.len() == 1 {
-                let settled = outputs.into_iter().map(|output| self.settled(types::settle(output))).collect();
+                let settled = outputs.into_iter().map(|output| self.settled(self.rounded(output))).collect();
                 let settled = super::typing::collected(settled)?;
                 let data_type = settled.first().map_or(DataType::Null, |output| output.data_type.clone());
                 (settled, data_type)

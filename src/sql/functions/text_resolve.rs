@@ -63,17 +63,7 @@ pub(super) fn resolve(
             locate(vec![needle, text], span, context)
         }
         "FIND_IN_SET" | "STRCMP" => find(name, arguments, span, context),
-        "ASCII" if context.is_mariadb() => {
-            return Err(Refusal::new(
-                "ASCII, which MariaDB holds for a number of two digits beside decimals",
-                "write CAST(CONV(HEX(LEFT(.., 1)), 16, 10) AS UNSIGNED)",
-            ));
-        }
-        "ASCII" => {
-            let [text] = take(name, arguments)?;
-            let text = utf8_text(name, text, context)?;
-            number(Function::Ascii, vec![text], span)
-        }
+        "ASCII" => ascii(arguments, span, context),
         "HEX" => hex(arguments, span, context),
         "UNHEX" => {
             let [text] = take(name, arguments)?;
@@ -85,6 +75,17 @@ pub(super) fn resolve(
         _ => return Ok(Err(arguments)),
     };
     typed.map(Ok)
+}
+
+fn ascii(arguments: Vec<Expr>, span: Span, context: &TypeContext<'_>) -> Result<Expr, Refusal> {
+    if context.is_mariadb() {
+        return Err(Refusal::new(
+            "ASCII, which MariaDB holds for a number of two digits beside decimals",
+            "write CAST(CONV(HEX(LEFT(.., 1)), 16, 10) AS UNSIGNED)",
+        ));
+    }
+    let [text] = take("ASCII", arguments)?;
+    number(Function::Ascii, vec![utf8_text("ASCII", text, context)?], span)
 }
 
 fn texts(arguments: Vec<Expr>, context: &TypeContext<'_>) -> Result<Vec<Expr>, Refusal> {

@@ -72,6 +72,16 @@ async fn f113_a_key_that_the_engine_keeps_writing_is_unconfirmed_and_never_confi
 }
 
 #[tokio::test]
+async fn a_row_that_changes_and_changes_back_within_one_epoch_is_never_confirmed() {
+    // The engine writes nothing of it, and each reading meets it in another moment in between.
+    let source = FakeSource::answering([rows(&[(1, "b")]), rows(&[(1, "c")]), rows(&[(1, "b")]), rows(&[(1, "d")])]);
+    let target = FakeTarget::holding(rows(&[(1, "a")])).moving();
+    let report = verify(&source, &target, Some(&Engine::untouched())).await.unwrap();
+    assert!(report.confirmed.is_empty(), "{:?}", report.confirmed);
+    assert_eq!(keys(&report.unconfirmed), [(key(1), Difference::Changed(vec!["name".into()]))]);
+}
+
+#[tokio::test]
 async fn without_an_engine_a_moved_source_confirms_nothing() {
     let source = FakeSource::answering([rows(&[(1, "a")])]).ahead();
     let target = FakeTarget::holding(rows(&[(1, "x"), (2, "y")]));

@@ -6,7 +6,7 @@ mod postgres;
 mod shape;
 
 use crate::schema::{Flavor, SourceCatalog};
-use crate::sql::query::Diagnostic;
+use crate::sql::query::{Diagnostic, ExprKind};
 use crate::sql::{bind, referenced_tables};
 
 /// One case: its title (with `MySQL: ` before it if it is not MariaDB's, and `[SQL_MODE]` at the end if it wants one) and its SQL.
@@ -132,4 +132,13 @@ fn referenced_tables_are_found_at_every_depth_once() {
         .collect();
     names.sort();
     assert_eq!(names, ["erp.tb_ord_hist", "tb_ord_mst", "tb_pay"]);
+}
+
+#[test]
+fn postgresql_maximum_of_a_numeric_that_may_be_nan_is_not_rounded_again() {
+    // Rounding takes a number; NaN is none, and PostgreSQL gives it back as it is.
+    let sql = "SELECT o.id, max(o.total) AS a, min(l.price::numeric(20,1)) AS b FROM ord o JOIN line l ON l.ord = o.id GROUP BY o.id";
+    let query = bind(sql, &postgres::shop()).unwrap();
+    let outputs = &query.branches[0].select.outputs;
+    assert!(outputs[1..].iter().all(|output| matches!(output.kind, ExprKind::Aggregate { .. })), "{outputs:?}");
 }
