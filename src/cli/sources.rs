@@ -122,25 +122,20 @@ impl Project {
         if !self.is_several() {
             return plan;
         }
+        let named = |name: &String| self.mappings.iter().find(|mapping| mapping.name.value == *name);
+        let written: Vec<Option<&Mapping>> = plan.mappings.iter().map(|mapping| named(&mapping.name)).collect();
+        let of_id = |id: MappingId| written.get(id.0 as usize).copied().flatten();
+        let is_kept = |id: MappingId| of_id(id).is_some_and(|mapping| mapping.sources().all(|one| one.value == source));
         // Of a mapping over several, the facts about its dialect's own tables: others are not in this server's words.
-        let dialect = |name: &str| {
-            let mapping = self.mappings.iter().find(|mapping| mapping.name.value == name)?;
-            (mapping.sources().count() > 1).then_some(mapping.source.value.as_str())
-        };
-        let dialects: Vec<Option<&str>> = plan.mappings.iter().map(|mapping| dialect(&mapping.name)).collect();
-        let is_over = |name: &str| {
-            let mapping = self.mappings.iter().find(|mapping| mapping.name.value == name);
-            mapping.is_some_and(|mapping| mapping.sources().all(|one| one.value == source))
-        };
-        let over: Vec<bool> = plan.mappings.iter().map(|mapping| is_over(&mapping.name)).collect();
-        let is_kept = |id: MappingId| over.get(id.0 as usize).copied().unwrap_or_default();
+        let is_dialect_of =
+            |id: MappingId| of_id(id).is_some_and(|mapping| mapping.sources().count() > 1 && mapping.source.value == source);
         plan.nodes.retain(|node| is_kept(node.mapping));
         let asked = |fact: FactPlan| {
             if is_kept(fact.mapping) {
                 return Some(fact);
             }
-            dialects.get(fact.mapping.0 as usize).copied().flatten().filter(|dialect| *dialect == source)?;
-            let table = fact.table.apart().filter(|(of, _)| *of == source).map(|(_, table)| table)?;
+            let table =
+                fact.table.apart().filter(|(of, _)| *of == source && is_dialect_of(fact.mapping)).map(|(_, table)| table)?;
             Some(FactPlan { table, ..fact })
         };
         plan.facts = std::mem::take(&mut plan.facts).into_iter().filter_map(asked).collect();

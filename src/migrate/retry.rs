@@ -1,19 +1,17 @@
-//! Waiting out passing faults: growing pauses with jitter, a bound on the whole, the reason on the board.
+//! Waiting out passing faults: growing pauses ([`Backoff`]), a bound on the whole, the reason on the board.
 
 use std::time::{Duration, Instant};
 
 use super::board::Board;
 use crate::error::{Error, Result};
-
-const PAUSE_MIN: Duration = Duration::from_millis(100);
-const PAUSE_MAX: Duration = Duration::from_secs(5);
+use crate::source::backoff::Backoff;
 
 /// The state of one wait.
 #[derive(Debug)]
 pub struct Retry {
     retry_for: Duration,
     since: Option<Instant>,
-    pause: Duration,
+    backoff: Backoff,
     /// The mapping whose target is waited for; `None`: what all wait for.
     mapping: Option<usize>,
 }
@@ -22,7 +20,7 @@ impl Retry {
     /// A wait that gives up after `retry_for` without a success.
     #[must_use]
     pub fn new(retry_for: Duration) -> Self {
-        Self { retry_for, since: None, pause: PAUSE_MIN, mapping: None }
+        Self { retry_for, since: None, backoff: Backoff::default(), mapping: None }
     }
 
     /// The same, for the target of one mapping: its index in the plan.
@@ -43,7 +41,7 @@ impl Retry {
         if self.since.take().is_some() {
             self.show(board, None);
         }
-        self.pause = PAUSE_MIN;
+        self.backoff.reset();
     }
 
     /// The reason on the board does not hold any more, although nothing has succeeded yet.
@@ -71,9 +69,7 @@ impl Retry {
         }
         tracing::debug!(error = ?error, "waiting before the next try");
         self.show(board, Some(Self::reason(&error)));
-        // Half of the pause is random, so that several workers do not come back at once.
-        tokio::time::sleep(self.pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
-        self.pause = (self.pause * 2).min(PAUSE_MAX);
+        self.backoff.pause().await;
         Ok(())
     }
 }

@@ -16,6 +16,7 @@ use crate::position::Position;
 use crate::schema::{SourceCatalog, TableId, TableLayout, TableName};
 use crate::value::Row;
 
+pub mod backoff;
 pub mod combined;
 pub mod database;
 pub mod mysql;

@@ -14,6 +14,7 @@ use crate::value::Row;
 use crate::write::{WriteBatch, WriteParts};
 
 pub mod database;
+mod fence;
 pub mod mysql;
 mod pool;
 pub mod postgres;

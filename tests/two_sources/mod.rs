@@ -4,6 +4,7 @@
 //! The oracle copies the CRM's tables into a database `crm` of the ERP's server, with the declared collation, and runs the mapping's own SELECT
 //! there.
 
+mod postgres_words;
 mod refused;
 mod story;
 

@@ -17,24 +17,25 @@ async fn the_desk_is_filled_from_both_and_followed() {
     }
     let file = file
         .replace("strangler_src@127.0.0.1:3306/erp", &format!("{name}@127.0.0.1:{}/{name}", house.pair.source.port()))
-        .replace("strangler_src@127.0.0.1:5432/crm", &format!("src@127.0.0.1:{}/crm\n    publication: crm_out", house.crm.port()))
+        .replace("strangler_src@127.0.0.1:5432/crm", &format!("src@127.0.0.1:{}/crm", house.crm.port()))
+        .replace("strangler_crm", "crm_out")
         .replace("strangler_dst@127.0.0.1:5432/desk", &format!("{name}@127.0.0.1:{}/{name}", house.pair.target.port()))
         .replace("CRM_PASSWORD", "MEMBERS_PASSWORD")
         .replace("DESK_PASSWORD", "ORDERS_PASSWORD");
     project.write("strangler.yaml", &file);
     project.write("mappings/desk.yaml", &example("mappings/desk.yaml"));
-    for statement in example("erp.sql").split(";\n").filter(|statement| !statement.trim().is_empty()) {
+    for statement in example("schema.erp.sql").split(";\n").filter(|statement| !statement.trim().is_empty()) {
         project.legacy(&[statement]).await;
     }
-    house.crm_tables(&example("crm.sql"), "ticket, consent").await;
+    house.crm_tables(&example("schema.crm.sql"), "ticket, consent").await;
     project.strangler(&["check"]).await.expect(0);
     project.strangler(&["plan"]).await.expect(0).names(&["crm.public.ticket", "tickets"]);
     let mut engine = project.start(&[]);
     project.until_live(&mut engine).await;
-    let changes = example("erp-changes.sql");
+    let changes = example("changes.erp.sql");
     let statements: Vec<&str> = changes.split(";\n").filter(|statement| !statement.trim().is_empty()).collect();
     project.legacy(&statements).await;
-    house.crm.execute("crm", &example("crm-changes.sql")).await.unwrap();
+    house.crm.execute("crm", &example("changes.crm.sql")).await.unwrap();
     project.strangler(&["verify"]).await.expect(0);
     assert_eq!(engine.interrupt().await, Some(130), "{}", engine.log());
     project.strangler(&["run", "--until-caught-up"]).await.expect(0);

@@ -195,24 +195,36 @@ async fn an_undisturbed_run_is_right_at_every_commit() {
     machine.assert_complete();
 }
 
+/// After how many operations each life of a machine ends: short lives first, so that crashes fall into every stage; growing, so that it ends.
+fn growing_lives(seed: u64) -> impl Iterator<Item = i64> {
+    (3 + seed as i64 % 29..).step_by(7)
+}
+
+/// Whether a life came to its end; one that did not must have crashed where it was told to.
+fn is_caught_up(seed: u64, ended: Result<Ended>, fuse: &Fuse) -> bool {
+    match ended {
+        Ok(ended) => {
+            assert_eq!(ended, Ended::CaughtUp, "seed {seed}");
+            true
+        }
+        Err(error) => {
+            assert!(fuse.has_blown(), "seed {seed}: {error:?}");
+            false
+        }
+    }
+}
+
 /// A crash at every operation in turn; each life continues the one before until one completes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f83_f84_f86_a_crash_at_every_operation_loses_and_doubles_nothing() {
     let lives: u32 = if std::env::var_os("STRANGLER_LONG").is_some() { 400 } else { 60 };
     for seed in 0..u64::from(lives) {
         let machine = Machine::new(seed, 40);
-        // Short lives first, so that crashes fall into every stage; growing, so that it ends.
-        let mut operations = 3 + seed as i64 % 29;
-        loop {
+        for operations in growing_lives(seed) {
             let (ended, fuse) = machine.live(operations, StartMode::Continue).await;
-            match ended {
-                Ok(ended) => {
-                    assert_eq!(ended, Ended::CaughtUp, "seed {seed}");
-                    break;
-                }
-                Err(error) => assert!(fuse.has_blown(), "seed {seed}: {error:?}"),
+            if is_caught_up(seed, ended, &fuse) {
+                break;
             }
-            operations += 7;
         }
         machine.assert_complete();
     }

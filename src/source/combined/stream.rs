@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::future::select_all;
 use tokio::sync::{mpsc, watch};
@@ -16,11 +15,8 @@ use crate::change::SourceEvent;
 use crate::error::{Error, Result};
 use crate::position::Position;
 use crate::schema::SourceCatalog;
+use crate::source::backoff::Backoff;
 use crate::source::{Layouts, Source, SourceStream};
-
-/// The pause before a source that is down is tried again grows between these.
-const PAUSE_MIN: Duration = Duration::from_millis(100);
-const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// One source's part of a stream.
 pub(super) struct Member<S> {
@@ -127,9 +123,9 @@ async fn share(mut durable: watch::Receiver<Position>, members: Vec<(String, wat
 
 /// Reads one member until nobody listens or it cannot go on.
 async fn read<S: Source>(mut member: Member<S>, durable: watch::Receiver<Position>, sender: mpsc::Sender<Told>) {
-    let mut pause = PAUSE_MIN;
+    let mut backoff = Backoff::default();
     loop {
-        let error = match follow(&mut member, &durable, &sender, &mut pause).await {
+        let error = match follow(&mut member, &durable, &sender, &mut backoff).await {
             Ok(()) => return,
             Err(error) => error,
         };
@@ -138,9 +134,7 @@ async fn read<S: Source>(mut member: Member<S>, durable: watch::Receiver<Positio
         if sender.send(told).await.is_err() || !passes {
             return;
         }
-        // Half of the pause is random, so that several engines do not come back at once.
-        tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
-        pause = (pause * 2).min(PAUSE_MAX);
+        backoff.pause().await;
     }
 }
 
@@ -149,16 +143,16 @@ async fn follow<S: Source>(
     member: &mut Member<S>,
     durable: &watch::Receiver<Position>,
     sender: &mpsc::Sender<Told>,
-    pause: &mut Duration,
+    backoff: &mut Backoff,
 ) -> Result<()> {
     let layouts = Arc::clone(&member.layouts);
     let mut stream = member.source.open_stream(&member.catalog, layouts, &member.position, durable.clone()).await?;
-    if *pause > PAUSE_MIN && sender.send(Told::Back).await.is_err() {
+    if backoff.has_failed() && sender.send(Told::Back).await.is_err() {
         return Ok(());
     }
     loop {
         let event = stream.next().await?;
-        *pause = PAUSE_MIN;
+        backoff.reset();
         let position = position_of(&event).clone();
         if sender.send(Told::Event(event)).await.is_err() {
             return Ok(());

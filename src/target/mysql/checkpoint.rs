@@ -10,7 +10,8 @@ use mysql_async::Row;
 use super::connect::{Connection, Reads, Role, Writes, cell};
 use super::sql::text_literal;
 use crate::error::{Class, Error, Result};
-use crate::target::{Advance, Checkpoint, Phase};
+use crate::target::fence::{self, Found, attempt};
+use crate::target::{Advance, Checkpoint};
 use crate::value::{Date, DateTime};
 
 /// The table's name.
@@ -63,12 +64,8 @@ fn take(current: &Checkpoint, next: &Checkpoint) -> Result<String> {
 
 /// What every statement sets.
 fn assignments(row: &Checkpoint) -> Result<Vec<String>> {
-    let positions =
-        serde_json::to_string(&row.frontier).map_err(|error| Error::bug("a frontier does not become JSON").because(error))?;
-    let phase = match row.phase {
-        Phase::Loading => "loading",
-        Phase::Live => "live",
-    };
+    let positions = fence::positions(row)?;
+    let phase = fence::phase_word(row.phase);
     let committed = match row.source_committed_at_us {
         0 => "NULL".to_owned(),
         us => format!("TIMESTAMP'{}'", moment(us)?.format(6)),
@@ -154,9 +151,7 @@ pub(super) async fn take_over(
     if let (Err(error), None) = (changed, &found) {
         return Err(error);
     }
-    let held = described(found);
-    Err(Error::new(Class::Locked, format!("mapping {} was taken over by another engine meanwhile: {held}", next.mapping))
-        .with_hint("stop the other engine, then run again"))
+    Err(fence::taken_over(&next.mapping, found))
 }
 
 /// Removes a mapping's row.
@@ -170,39 +165,11 @@ pub(super) async fn forget(connection: &mut Connection<Writes>, mapping: &str) -
 
 /// Why the row does not match. Our own row further ahead means that a COMMIT whose answer was lost did take place.
 pub(super) async fn mismatch(connection: &mut Connection<Writes>, advance: &Advance) -> Result<Error> {
-    let (wanted, expected) = (&advance.next, advance.expected_sequence);
-    let mapping = &wanted.mapping;
-    let row = find(connection, mapping).await?;
-    if let Some((found, _)) = &row
-        && (&found.state_id, found.owner_epoch) == (&wanted.state_id, wanted.owner_epoch)
-        && found.sequence > expected
-    {
-        return Ok(Error::new(
-            Class::Retry,
-            format!("mapping {mapping} is at sequence {} already, expected {expected}", found.sequence),
-        ));
-    }
-    let message = format!(
-        "the checkpoint of mapping {mapping} is not that of this engine (state {}, owner epoch {}, sequence {expected}): {}",
-        wanted.state_id,
-        wanted.owner_epoch,
-        described(row)
-    );
-    Ok(Error::new(Class::Locked, message)
-        .with_hint("another engine has taken the mapping over, or the target was restored; stop one of them"))
+    let row = find(connection, &advance.next.mapping).await?;
+    Ok(fence::mismatch(advance, row))
 }
 
-fn described(row: Option<(Checkpoint, String)>) -> String {
-    match row {
-        None => "there is no row".to_owned(),
-        Some((row, applied_at)) => format!(
-            "held by state {}, owner epoch {}, sequence {}, applied at {applied_at}",
-            row.state_id, row.owner_epoch, row.sequence
-        ),
-    }
-}
-
-async fn find<R: Role>(connection: &mut Connection<R>, mapping: &str) -> Result<Option<(Checkpoint, String)>> {
+async fn find<R: Role>(connection: &mut Connection<R>, mapping: &str) -> Result<Option<Found>> {
     let rows = connection.query(&select(mapping), &attempt("read", mapping)).await?;
     rows.first().map(|row| Ok((of_row(row)?, cell(row, 10).unwrap_or_default()))).transpose()
 }
@@ -210,10 +177,7 @@ async fn find<R: Role>(connection: &mut Connection<R>, mapping: &str) -> Result<
 /// The checkpoint of a row of [`select`].
 pub(super) fn of_row(row: &Row) -> Result<Checkpoint> {
     let mapping = cell(row, 0).unwrap_or_default();
-    let unreadable = |column: &str| {
-        Error::new(Class::Person, format!("column {column} of the checkpoint of mapping {mapping} is none that strangler writes"))
-            .with_hint(format!("strangler alone may change {TABLE}; restore the row, or reset the mapping"))
-    };
+    let unreadable = |column: &str| fence::unreadable(TABLE, &mapping, column);
     let text = |index: usize, column: &str| cell(row, index).ok_or_else(|| unreadable(column));
     let count = |index: usize, column: &str| text(index, column)?.parse::<u64>().map_err(|_| unreadable(column));
     let committed = match cell(row, 5) {
@@ -226,18 +190,10 @@ pub(super) fn of_row(row: &Row) -> Result<Checkpoint> {
         owner_epoch: count(3, "owner_epoch")?,
         frontier: serde_json::from_str(&text(4, "positions")?).map_err(|_| unreadable("positions"))?,
         source_committed_at_us: committed,
-        phase: match text(6, "phase")?.as_str() {
-            "loading" => Phase::Loading,
-            "live" => Phase::Live,
-            _ => return Err(unreadable("phase")),
-        },
+        phase: fence::phase_of(&text(6, "phase")?).ok_or_else(|| unreadable("phase"))?,
         load_cursor: cell(row, 7),
         pending_sweeps: u32::try_from(count(8, "pending_sweeps")?).map_err(|_| unreadable("pending_sweeps"))?,
         quarantined: count(9, "quarantined")?,
         mapping: mapping.clone(),
     })
-}
-
-fn attempt(verb: &str, mapping: &str) -> String {
-    format!("cannot {verb} the checkpoint of mapping {mapping}")
 }

@@ -8,8 +8,9 @@ use tokio_postgres::Row;
 use super::connect::{Connection, Reads, Role, Writes};
 use super::encode::Parameter;
 use super::fault;
-use crate::error::{Class, Error, Result};
-use crate::target::{Advance, Checkpoint, Phase};
+use crate::error::{Error, Result};
+use crate::target::fence::{self, Found, attempt};
+use crate::target::{Advance, Checkpoint};
 
 /// Reads one row; `$1` is the mapping.
 pub(super) const SELECT: &str = "SELECT mapping, state_id, seq, owner_epoch, positions::text, \
@@ -91,9 +92,8 @@ pub(super) async fn take_over(
     if changed == 1 {
         return Ok(next);
     }
-    let held = holder(connection, &next.mapping).await?;
-    Err(Error::new(Class::Locked, format!("mapping {} was taken over by another engine meanwhile: {held}", next.mapping))
-        .with_hint("stop the other engine, then run again"))
+    let found = find(connection, &next.mapping).await?;
+    Err(fence::taken_over(&next.mapping, found))
 }
 
 /// Removes a mapping's row.
@@ -106,45 +106,11 @@ pub(super) async fn forget(connection: &mut Connection<Writes>, mapping: &str) -
 
 /// Why the row does not match. Our own row further ahead means that a COMMIT whose answer was lost did take place.
 pub(super) async fn mismatch(connection: &mut Connection<Writes>, advance: &Advance) -> Result<Error> {
-    let (wanted, expected) = (&advance.next, advance.expected_sequence);
-    let mapping = &wanted.mapping;
-    let row = find(connection, mapping).await?;
-    if let Some((found, _)) = &row
-        && (&found.state_id, found.owner_epoch) == (&wanted.state_id, wanted.owner_epoch)
-        && found.sequence > expected
-    {
-        return Ok(Error::new(
-            Class::Retry,
-            format!("mapping {mapping} is at sequence {} already, expected {expected}", found.sequence),
-        ));
-    }
-    let message = format!(
-        "the checkpoint of mapping {mapping} is not that of this engine (state {}, owner epoch {}, sequence {expected}): {}",
-        wanted.state_id,
-        wanted.owner_epoch,
-        described(row)
-    );
-    Ok(Error::new(Class::Locked, message)
-        .with_hint("another engine has taken the mapping over, or the target was restored; stop one of them"))
+    let row = find(connection, &advance.next.mapping).await?;
+    Ok(fence::mismatch(advance, row))
 }
 
-async fn holder(connection: &mut Connection<Writes>, mapping: &str) -> Result<String> {
-    Ok(described(find(connection, mapping).await?))
-}
-
-fn described(row: Option<(Checkpoint, String)>) -> String {
-    match row {
-        None => "there is no row".to_owned(),
-        Some((row, applied_at)) => {
-            format!(
-                "held by state {}, owner epoch {}, sequence {}, applied at {applied_at}",
-                row.state_id, row.owner_epoch, row.sequence
-            )
-        }
-    }
-}
-
-async fn find(connection: &mut Connection<Writes>, mapping: &str) -> Result<Option<(Checkpoint, String)>> {
+async fn find(connection: &mut Connection<Writes>, mapping: &str) -> Result<Option<Found>> {
     let attempt = attempt("read", mapping);
     let statement = connection.statement(SELECT, &attempt).await?;
     let row = connection.answer(connection.client.query_opt(&statement, &[&mapping]), &attempt).await?;
@@ -159,10 +125,7 @@ async fn change(connection: &mut Connection<Writes>, sql: &str, parameters: &[Pa
 /// The checkpoint of a row of [`SELECT`].
 pub(super) fn of_row(row: &Row) -> Result<Checkpoint> {
     let mapping: String = cell(row, 0)?;
-    let unreadable = |column: &str| {
-        Error::new(Class::Person, format!("column {column} of the checkpoint of mapping {mapping} is none that strangler writes"))
-            .with_hint("strangler alone may change strangler.checkpoint; restore the row, or reset the mapping")
-    };
+    let unreadable = |column: &str| fence::unreadable("strangler.checkpoint", &mapping, column);
     let count = |index: usize, column: &str| u64::try_from(cell::<i64>(row, index)?).map_err(|_| unreadable(column));
     Ok(Checkpoint {
         state_id: cell(row, 1)?,
@@ -170,11 +133,7 @@ pub(super) fn of_row(row: &Row) -> Result<Checkpoint> {
         owner_epoch: count(3, "owner_epoch")?,
         frontier: serde_json::from_str(&cell::<String>(row, 4)?).map_err(|_| unreadable("positions"))?,
         source_committed_at_us: cell(row, 5)?,
-        phase: match cell::<String>(row, 6)?.as_str() {
-            "loading" => Phase::Loading,
-            "live" => Phase::Live,
-            _ => return Err(unreadable("phase")),
-        },
+        phase: fence::phase_of(&cell::<String>(row, 6)?).ok_or_else(|| unreadable("phase"))?,
         load_cursor: cell(row, 7)?,
         pending_sweeps: u32::try_from(cell::<i32>(row, 8)?).map_err(|_| unreadable("pending_sweeps"))?,
         quarantined: count(9, "quarantined")?,
@@ -188,12 +147,8 @@ fn cell<'a, T: tokio_postgres::types::FromSql<'a>>(row: &'a Row, index: usize) -
 
 /// The first nine parameters that every statement shares.
 fn columns(row: &Checkpoint) -> Result<Vec<Parameter>> {
-    let positions =
-        serde_json::to_string(&row.frontier).map_err(|error| Error::bug("a frontier does not become JSON").because(error))?;
-    let phase = match row.phase {
-        Phase::Loading => "loading",
-        Phase::Live => "live",
-    };
+    let positions = fence::positions(row)?;
+    let phase = fence::phase_word(row.phase);
     Ok(vec![
         Parameter::text(&row.mapping),
         Parameter::text(&row.state_id),
@@ -209,8 +164,4 @@ fn columns(row: &Checkpoint) -> Result<Vec<Parameter>> {
 
 fn bigint(number: u64) -> Result<Parameter> {
     i64::try_from(number).map(Parameter::bigint).map_err(|_| Error::bug("a number of the checkpoint is beyond 63 bits"))
-}
-
-fn attempt(verb: &str, mapping: &str) -> String {
-    format!("cannot {verb} the checkpoint of mapping {mapping}")
 }

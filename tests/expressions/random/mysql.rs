@@ -1,7 +1,7 @@
 //! What random statements of MySQL and MariaDB are made of.
 // size: tables of templates and values
 
-use strangler::schema::{Column, DataType, Generated, TableName, TableSchema, UniqueKey};
+use strangler::schema::{DataType, TableSchema};
 
 use super::grammar::{Grammar, Kind};
 use super::world::{ColumnKind, RandomTable};
@@ -375,29 +375,7 @@ pub fn schemas(tables: &[RandomTable]) -> Vec<TableSchema> {
 }
 
 fn schema(table: &RandomTable) -> TableSchema {
-    let column = |name: &str, data_type: DataType, nullable: bool| Column {
-        name: name.into(),
-        data_type,
-        native_type: String::new(),
-        nullable,
-        generated: Generated::No,
-        comment: String::new(),
-    };
-    let integer = || DataType::Integer { bits: 32, unsigned: false };
-    let mut columns = vec![column("id", integer(), false)];
-    columns.extend(table.references.iter().map(|reference| column(reference, integer(), true)));
-    columns.extend(table.columns.iter().map(|own| column(&own.name, data_type(own.kind.declared), own.nullable)));
-    TableSchema {
-        name: TableName { schema: "p".into(), name: table.name.into() },
-        columns,
-        primary_key: Some(UniqueKey { name: "PRIMARY".into(), columns: vec![0] }),
-        unique_keys: Vec::new(),
-        engine: "InnoDB".into(),
-        transactional: true,
-        comment: String::new(),
-        row_estimate: 10,
-        revision: String::new(),
-    }
+    table.schema("p", "PRIMARY", "InnoDB", data_type)
 }
 
 fn data_type(declared: &str) -> DataType {

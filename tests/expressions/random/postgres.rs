@@ -1,9 +1,7 @@
 //! PostgreSQL as a database of random statements: a server in a temporary folder, and what its statements are made of.
 
 use strangler::demo::servers::{Postgres, ServerError, ServerOptions};
-use strangler::schema::{
-    Column, DataType, Flavor, Generated, POSTGRES_PINNED, SessionSettings, SourceCatalog, TableName, TableSchema, UniqueKey,
-};
+use strangler::schema::{DataType, Flavor, POSTGRES_PINNED, SessionSettings, SourceCatalog, TableSchema};
 use strangler::sql::evaluate::evaluate;
 use strangler::sql::postgres::typing;
 use strangler::sql::query::{Expr, ExprKind};
@@ -148,29 +146,7 @@ impl Dialect for PostgresServer {
 }
 
 fn schema(table: &RandomTable) -> TableSchema {
-    let column = |name: &str, data_type: DataType, nullable: bool| Column {
-        name: name.into(),
-        data_type,
-        native_type: String::new(),
-        nullable,
-        generated: Generated::No,
-        comment: String::new(),
-    };
-    let integer = || DataType::Integer { bits: 32, unsigned: false };
-    let mut columns = vec![column("id", integer(), false)];
-    columns.extend(table.references.iter().map(|reference| column(reference, integer(), true)));
-    columns.extend(table.columns.iter().map(|own| column(&own.name, data_type(own.kind.declared), own.nullable)));
-    TableSchema {
-        name: TableName { schema: "public".into(), name: table.name.into() },
-        columns,
-        primary_key: Some(UniqueKey { name: format!("{}_pkey", table.name), columns: vec![0] }),
-        unique_keys: Vec::new(),
-        engine: "heap".into(),
-        transactional: true,
-        comment: String::new(),
-        row_estimate: 10,
-        revision: String::new(),
-    }
+    table.schema("public", &format!("{}_pkey", table.name), "heap", data_type)
 }
 
 fn data_type(declared: &str) -> DataType {

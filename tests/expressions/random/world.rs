@@ -1,5 +1,7 @@
 //! Random schemas and rows: a root `r`, its children `s` (with `r_id`), and a dimension `d` (referenced by `d_id`).
 
+use strangler::schema::{Column, DataType, Generated, TableName, TableSchema, UniqueKey};
+
 use super::grammar::{ColumnName, Kind};
 
 /// A column type and the values its random rows have, as SQL.
@@ -53,6 +55,33 @@ impl RandomTable {
             parts.push(format!("{name} {}{}", kind.declared, if *nullable { " NULL" } else { " NOT NULL" }));
         }
         format!("CREATE TABLE {} ({})", self.name, parts.join(", "))
+    }
+
+    /// As the catalogue of a server has it.
+    pub fn schema(&self, schema: &str, primary_key: &str, engine: &str, data_type: impl Fn(&str) -> DataType) -> TableSchema {
+        let column = |name: &str, data_type: DataType, nullable: bool| Column {
+            name: name.into(),
+            data_type,
+            native_type: String::new(),
+            nullable,
+            generated: Generated::No,
+            comment: String::new(),
+        };
+        let integer = || DataType::Integer { bits: 32, unsigned: false };
+        let mut columns = vec![column("id", integer(), false)];
+        columns.extend(self.references.iter().map(|reference| column(reference, integer(), true)));
+        columns.extend(self.columns.iter().map(|own| column(&own.name, data_type(own.kind.declared), own.nullable)));
+        TableSchema {
+            name: TableName { schema: schema.into(), name: self.name.into() },
+            columns,
+            primary_key: Some(UniqueKey { name: primary_key.into(), columns: vec![0] }),
+            unique_keys: Vec::new(),
+            engine: engine.into(),
+            transactional: true,
+            comment: String::new(),
+            row_estimate: 10,
+            revision: String::new(),
+        }
     }
 
     pub fn row(&self, random: &mut fastrand::Rng) -> Vec<String> {
