@@ -88,7 +88,7 @@ pub struct MappingStatus {
     /// What its target tables contain.
     pub position: Option<Position>,
     /// Milliseconds since the source committed the newest transaction that the target contains; 0 when it contains everything that
-    /// the stream has shown; absent until the stream has shown anything.
+    /// the stream has shown; absent while neither is known.
     pub lag_ms: Option<u64>,
     /// Milliseconds since the checkpoint row was written.
     pub checkpoint_age_ms: u64,
@@ -162,8 +162,10 @@ pub fn now_us() -> i64 {
 
 fn lag_ms(contained: Option<&Position>, newest: Option<&Position>, contained_at_us: i64) -> Option<u64> {
     let (contained, newest) = (contained?, newest?);
-    let caught_up = contained.contains(newest) || contained_at_us == 0;
-    Some(if caught_up { 0 } else { u64::try_from((now_us() - contained_at_us) / 1_000).unwrap_or(0) })
+    if contained.contains(newest) {
+        return Some(0);
+    }
+    (contained_at_us != 0).then(|| u64::try_from((now_us() - contained_at_us) / 1_000).unwrap_or(0))
 }
 
 impl Board {
@@ -236,7 +238,7 @@ impl Board {
         self.with(|inner| inner.source_waits = reason);
     }
 
-    /// How far the stream has shown the source's log.
+    /// How far the stream has shown what happened at the source; a heartbeat shows nothing.
     pub fn saw(&self, position: &Position) {
         self.with(|inner| inner.newest = Some(position.clone()));
     }

@@ -57,6 +57,7 @@ impl Feed {
         let missing = Missing { since: None, bound, is_given_up: false };
         let (durable, stored) = watch::channel(position.clone());
         let task = tokio::spawn(async move {
+            board.saw(&position);
             let mut pump = Pump { source, catalog, layouts, position, stored, sender, room, room_max, retry, board, missing };
             pump.run().await
         });
@@ -162,7 +163,10 @@ impl<S: Source> Pump<S> {
                 // All were down, and now not all of them are: who is waited for is said below.
                 false => self.retry.hide(&self.board),
             }
-            self.board.saw(position_of(&event));
+            // A heartbeat says that nothing happened: whoever lacks it lacks nothing.
+            if !matches!(event, SourceEvent::Heartbeat { .. }) {
+                self.board.saw(position_of(&event));
+            }
             self.board.source_waits(waits);
             let bytes = match &event {
                 SourceEvent::Transaction(transaction) => transaction.bytes,
