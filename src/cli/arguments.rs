@@ -79,6 +79,9 @@ pub enum Command {
     /// Lets one mapping, or all, go on after a pause or a stop
     #[command(after_long_help = RESUME_HELP)]
     Resume,
+    /// Shows or changes how gently the running engine reads a source
+    #[command(after_long_help = LIMIT_HELP)]
+    Limit(LimitArguments),
     /// Shows phase, lag, age of the checkpoint and progress
     #[command(after_long_help = STATUS_HELP)]
     Status(StatusArguments),
@@ -121,6 +124,14 @@ pub struct StatusArguments {
     /// Show it again every second until interrupted
     #[arg(long)]
     pub watch: bool,
+}
+
+/// Words of `limit`.
+#[derive(Debug, Clone, Args)]
+pub struct LimitArguments {
+    /// The source, and what to change; `off` removes a limit
+    #[arg(value_name = "SOURCE | NAME=VALUE")]
+    pub words: Vec<String>,
 }
 
 /// Flags of `reset`.
@@ -199,6 +210,22 @@ transaction. A mapping that stopped stops again if its cause is still there.
 
 Exit codes:
   0 asked   76 refused: the mapping needs a rebuild   73 the state is held by something that does not answer
+
+Next: strangler status";
+
+const LIMIT_HELP: &str = "\
+Examples:
+  strangler limit                              shows the limits that hold
+  strangler limit erp rows_per_second=5000 mb_per_second=20
+  strangler limit erp max_load=Threads_running=25,Threads_connected=400 max_lag_s=10
+  strangler limit erp connections=1 max_load=off
+
+Limits hold back the readers of chunks, never the stream. They hold until the engine ends; those of the next
+one stand in the project file under `limits:`. A load that cannot be read holds readers back too.
+
+Exit codes:
+  0 shown or changed   64 no engine runs, or no such limit   69 the source cannot be asked
+  77 a privilege is missing   78 the source has no such gauge, or no replica
 
 Next: strangler status";
 

@@ -8,7 +8,7 @@ use super::arguments::Common;
 use super::exit::{Code, Failure, Findings};
 use super::printer::{Format, Printer, findings_text};
 use super::project::{Planned, Project};
-use super::{binding, text};
+use super::{binding, forecasting, limiting, text};
 use crate::error::{Class, Error, Result};
 use crate::finding::Severity;
 use crate::mapping::Problem;
@@ -46,6 +46,7 @@ async fn ask(project: &Project, findings: &mut Findings) -> Result<()> {
     };
     let attempt = binding::attempt(&project.mappings, &catalog, |name| project.config.target_kind(name));
     project.source_findings(&mut findings.report, &catalog).await?;
+    findings.problems.extend(limiting::problems(project).await?);
     for (name, source) in project.source.members() {
         let (plan, flavor) = (project.plan_of(&attempt.plan, name), catalog.flavor_at(name));
         advice::of_plans(&mut findings.report, name, &**source, &plan, flavor).await;
@@ -63,6 +64,10 @@ async fn ask(project: &Project, findings: &mut Findings) -> Result<()> {
         if let Err(error) = preflight::of_target(&mut findings.report, name, target, &attempt.plan, mapping).await {
             findings.errors.push(error);
         }
+    }
+    if findings.problems.is_empty() {
+        let planned = Planned { catalog, plan: attempt.plan };
+        forecasting::report(&mut findings.report, &forecasting::before(project, &planned).await?.forecast);
     }
     Ok(())
 }

@@ -11,7 +11,10 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
+use hyper::StatusCode;
 use serde::{Deserialize, Serialize};
+
+use crate::error::Class;
 
 pub use client::Client;
 pub use server::{Answers, Serving, serve};
@@ -53,10 +56,39 @@ pub struct HaltAnswer {
     pub already: Option<String>,
 }
 
+/// Asks to change limits of a source.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LimitRequest {
+    /// Name of the source.
+    pub source: String,
+    /// Settings, e.g. `rows_per_second=5000`.
+    pub settings: Vec<String>,
+}
+
 /// What the socket answers to a wrong question.
 #[derive(Debug, Serialize, Deserialize)]
 struct Refusal {
     error: String,
+    #[serde(default)]
+    hint: Option<String>,
+}
+
+/// The classes of refusals that a command must tell apart, and the words of HTTP for them.
+const CLASSES: [(Class, StatusCode); 4] = [
+    (Class::Usage, StatusCode::BAD_REQUEST),
+    (Class::Unreachable, StatusCode::SERVICE_UNAVAILABLE),
+    (Class::Preflight, StatusCode::UNPROCESSABLE_ENTITY),
+    (Class::Privilege, StatusCode::FORBIDDEN),
+];
+
+/// How a refusal of a class is answered.
+fn code_of(class: Class) -> StatusCode {
+    CLASSES.iter().find(|(known, _)| *known == class).map_or(StatusCode::CONFLICT, |(_, code)| *code)
+}
+
+/// The class of a refusal that was answered so; what is not known asks a person.
+fn class_of(code: StatusCode) -> Class {
+    CLASSES.iter().find(|(_, known)| *known == code).map_or(Class::Person, |(class, _)| *class)
 }
 
 fn note_path(state: &Path) -> PathBuf {

@@ -13,7 +13,10 @@ pub mod diff;
 mod differences;
 pub mod evolve;
 pub mod exit;
+pub mod forecasting;
 pub mod halting;
+pub mod limiting;
+pub mod measuring;
 pub mod opening;
 pub mod plan;
 pub mod printer;
@@ -96,6 +99,7 @@ async fn run(command: &Command, common: &Common, printer: &Printer) -> Result<Co
         Command::Run(arguments) => run::command(common, arguments, printer).await,
         Command::Pause => halting::pause(common, printer).await,
         Command::Resume => halting::resume(common, printer).await,
+        Command::Limit(arguments) => limiting::command(common, arguments, printer).await,
         Command::Status(arguments) => status::command(common, arguments, printer).await,
         Command::Verify(arguments) => verify::command(common, arguments, printer).await,
         Command::Diff(arguments) => diff::command(common, arguments, printer).await,

@@ -6,8 +6,10 @@ use super::arguments::{Common, PlanArguments};
 use super::exit::{Code, Failure};
 use super::printer::{Format, Printer};
 use super::project::{Planned, Project};
-use super::text;
+use super::{forecasting, limiting, text};
 use crate::error::Result;
+use crate::migrate::forecast::Forecast;
+use crate::review::fan_out::{self, FanOut};
 use crate::review::preview::{self, BranchPreview, Preview, TargetPreview};
 use crate::source::Source;
 use crate::target::Target;
@@ -25,6 +27,10 @@ struct SourceSql {
 struct PlanJson<'a> {
     #[serde(flatten)]
     preview: &'a Preview,
+    /// Legacy rows that many target rows are derived from.
+    fan_outs: &'a [FanOut],
+    /// Whether disk and log last for the first load, from estimates.
+    forecast: &'a Forecast,
     source_sql: &'a [SourceSql],
 }
 
@@ -35,15 +41,53 @@ struct PlanJson<'a> {
 pub async fn command(common: &Common, arguments: &PlanArguments, printer: &Printer) -> Result<Code, Failure> {
     let project = Project::open(&common.config, &common.mapping)?;
     let planned = project.plan_live().await?;
+    limiting::kept(&project).await?;
     let preview = preview::preview(&planned.plan, &planned.catalog, &|mapping, node| {
         project.target_of(&mapping.name).map(|(_, target)| target.definition(&node.table)).unwrap_or_default()
     });
     let source_sql = if arguments.explain { source_sql(&project, &planned)? } else { Vec::new() };
+    let fan_outs = fan_outs(&project, &planned).await?;
+    let before = forecasting::before(&project, &planned).await?;
     match printer.format {
-        Format::Json => printer.json(&PlanJson { preview: &preview, source_sql: &source_sql }),
-        Format::Text => printer.result(&plan_text(&preview, &source_sql)),
+        Format::Json => printer.json(&PlanJson {
+            preview: &preview,
+            fan_outs: &fan_outs,
+            forecast: &before.forecast,
+            source_sql: &source_sql,
+        }),
+        Format::Text => {
+            let sections = [fan_out_text(&fan_outs), Some(format!("the first load\n\n{}", forecasting::before_text(&before)))];
+            printer.result(&plan_text(&preview, &source_sql, sections.into_iter().flatten().collect()));
+        }
     }
     Ok(Code::Clean)
+}
+
+/// The fan-outs of every source's own mappings; a mapping over several sources is not looked at.
+async fn fan_outs(project: &Project, planned: &Planned) -> Result<Vec<FanOut>> {
+    let mut found = Vec::new();
+    for (name, source) in project.source.members() {
+        found.extend(fan_out::fan_outs(&**source, &project.plan_of(&planned.plan, name)).await?);
+    }
+    Ok(found)
+}
+
+/// What one changed row derives again, where that is much.
+fn fan_out_text(fan_outs: &[FanOut]) -> Option<String> {
+    let row = |fan_out: &FanOut| {
+        let most = if fan_out.is_sampled { text::grouped(fan_out.rows_most) } else { "-".to_owned() };
+        let alias = if fan_out.alias == fan_out.table { String::new() } else { format!(" {}", fan_out.alias) };
+        vec![format!("{}{alias}", fan_out.table), fan_out.target.clone(), text::grouped(fan_out.rows_average), most]
+    };
+    let rows: Vec<Vec<String>> = fan_outs.iter().map(row).collect();
+    let heading = ["legacy table", "target table", "rows on average", "rows at most"];
+    let table = indent(&text::table(&heading, rows, &[2, 3]), 2);
+    (!fan_outs.is_empty()).then(|| {
+        format!(
+            "hot rows: a change of one of these derives so many target rows again (estimates; at most: by a sample of the newest rows),\n\
+             and reaches the target as one transaction\n\n{table}"
+        )
+    })
 }
 
 fn source_sql(project: &Project, planned: &Planned) -> Result<Vec<SourceSql>> {
@@ -70,7 +114,7 @@ fn source_sql(project: &Project, planned: &Planned) -> Result<Vec<SourceSql>> {
     Ok(statements)
 }
 
-fn plan_text(preview: &Preview, source_sql: &[SourceSql]) -> String {
+fn plan_text(preview: &Preview, source_sql: &[SourceSql], sections: Vec<String>) -> String {
     let mut parts = Vec::new();
     for (mapping, targets) in preview::by_mapping(preview) {
         parts.push(format!("mapping {mapping}"));
@@ -99,6 +143,7 @@ fn plan_text(preview: &Preview, source_sql: &[SourceSql]) -> String {
         &text::table(&["legacy table", "columns", "rows", "size", "indexes besides the key"], rows.collect(), &[1, 2, 3]),
         2,
     ));
+    parts.extend(sections);
     for statement in source_sql {
         parts.push(format!("on the source: {}\n{}", statement.purpose, indent(&statement.sql, 4)));
     }

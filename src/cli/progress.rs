@@ -87,6 +87,15 @@ impl Screen {
             }
             None => self.remove("~filling"),
         }
+        for throttle in &status.throttles {
+            let name = format!("~throttled {}", throttle.source);
+            match &throttle.throttled {
+                Some(reason) if status.stage != Stage::Live => {
+                    self.line(&name, format!("throttled: {reason} (source {})", throttle.source));
+                }
+                _ => self.remove(&name),
+            }
+        }
         match &status.waiting {
             Some(reason) if status.stage != Stage::Live => self.line("~waiting", format!("waiting: {reason}")),
             _ => self.remove("~waiting"),

@@ -16,7 +16,7 @@ use super::printer::Printer;
 use super::project::{Planned, Project};
 use super::signals::Signals;
 use super::waiting::Waiting;
-use super::{control, evolve, progress, text};
+use super::{control, evolve, forecasting, limiting, measuring, progress, text};
 use crate::error::{Class, Error, Result};
 use crate::migrate::board::{LoadStatus, MappingStatus, TableStatus};
 use crate::migrate::options::StartMode;
@@ -41,7 +41,6 @@ const STOP_PATIENCE: Duration = Duration::from_secs(20);
 /// How long a running engine waits for a database that is gone, unless it is to end by itself: an engine that gave up would leave the log of
 /// the source to grow, and the outbox and the slot have bounds of their own.
 const PATIENCE: Duration = Duration::from_secs(24 * 60 * 60);
-const MEASURE_EVERY: Duration = Duration::from_secs(5);
 
 /// An engine over the databases that this version knows.
 pub type DatabaseEngine = Engine<Combined<SourceDatabase>, Database>;
@@ -177,6 +176,10 @@ fn found(project: &Project, mode: StartMode, lock: &StateLock) -> Result<Found> 
 async fn begin(project: &Project, mode: StartMode, printer: &Printer) -> Result<(Planned, Position), Failure> {
     let planned = project.plan_live().await?;
     preflight(project, &planned, printer).await?;
+    limiting::kept(project).await?;
+    let before = forecasting::before(project, &planned).await?;
+    forecasting::fits(&before)?;
+    forecasting::shortage_lines(&before.forecast.shortages).iter().for_each(|line| printer.note(line));
     if mode == StartMode::Adopt {
         announce_adoption(project, &planned, printer).await?;
     }
@@ -269,12 +272,13 @@ fn board(plan: &Plan, catalog: &SourceCatalog, store: &Numbered<DiskStore>) -> R
             chunks_total: meta::ranges(store, table.layout.id)?.map(|ranges| u32::try_from(ranges.len()).unwrap_or(u32::MAX)),
             row_count: chunks.values().map(|chunk| chunk.row_count).sum(),
             row_estimate: schema.row_estimate,
+            ..TableStatus::default()
         });
     }
     let load = |id: &crate::plan::NodeId| {
         let node = plan.nodes.get(id.0 as usize)?;
         let anchor_estimate = preview::anchor_estimate(catalog, node);
-        Some(LoadStatus { table: node.table.name.clone(), row_count: 0, anchor_count: 0, anchor_estimate, done: false })
+        Some(LoadStatus { table: node.table.name.clone(), anchor_estimate, ..LoadStatus::default() })
     };
     let mappings =
         plan.mappings.iter().map(|mapping| MappingStatus::new(&mapping.name, mapping.nodes.iter().filter_map(load).collect()));
@@ -282,24 +286,6 @@ fn board(plan: &Plan, catalog: &SourceCatalog, store: &Numbered<DiskStore>) -> R
     let stage = meta::progress(store)?.map_or(Stage::Snapshot, |progress| progress.stage);
     board.update(|status| status.stage = stage);
     Ok(board)
-}
-
-/// Keeps on the board how large the state is, and how much log the source keeps for it.
-fn measure(project: &Project, board: Board) -> tokio::task::JoinHandle<()> {
-    let (config, source) = (project.config.clone(), Arc::clone(&project.source));
-    tokio::spawn(async move {
-        loop {
-            // A source that cannot be asked is the stream's concern.
-            if let Ok(Ok(held)) = tokio::time::timeout(MEASURE_EVERY, source.held_logs()).await {
-                board.update(|status| status.held_logs = held);
-            }
-            let config = config.clone();
-            if let Ok(bytes) = tokio::task::spawn_blocking(move || opening::store_bytes(&config)).await {
-                board.update(|status| status.state_bytes = bytes);
-            }
-            tokio::time::sleep(MEASURE_EVERY).await;
-        }
-    })
 }
 
 /// Passes when a stop was asked for and the engine has had its time to end in order.
@@ -314,7 +300,7 @@ async fn overdue(mut stopped: watch::Receiver<bool>) {
 async fn drive(ready: Ready, project: &Project, signals: Signals, printer: &Printer) -> Result<Code, Failure> {
     let Ready { engine, identity, stop, _lock } = ready;
     let serving = control::serve(&project.config.state, (engine.clone(), identity))?;
-    let measured = measure(project, engine.board().clone());
+    let measured = measuring::measure(project, engine.board().clone(), stop.clone(), printer.clone());
     let shown = progress::show(engine.board().clone(), printer.clone());
     let stopped = stop.subscribe();
     let stopping = signals.stop_on_first(stop, printer.clone());
@@ -325,11 +311,14 @@ async fn drive(ready: Ready, project: &Project, signals: Signals, printer: &Prin
             Ok(Ended::Stopped)
         }
     };
-    measured.abort();
-    drop(shown);
+    let full = measured.full();
+    drop((measured, shown));
     drop(serving);
     let signal = stopping.finish();
     let ended = ended?;
+    if let Some(full) = full {
+        return Err(full.into());
+    }
     if let Some(code) = not_all(&engine, ended, printer) {
         return Ok(code);
     }

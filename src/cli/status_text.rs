@@ -1,9 +1,12 @@
 //! The status of a running engine as text: the block that `run` shows and the report that `status` prints.
 
+use super::forecasting::{kept_words, shortage_lines};
 use super::text;
 use crate::migrate::EngineStatus;
-use crate::migrate::board::{FillingStatus, MappingStatus};
+use crate::migrate::board::{FillingStatus, MappingStatus, ThrottleStatus};
+use crate::migrate::forecast::Forecast;
 use crate::source::HeldLog;
+use crate::source::limits::Limits;
 use crate::state::meta::Stage;
 use crate::state::standing::Standing;
 use crate::target::Phase;
@@ -41,12 +44,22 @@ pub fn block(status: &EngineStatus) -> String {
     if let Some(backfill) = backfill(status) {
         lines.push(format!("  backfill {backfill}"));
     }
+    lines.extend(status.throttles.iter().filter(|throttle| is_told(status, throttle)).map(|throttle| {
+        let of = if status.throttles.len() > 1 { format!("{}: ", throttle.source) } else { String::new() };
+        format!("  limits   {of}{}", throttle.words())
+    }));
     lines.push(format!(
         "  state    {} on disk, spool {}, outbox {}",
         text::bytes(status.state_bytes),
         text::bytes(status.spool_bytes),
         text::bytes(status.outbox_bytes)
     ));
+    lines.extend(status.sweep.iter().map(|sweep| {
+        let percent = text::percent(sweep.row_count, sweep.row_total).unwrap_or_default();
+        let (done, total) = (text::grouped(sweep.row_count), text::counted(sweep.row_total, "row"));
+        format!("  sweep    {}: {done} of {total} that one change reaches are derived, {percent}", sweep.mapping)
+    }));
+    lines.extend(status.forecast.as_ref().filter(|_| status.stage < Stage::Live).into_iter().flat_map(forecast_lines));
     lines.extend(status.held_logs.iter().flat_map(held_lines));
     lines.push(format!("  target   {} written", text::counted(status.write_count, "row")));
     for mapping in &status.mappings {
@@ -83,6 +96,30 @@ pub fn held_lines(held: &HeldLog) -> Vec<String> {
     )];
     lines.extend(held.warning.as_ref().map(|warning| format!("           warning: {warning}")));
     lines
+}
+
+/// How long the load still takes, what of the disk it needs, and what may not last.
+fn forecast_lines(forecast: &Forecast) -> Vec<String> {
+    let left = forecast.left_s.map(|seconds| format!("about {} left", text::duration_ms(seconds.saturating_mul(1_000))));
+    let free = forecast.disk_bytes_free.map(|free| format!(", {} are free", text::bytes(free))).unwrap_or_default();
+    let disk = format!("{} more on disk{free}", text::bytes(forecast.disk_bytes_needed));
+    let mut lines = vec![format!("  forecast {}", left.into_iter().chain([disk]).collect::<Vec<_>>().join("; "))];
+    lines.extend(forecast.retention.iter().map(|kept| format!("  log      {}", kept_words(kept))));
+    lines.extend(shortage_lines(&forecast.shortages));
+    lines
+}
+
+/// `12,000/s`, and how long it takes until the end.
+fn pace(rows_per_s: Option<u64>, left_s: Option<u64>) -> [String; 2] {
+    let rate = rows_per_s.map_or_else(String::new, |rate| format!("{}/s", text::grouped(rate)));
+    [rate, left_s.map_or_else(String::new, |seconds| text::duration_ms(seconds.saturating_mul(1_000)))]
+}
+
+/// Limits are told while chunks are read, where there are any but the number of connections.
+fn is_told(status: &EngineStatus, throttle: &ThrottleStatus) -> bool {
+    let connections = throttle.limits.connections;
+    let is_limited = throttle.limits != Limits { connections, ..Limits::default() };
+    throttle.throttled.is_some() || (is_limited && status.stage == Stage::Snapshot)
 }
 
 /// How a mapping stands that does not run, and what can be done.
@@ -151,26 +188,35 @@ pub fn report(status: &EngineStatus) -> String {
                     (false, Some(percent)) => percent,
                     (false, None) => "-".to_owned(),
                 };
-            let rows = if status.stage < Stage::Live { text::grouped(load.row_count) } else { String::new() };
-            vec![mapping.mapping.clone(), load.table.clone(), progress, rows]
+            let mut row = vec![mapping.mapping.clone(), load.table.clone(), progress];
+            if status.stage < Stage::Live {
+                row.extend([text::grouped(load.row_count), text::bytes(load.byte_count)]);
+                row.extend(pace(load.rows_per_s, load.left_s));
+            }
+            row
         })
         .collect();
-    parts.push(text::table(
-        &["mapping", "target table", "first load", if status.stage < Stage::Live { "rows loaded" } else { "" }],
-        rows,
-        &[2, 3],
-    ));
+    let heading = ["mapping", "target table", "first load", "rows loaded", "bytes", "rate", "left"];
+    let shown = if status.stage < Stage::Live { heading.as_slice() } else { heading.split_at(3).0 };
+    parts.push(text::table(shown, rows, &[2, 3, 4, 5, 6]));
     if status.stage == Stage::Snapshot {
         let rows = status.tables.iter().map(|table| {
             let total = table.chunks_total.map_or_else(|| "?".to_owned(), |total| total.to_string());
-            vec![
+            let chunks = table.chunks_total.map(u64::from);
+            let (part, whole) =
+                chunks.map_or((table.row_count, table.row_estimate), |total| (u64::from(table.chunks_done), total));
+            let mut row = vec![
                 table.table.clone(),
                 format!("{} of {total}", table.chunks_done),
+                text::percent(part, whole).unwrap_or_default(),
                 text::grouped(table.row_count),
                 text::grouped(table.row_estimate),
-            ]
+            ];
+            row.extend(pace(table.rows_per_s, table.left_s));
+            row
         });
-        parts.push(text::table(&["legacy table", "chunks", "rows", "estimate"], rows.collect(), &[1, 2, 3]));
+        let heading = ["legacy table", "chunks", "read", "rows", "estimate", "rate", "left"];
+        parts.push(text::table(&heading, rows.collect(), &[1, 2, 3, 4, 5, 6]));
     }
     parts.join("\n\n")
 }

@@ -1,7 +1,10 @@
 //! How a memory budget and a project become the bounds of an engine and its store.
 
+use std::collections::BTreeMap;
+
 use super::Project;
 use crate::migrate::EngineOptions;
+use crate::source::limits::Limits;
 use crate::state::disk::DiskOptions;
 
 /// Memory of an engine whose project file names none.
@@ -21,6 +24,8 @@ impl Project {
     /// which neither more memory helps nor less suffices.
     #[must_use]
     pub fn engine_options<'s>(&self, sources: impl Iterator<Item = &'s String>) -> EngineOptions {
+        let entries = sources.filter_map(|name| self.sources.get_key_value(name));
+        let limits: BTreeMap<String, Limits> = entries.map(|(name, entry)| (name.clone(), entry.limits.limits.clone())).collect();
         let defaults = EngineOptions::default();
         let scaled = |bytes: u64| {
             let scaled = u128::from(bytes) * u128::from(self.memory_bytes) / u128::from(DEFAULT_MEMORY_BYTES);
@@ -29,11 +34,8 @@ impl Project {
         let size = |bytes: usize| usize::try_from(scaled(bytes as u64)).unwrap_or(bytes);
         EngineOptions {
             folder: self.state.clone(),
-            connections: sources
-                .filter_map(|name| self.sources.get(name))
-                .map(|entry| entry.connections_max)
-                .sum::<usize>()
-                .max(1),
+            connections: limits.values().filter_map(|limits| usize::try_from(limits.connections).ok()).sum::<usize>().max(1),
+            limits,
             epoch_bytes_max: size(defaults.epoch_bytes_max),
             queue_bytes_max: size(defaults.queue_bytes_max),
             apply_bytes_max: scaled(defaults.apply_bytes_max),

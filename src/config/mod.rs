@@ -6,6 +6,7 @@
 
 mod engine;
 mod files;
+mod limits;
 mod read;
 mod secret;
 mod size;
@@ -14,6 +15,7 @@ mod tests;
 mod url;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,6 +24,7 @@ use crate::mapping::{Placed, Problem, SourceFile};
 use crate::schema::Flavor;
 use crate::schema::TargetKind;
 use crate::source::database::SourceOptions;
+use crate::source::limits::Limits;
 use crate::source::mysql::connect::{MySqlOptions, SessionOverrides};
 use crate::source::postgres::connect::{PostgresSourceOptions, SlotLimit};
 use crate::target::database::TargetOptions;
@@ -77,6 +80,39 @@ pub struct ReplicationEntry {
     pub slot_limit: Option<SlotLimit>,
 }
 
+/// The `limits:` of a source.
+#[derive(Debug, Clone)]
+pub struct LimitsEntry {
+    /// The bounds of the chunk readers.
+    pub limits: Limits,
+    /// Time limit of a statement, seconds.
+    pub statement_timeout_s: u32,
+    /// The memory that one source transaction may take, bytes.
+    pub transaction_bytes_max: usize,
+    /// Whose lag `max_lag_s` is about.
+    pub replica: Option<ReplicaEntry>,
+    /// Where `max_load` stands.
+    pub max_load_span: Option<Range<usize>>,
+    /// Where `max_lag_s` stands.
+    pub max_lag_span: Option<Range<usize>>,
+}
+
+/// The replica whose lag is looked at.
+#[derive(Debug, Clone)]
+pub enum ReplicaEntry {
+    /// A MySQL or MariaDB server.
+    Server {
+        /// Where it is.
+        url: Box<url::DatabaseUrl>,
+        /// Where its password is.
+        password: SecretPlace,
+        /// Protection.
+        tls: TlsChoice,
+    },
+    /// A PostgreSQL standby by its `application_name`.
+    Standby(String),
+}
+
 /// A legacy database.
 #[derive(Debug, Clone)]
 pub struct SourceEntry {
@@ -92,12 +128,8 @@ pub struct SourceEntry {
     pub server_id: Option<u32>,
     /// What the SELECTs mean.
     pub session: SessionOverrides,
-    /// Connections, the stream's not counted.
-    pub connections_max: usize,
-    /// Time limit of a statement, seconds.
-    pub statement_timeout_s: u32,
-    /// The memory that one source transaction may take, bytes.
-    pub transaction_bytes_max: usize,
+    /// How gently it is read.
+    pub limits: LimitsEntry,
     /// What belongs to a PostgreSQL source.
     pub replication: ReplicationEntry,
 }
@@ -140,27 +172,18 @@ impl Project {
     /// `Mapping` if there is no such source or its password cannot be read.
     pub fn source_options(&self, name: &str) -> Result<SourceOptions> {
         let entry = self.sources.get(name).ok_or_else(|| unknown("source", name))?;
-        let url::Host::Tcp { host, port } = &entry.url.host else {
-            return Err(Error::bug("a source without a TCP address was accepted"));
-        };
+        let address = tcp(&entry.url)?;
         let password = entry.password.read("source", name)?.map(crate::transport::Secret::new);
         if entry.kind == url::SourceKind::PostgreSql {
-            return Ok(SourceOptions::Postgres(Box::new(entry.postgres(name, (host, *port), password))));
+            return Ok(SourceOptions::Postgres(Box::new(entry.postgres(name, address, password))));
         }
-        Ok(SourceOptions::MySql(Box::new(MySqlOptions {
-            name: name.to_owned(),
-            host: host.clone(),
-            port: *port,
-            user: entry.url.user.clone(),
-            password,
-            database: entry.url.database.clone(),
-            tls: entry.source_tls(),
-            server_id: entry.server_id,
-            session: entry.session.clone(),
-            statement_timeout_s: entry.statement_timeout_s,
-            connections_max: entry.connections_max,
-            transaction_bytes_max: entry.transaction_bytes_max,
-        })))
+        let mut options = entry.mysql(name, &entry.url, address, password, tls(&entry.tls, &entry.url));
+        if let Some(ReplicaEntry::Server { url, password, tls: choice }) = &entry.limits.replica {
+            let replica = format!("{name} (its replica)");
+            let password = password.read("the replica of source", name)?.map(crate::transport::Secret::new);
+            options.replica = Some(Box::new(entry.mysql(&replica, url, tcp(url)?, password, tls(choice, url))));
+        }
+        Ok(SourceOptions::MySql(Box::new(options)))
     }
 
     /// The schema (PostgreSQL) or database (MySQL) that unqualified names of a source mean, and a flavor that reads its SELECTs.
@@ -188,7 +211,7 @@ impl Project {
             let address = (host.clone(), *port);
             let mut options = MySqlTargetOptions::new(name, entry.kind, address, &entry.url.user, &entry.url.database);
             options.password = password;
-            options.tls = entry.target_tls();
+            options.tls = tls(&entry.tls, &entry.url);
             return Ok(TargetOptions::MySql(options));
         }
         let address = match &entry.url.host {
@@ -197,7 +220,7 @@ impl Project {
         };
         let mut options = PostgresOptions::new(name, address, &entry.url.user, &entry.url.database);
         options.password = password;
-        options.tls = entry.target_tls();
+        options.tls = tls(&entry.tls, &entry.url);
         Ok(TargetOptions::Postgres(options))
     }
 
@@ -209,6 +232,37 @@ impl Project {
 }
 
 impl SourceEntry {
+    fn mysql(
+        &self,
+        name: &str,
+        url: &url::DatabaseUrl,
+        (host, port): (&str, u16),
+        password: Option<crate::transport::Secret>,
+        tls: crate::transport::Tls,
+    ) -> MySqlOptions {
+        MySqlOptions {
+            name: name.to_owned(),
+            host: host.to_owned(),
+            port,
+            user: url.user.clone(),
+            password,
+            database: url.database.clone(),
+            tls,
+            server_id: self.server_id,
+            session: self.session.clone(),
+            statement_timeout_s: self.limits.statement_timeout_s,
+            connections_max: self.connections_max(),
+            transaction_bytes_max: self.limits.transaction_bytes_max,
+            replica: None,
+        }
+    }
+
+    /// Connections at most, the stream's not counted.
+    #[must_use]
+    pub fn connections_max(&self) -> usize {
+        usize::try_from(self.limits.limits.connections).unwrap_or(1)
+    }
+
     fn postgres(
         &self,
         name: &str,
@@ -223,38 +277,38 @@ impl SourceEntry {
             user: self.url.user.clone(),
             password,
             database: self.url.database.clone(),
-            tls: self.source_tls(),
+            tls: tls(&self.tls, &self.url),
             schema: None,
             time_zone: self.session.time_zone.clone(),
             publication: self.replication.publication.clone().unwrap_or_else(|| slot.clone()),
             slot,
             slot_limit: self.replication.slot_limit,
-            statement_timeout_s: self.statement_timeout_s,
-            connections_max: self.connections_max,
-            transaction_bytes_max: self.transaction_bytes_max,
-        }
-    }
-
-    fn source_tls(&self) -> crate::transport::Tls {
-        use crate::transport::Tls;
-        match &self.tls {
-            TlsChoice::Off => Tls::Off,
-            TlsChoice::Default if self.url.is_local() => Tls::Off,
-            TlsChoice::Default => Tls::VerifyFull { ca: None },
-            TlsChoice::VerifyFull { ca } => Tls::VerifyFull { ca: ca.clone() },
+            statement_timeout_s: self.limits.statement_timeout_s,
+            connections_max: self.connections_max(),
+            transaction_bytes_max: self.limits.transaction_bytes_max,
+            replica: self.limits.replica.as_ref().and_then(|replica| match replica {
+                ReplicaEntry::Standby(name) => Some(name.clone()),
+                ReplicaEntry::Server { .. } => None,
+            }),
         }
     }
 }
 
-impl TargetEntry {
-    fn target_tls(&self) -> crate::transport::Tls {
-        use crate::transport::Tls;
-        match &self.tls {
-            TlsChoice::Off => Tls::Off,
-            TlsChoice::Default if self.url.is_local() => Tls::Off,
-            TlsChoice::Default => Tls::VerifyFull { ca: None },
-            TlsChoice::VerifyFull { ca } => Tls::VerifyFull { ca: ca.clone() },
-        }
+/// Host and port of a server that is only reached by TCP.
+fn tcp(url: &url::DatabaseUrl) -> Result<(&str, u16)> {
+    match &url.host {
+        url::Host::Tcp { host, port } => Ok((host, *port)),
+        url::Host::Socket { .. } => Err(Error::bug("a source without a TCP address was accepted")),
+    }
+}
+
+fn tls(choice: &TlsChoice, url: &url::DatabaseUrl) -> crate::transport::Tls {
+    use crate::transport::Tls;
+    match choice {
+        TlsChoice::Off => Tls::Off,
+        TlsChoice::Default if url.is_local() => Tls::Off,
+        TlsChoice::Default => Tls::VerifyFull { ca: None },
+        TlsChoice::VerifyFull { ca } => Tls::VerifyFull { ca: ca.clone() },
     }
 }
 

@@ -14,15 +14,13 @@ use crate::mapping::document::{self, Content, Node};
 use crate::mapping::fields::{Fields, Reader};
 use crate::mapping::{Placed, Problem, SourceFile};
 use crate::migrate::EngineOptions;
-use crate::source::mysql::connect::{SessionOverrides, TRANSACTION_BYTES_MAX};
+use crate::source::mysql::connect::SessionOverrides;
 use crate::source::postgres::connect::{OnExceed, SlotLimit};
 
 const PROJECT_KEYS: [&str; 7] = ["sources", "targets", "state", "memory", "mappings", "masking", "facts_grace"];
 const SOURCE_KEYS: [&str; 9] = ["url", "password", "tls", "server_id", "session", "limits", "slot", "publication", "slot_limit"];
 const SESSION_KEYS: [&str; 5] =
     ["sql_mode", "time_zone", "div_precision_increment", "group_concat_max_len", "collation_connection"];
-/// A bound below this would stop at ordinary transactions.
-const TRANSACTION_BYTES_MIN: usize = 16 << 20;
 
 /// Reads a whole project file; all problems at once.
 pub(super) fn project(file: Arc<SourceFile>, folder: &Path) -> Result<Project, Vec<Problem>> {
@@ -57,8 +55,9 @@ fn plain(path: &Path) -> PathBuf {
     if plain.as_os_str().is_empty() { PathBuf::from(".") } else { plain }
 }
 
-struct Reading<'a> {
-    reader: Reader,
+/// A project file that is being read.
+pub(super) struct Reading<'a> {
+    pub(super) reader: Reader,
     folder: &'a Path,
     /// Lines that hold a password although they must not.
     secret_lines: BTreeSet<usize>,
@@ -132,20 +131,9 @@ impl Reading<'_> {
         let tls = self.tls(&fields, what);
         let server_id = fields.get("server_id").and_then(|node| self.reader.number(node, "server_id", 1..=u64::from(u32::MAX)));
         let session = self.session(&fields, kind);
-        let (connections_max, statement_timeout_s, transaction_bytes_max) = self.limits(&fields);
+        let limits = self.limits(&fields, kind);
         let server_id = server_id.and_then(|id| u32::try_from(id).ok());
-        Some(SourceEntry {
-            kind: kind?,
-            url: url?,
-            password: password?,
-            tls: tls?,
-            server_id,
-            session,
-            connections_max,
-            statement_timeout_s,
-            transaction_bytes_max,
-            replication,
-        })
+        Some(SourceEntry { kind: kind?, url: url?, password: password?, tls: tls?, server_id, session, limits, replication })
     }
 
     /// Keys that only the other kind of database has.
@@ -204,7 +192,7 @@ impl Reading<'_> {
         Some(TargetEntry { kind, url, password: password?, tls: tls? })
     }
 
-    fn url<T>(&mut self, fields: &Fields<'_>, parse: fn(&str) -> Result<T, Wrong>) -> Option<T> {
+    pub(super) fn url<T>(&mut self, fields: &Fields<'_>, parse: fn(&str) -> Result<T, Wrong>) -> Option<T> {
         let node = fields.required(&mut self.reader, "url")?;
         match parse(self.reader.text(node, "url")?) {
             Ok(url) => Some(url),
@@ -220,7 +208,7 @@ impl Reading<'_> {
         }
     }
 
-    fn password(&mut self, fields: &Fields<'_>, what: &str) -> Option<SecretPlace> {
+    pub(super) fn password(&mut self, fields: &Fields<'_>, what: &str) -> Option<SecretPlace> {
         let Some(node) = fields.get("password") else { return Some(SecretPlace::None) };
         if let Content::Scalar(_) = node.content {
             let problem = self.reader.problem(node.span.clone(), format!("the password of {what} is in the project file"));
@@ -243,7 +231,7 @@ impl Reading<'_> {
         }
     }
 
-    fn tls(&mut self, fields: &Fields<'_>, what: &str) -> Option<TlsChoice> {
+    pub(super) fn tls(&mut self, fields: &Fields<'_>, what: &str) -> Option<TlsChoice> {
         let Some(node) = fields.get("tls") else { return Some(TlsChoice::Default) };
         match &node.content {
             Content::Scalar(scalar) if scalar.text == "off" => Some(TlsChoice::Off),
@@ -282,36 +270,6 @@ impl Reading<'_> {
             group_concat_max_len: concat,
             collation_connection,
         }
-    }
-
-    /// Connections, the statement time limit in seconds, and the memory of one source transaction in bytes.
-    fn limits(&mut self, fields: &Fields<'_>) -> (usize, u32, usize) {
-        const KEYS: [&str; 4] = ["connections", "statement_timeout_s", "transaction_bytes_max", "max_load"];
-        let fields = fields.get("limits").and_then(|node| self.reader.fields(node, "limits", &KEYS));
-        let Some(fields) = fields else { return (4, 60, TRANSACTION_BYTES_MAX) };
-        self.refuse(&fields, "max_load", "set `connections` low to be gentle");
-        let connections = fields.get("connections").and_then(|node| self.reader.number(node, "connections", 1..=64));
-        let timeout =
-            fields.get("statement_timeout_s").and_then(|node| self.reader.number(node, "statement_timeout_s", 1..=3600));
-        (
-            connections.and_then(|connections| usize::try_from(connections).ok()).unwrap_or(4),
-            timeout.and_then(|timeout| u32::try_from(timeout).ok()).unwrap_or(60),
-            self.transaction_bytes(&fields).unwrap_or(TRANSACTION_BYTES_MAX),
-        )
-    }
-
-    fn transaction_bytes(&mut self, fields: &Fields<'_>) -> Option<usize> {
-        let node = fields.get("transaction_bytes_max")?;
-        let bytes = match &node.content {
-            Content::Scalar(scalar) => size::bytes(&scalar.text),
-            Content::List(_) | Content::Map(_) => None,
-        };
-        let bytes = bytes.and_then(|bytes| usize::try_from(bytes).ok()).filter(|bytes| *bytes >= TRANSACTION_BYTES_MIN);
-        if bytes.is_none() {
-            self.reader.note(node.span.clone(), "transaction_bytes_max must be a size of at least 16MiB");
-            self.reader.help_last("write it as 512MiB or 1GiB; one transaction must fit in memory");
-        }
-        bytes
     }
 
     fn memory(&mut self, fields: &Fields<'_>) -> Option<u64> {

@@ -31,11 +31,34 @@ fn parse(text: &str) -> Result<Project, Vec<Problem>> {
 #[test]
 fn the_setting_that_a_large_transaction_asks_for_exists() {
     let with = |size: &str| RIGHT.replace("statement_timeout_s: 30", &format!("transaction_bytes_max: {size}"));
-    assert_eq!(parse(&with("1GiB")).unwrap().sources["erp"].transaction_bytes_max, 1 << 30);
-    assert_eq!(parse(RIGHT).unwrap().sources["erp"].transaction_bytes_max, 256 << 20);
+    assert_eq!(parse(&with("1GiB")).unwrap().sources["erp"].limits.transaction_bytes_max, 1 << 30);
+    assert_eq!(parse(RIGHT).unwrap().sources["erp"].limits.transaction_bytes_max, 256 << 20);
     for wrong in ["1MiB", "much", "[1]"] {
         assert!(parse(&with(wrong)).is_err(), "{wrong}");
     }
+}
+
+#[test]
+fn the_limits_of_a_source_are_read() {
+    let with = |limits: &str| parse(&RIGHT.replace("connections: 2", limits));
+    for load in ["max_load: \"Threads_running=25\"", "max_load: { Threads_running: 25 }"] {
+        let project = with(&format!("{load}, rows_per_second: 5000, mb_per_second: 20, max_lag_s: 10")).unwrap();
+        let limits = &project.sources["erp"].limits.limits;
+        assert_eq!(limits.words(), "4 connections, 5000 rows/s, 20 MB/s, max_load Threads_running=25, max_lag_s 10");
+        assert_eq!(project.engine_options(["erp".to_owned()].iter()).limits["erp"], *limits);
+    }
+    let replica = with("max_lag_s: 5, replica: { url: \"mysql://watch@replica.internal:3307/homeshop\" }").unwrap();
+    assert!(replica.sources["erp"].limits.replica.is_some() && replica.sources["erp"].limits.max_lag_span.is_some());
+}
+
+#[test]
+fn the_gauges_of_postgresql_are_known() {
+    let text = RIGHT.replace("mysql://", "postgresql://").replace("    server_id: 18231\n", "");
+    let text = text.replace("{ sql_mode: \"\", time_zone: \"+09:00\" }", "{}");
+    let with = |limits: &str| parse(&text.replace("connections: 2", limits));
+    assert!(with("max_load: { active_sessions: 25 }, max_lag_s: 3, replica: standby1").is_ok());
+    let problems = with("max_load: { Threads_running: 25 }").unwrap_err();
+    assert!(problems[0].message.contains("no gauge Threads_running") && problems[0].help.contains("active_sessions"));
 }
 
 #[test]
@@ -43,7 +66,7 @@ fn a_right_file_becomes_a_project() {
     let project = parse(RIGHT).unwrap();
     let erp = &project.sources["erp"];
     assert_eq!(erp.tls, TlsChoice::VerifyFull { ca: Some("/project/certs/erp-ca.pem".into()) });
-    assert_eq!((erp.server_id, erp.connections_max, erp.statement_timeout_s), (Some(18231), 2, 30));
+    assert_eq!((erp.server_id, erp.connections_max(), erp.limits.statement_timeout_s), (Some(18231), 2, 30));
     assert_eq!((erp.session.sql_mode.as_deref(), erp.session.time_zone.as_deref()), (Some(""), Some("+09:00")));
     assert_eq!(project.targets["order-db"].password, SecretPlace::File("/project/secrets/order".into()));
     assert_eq!(project.store_folder(), Path::new("/project/state/store"));
@@ -126,7 +149,14 @@ const CASES: &[(&str, &str, &str)] = &[
     ("a postgres source", "mysql://", "postgresql://"),
     ("a mysql target by socket", "postgresql://strangler_dst@127.0.0.1/orders", "mysql://strangler_dst@/orders?host=/run/mysqld"),
     ("no user", "strangler_src@", ""),
-    ("max_load", "connections: 2", "max_load: \"Threads_running=25\""),
+    ("a load without a bound", "connections: 2", "max_load: Threads_running"),
+    ("a load of nothing", "connections: 2", "max_load: { Threads_running: 0 }"),
+    ("a load that is no name", "connections: 2", "max_load: \"Threads-running=25\""),
+    ("a load that is a number", "connections: 2", "max_load: 25"),
+    ("a replica without a lag", "connections: 2", "replica: { url: \"mysql://r@127.0.0.1/d\" }"),
+    ("a replica of another kind", "connections: 2", "max_lag_s: 5, replica: { url: \"postgresql://r@127.0.0.1/d\" }"),
+    ("a rate of nothing", "connections: 2", "rows_per_second: 0"),
+    ("a rate with a unit", "connections: 2", "mb_per_second: 50MB"),
     ("too many connections", "connections: 2", "connections: 1000"),
     ("masking", "state: ./state", "masking: { key: { env: NAME } }"),
     ("slot", "server_id: 18231", "slot: strangler"),

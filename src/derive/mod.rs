@@ -72,6 +72,8 @@ pub struct StepPart {
     pub writes: TableWrites,
     /// Emitted entries that belong to them: they must not be seen before the epoch is committed.
     pub fingerprints: Vec<Mutation>,
+    /// Rows that the epoch has derived so far, and those it is known to have to.
+    pub progress: (u64, u64),
 }
 
 /// Takes the parts of an epoch.

@@ -96,6 +96,8 @@ pub(crate) struct Emission<'s> {
     fingerprints: Vec<Mutation>,
     /// Hashes of the keys upserted by parts of this table; two of one key in different parts show only here.
     upserted: Vec<u128>,
+    /// Anchors that are to be derived, as far as they were found.
+    known: u64,
     /// What is held for the caller.
     pub(crate) step: Step,
 }
@@ -104,12 +106,23 @@ impl<'s> Emission<'s> {
     pub(crate) fn new(plan: &'s Plan, part_bytes_max: usize, sink: Sink<'s>) -> Self {
         let writes = plan.mappings.iter().map(|_| WriteBatch::default()).collect();
         let step = Step { writes, ..Step::default() };
-        Self { plan, part_bytes_max, sink, collected: Collected::default(), fingerprints: vec![], upserted: vec![], step }
+        Self {
+            plan,
+            part_bytes_max,
+            sink,
+            collected: Collected::default(),
+            fingerprints: vec![],
+            upserted: vec![],
+            known: 0,
+            step,
+        }
     }
 
     /// Derives anchors and collects what differs from their last emission.
     pub(crate) fn derive(&mut self, view: &View<'_>, part: Part<'_>, anchors: &Keys, at: (MappingId, u32)) -> Result<()> {
+        self.known += anchors.len() as u64;
         for window in anchors.slices(ANCHORS_PER_WINDOW) {
+            let derived = self.step.derived + window.len() as u64;
             for (mutations, writes) in derive_all(view, part, anchors, window, |derived| part.difference(view, derived))? {
                 self.fingerprints.extend(mutations);
                 for (key, write) in writes {
@@ -118,11 +131,11 @@ impl<'s> Emission<'s> {
                     }
                 }
             }
+            self.step.derived = derived;
             if self.collected.bytes > self.part_bytes_max {
                 self.give_part(at)?;
             }
         }
-        self.step.derived += anchors.len() as u64;
         Ok(())
     }
 
@@ -138,7 +151,12 @@ impl<'s> Emission<'s> {
         let collected = std::mem::take(&mut self.collected);
         self.upserted.extend(collected.upserted());
         let fingerprints = std::mem::take(&mut self.fingerprints);
-        (self.sink)(StepPart { mapping, writes: collected.finish(table)?, fingerprints })
+        (self.sink)(StepPart {
+            mapping,
+            writes: collected.finish(table)?,
+            fingerprints,
+            progress: (self.step.derived, self.known),
+        })
     }
 
     /// Ends a table: what is left stays with the caller.

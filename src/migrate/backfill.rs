@@ -22,6 +22,7 @@ use crate::state::Durability;
 use crate::state::meta::{self, ChunkRecord, Progress, Stage};
 use crate::state::spool::{SpoolReader, position_of};
 use crate::target::Target;
+use crate::value::Value;
 
 /// Bytes of spooled changes replayed in one state batch.
 const REPLAY_BYTES: usize = 4 << 20;
@@ -82,6 +83,7 @@ impl<S: Source, T: Target> Engine<S, T> {
         if let Some(ranges) = meta::ranges(&*self.store, layout.id)? {
             return Ok(ranges);
         }
+        self.throttle.calm(&*self.source, layout).await?;
         let mut retry = Retry::new(self.options.retry_for);
         let ranges = loop {
             match self.source.ranges(layout, self.options.chunk_rows_max).await {
@@ -108,7 +110,11 @@ impl<S: Source, T: Target> Engine<S, T> {
 
     async fn read_chunk(&self, table: usize, index: u32, range: &KeyRange) -> Result<()> {
         let layout = &self.table(table)?.layout;
+        let mut admitted = self.throttle.admit(&*self.source, layout).await?;
         let chunk = self.source.read_chunk(layout, index, range).await?;
+        let bytes: usize = chunk.rows.iter().flatten().map(Value::payload_bytes).sum();
+        admitted.gave(chunk.rows.len() as u64, bytes as u64);
+        drop(admitted);
         if layout.identity.is_none() && !chunk.exact {
             let message =
                 format!("table {} has no key and the source cannot tell which log position a read of it shows", layout.name);

@@ -1,12 +1,16 @@
 //! What the engine says about itself, in one place: written by the flows, read by bars, `status` and the control socket.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
+use super::forecast::Forecast;
+use super::pace::{Pace, left_s};
 use crate::position::Position;
 use crate::source::HeldLog;
+use crate::source::limits::Limits;
 use crate::state::meta::Stage;
 use crate::state::standing::Standing;
 use crate::target::Phase;
@@ -24,9 +28,18 @@ pub struct EngineStatus {
     pub stage: Stage,
     /// Why the engine waits, if it waits.
     pub waiting: Option<String>,
+    /// How gently each source is read, and what holds its readers back now.
+    #[serde(default)]
+    pub throttles: Vec<ThrottleStatus>,
     /// What is filled from the rows of the state before anything else goes on.
     #[serde(default)]
     pub filling: Option<FillingStatus>,
+    /// A change that reaches many target rows, while they are derived.
+    #[serde(default)]
+    pub sweep: Option<SweepStatus>,
+    /// Whether disk and log last until the first load has caught up.
+    #[serde(default)]
+    pub forecast: Option<Forecast>,
     /// What the state contains.
     pub applied: Option<Position>,
     /// Source transactions taken since the start, those without mapped rows not counted.
@@ -50,6 +63,19 @@ pub struct EngineStatus {
     pub mappings: Vec<MappingStatus>,
 }
 
+/// The limits of one source.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ThrottleStatus {
+    /// Its name.
+    pub source: String,
+    /// The limits that hold now.
+    pub limits: Limits,
+    /// Why no chunk is begun, if none is.
+    pub throttled: Option<String>,
+    /// How long readers were held back since the start, all of them together.
+    pub held_ms: u64,
+}
+
 /// Indexes or groups that are made from the rows of the state.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct FillingStatus {
@@ -61,8 +87,19 @@ pub struct FillingStatus {
     pub row_estimate: u64,
 }
 
-/// Backfill of one legacy table.
+/// A change of rows that are joined by many target rows, on its way to them as one transaction.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SweepStatus {
+    /// The mapping.
+    pub mapping: String,
+    /// Target rows derived so far.
+    pub row_count: u64,
+    /// Target rows that the change is known to reach.
+    pub row_total: u64,
+}
+
+/// Backfill of one legacy table.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct TableStatus {
     /// Its name.
     pub table: String,
@@ -74,6 +111,12 @@ pub struct TableStatus {
     pub row_count: u64,
     /// The source's own estimate.
     pub row_estimate: u64,
+    /// Rows per second over the last minute; absent while none are read.
+    #[serde(default)]
+    pub rows_per_s: Option<u64>,
+    /// Seconds until all chunks are there; absent before 1 %.
+    #[serde(default)]
+    pub left_s: Option<u64>,
 }
 
 /// One mapping.
@@ -125,18 +168,27 @@ impl MappingStatus {
 }
 
 /// First load of one target table.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct LoadStatus {
     /// Its name.
     pub table: String,
     /// Rows loaded.
     pub row_count: u64,
+    /// Bytes of data in them; those of earlier runs are not counted.
+    #[serde(default)]
+    pub byte_count: u64,
     /// Anchors derived.
     pub anchor_count: u64,
     /// Estimate of all anchors.
     pub anchor_estimate: u64,
     /// Whether the load of this table is complete.
     pub done: bool,
+    /// Rows per second over the last minute; absent while none are loaded.
+    #[serde(default)]
+    pub rows_per_s: Option<u64>,
+    /// Seconds until it is complete; absent before 1 %.
+    #[serde(default)]
+    pub left_s: Option<u64>,
 }
 
 struct Inner {
@@ -148,6 +200,45 @@ struct Inner {
     newest: Option<Position>,
     /// Why a part of the stream waits.
     source_waits: Option<String>,
+    /// Per source with limits, what held its readers back last, and until when that is true.
+    throttles: BTreeMap<String, Throttled>,
+    /// By table, or by mapping and target table: rows, and what they are counted against.
+    paces: BTreeMap<(Option<usize>, usize), (Pace, Pace)>,
+}
+
+struct Throttled {
+    limits: Limits,
+    reason: Option<(Instant, String)>,
+    held: Duration,
+}
+
+/// How long the reason of a wait is shown behind its end: the next chunk of a reader that is held back all the time waits again soon.
+const SHOWN_FOR: Duration = Duration::from_millis(1_500);
+
+impl Inner {
+    fn show_paces(&mut self, status: &mut EngineStatus) {
+        let now = Instant::now();
+        let mut look = |place, rows, part, whole| {
+            let (of_rows, of_parts) = self.paces.entry(place).or_default();
+            let (rate, parts) = (of_rows.look(now, rows), of_parts.look(now, part));
+            (rate.filter(|rate| *rate >= 0.5).map(|rate| rate.round() as u64), left_s(part, whole, parts))
+        };
+        if status.stage == Stage::Snapshot {
+            for (index, table) in status.tables.iter_mut().enumerate() {
+                let (part, whole) = match table.chunks_total {
+                    Some(total) => (u64::from(table.chunks_done), u64::from(total)),
+                    None => (table.row_count, table.row_estimate),
+                };
+                (table.rows_per_s, table.left_s) = look((None, index), table.row_count, part, whole);
+            }
+        }
+        for (mapping, status) in status.mappings.iter_mut().enumerate() {
+            for (index, load) in status.loads.iter_mut().enumerate().filter(|(_, load)| !load.done) {
+                let whole = load.anchor_estimate.max(load.anchor_count);
+                (load.rows_per_s, load.left_s) = look((Some(mapping), index), load.row_count, load.anchor_count, whole);
+            }
+        }
+    }
 }
 
 /// The shared picture.
@@ -158,6 +249,25 @@ pub struct Board(Arc<Mutex<Inner>>);
 #[must_use]
 pub fn now_us() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
+
+impl ThrottleStatus {
+    /// As people read it, e.g. `4 connections, max_load Threads_running=25; throttled: Threads_running is 31, above 25`.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let throttled = self.throttled.as_ref().map_or_else(String::new, |reason| format!("; throttled: {reason}"));
+        format!("{}{throttled}", self.limits.words())
+    }
+}
+
+fn throttle_status((source, throttled): (&String, &Throttled)) -> ThrottleStatus {
+    let reason = throttled.reason.as_ref().filter(|(until, _)| *until > Instant::now());
+    ThrottleStatus {
+        source: source.clone(),
+        limits: throttled.limits.clone(),
+        throttled: reason.map(|(_, reason)| reason.clone()),
+        held_ms: u64::try_from(throttled.held.as_millis()).unwrap_or(u64::MAX),
+    }
 }
 
 fn lag_ms(contained: Option<&Position>, newest: Option<&Position>, contained_at_us: i64) -> Option<u64> {
@@ -180,7 +290,10 @@ impl Board {
             uptime_s: 0,
             stage: Stage::Snapshot,
             waiting: None,
+            throttles: Vec::new(),
             filling: None,
+            sweep: None,
+            forecast: None,
             applied: None,
             transaction_count: 0,
             change_count: 0,
@@ -199,6 +312,8 @@ impl Board {
             contained_at_us,
             newest: None,
             source_waits: None,
+            throttles: BTreeMap::new(),
+            paces: BTreeMap::new(),
         })))
     }
 
@@ -238,6 +353,26 @@ impl Board {
         self.with(|inner| inner.source_waits = reason);
     }
 
+    /// The limits of a source as they hold from now on.
+    pub fn limited(&self, source: &str, limits: Limits) {
+        self.with(|inner| match inner.throttles.get_mut(source) {
+            Some(throttled) => throttled.limits = limits,
+            None => {
+                inner.throttles.insert(source.to_owned(), Throttled { limits, reason: None, held: Duration::ZERO });
+            }
+        });
+    }
+
+    /// A reader of a source is held back for so long, and why.
+    pub fn throttled(&self, source: &str, reason: String, wait: Duration) {
+        self.with(|inner| {
+            if let Some(throttled) = inner.throttles.get_mut(source) {
+                throttled.reason = Some((Instant::now() + wait + SHOWN_FOR, reason));
+                throttled.held += wait;
+            }
+        });
+    }
+
     /// How far the stream has shown what happened at the source; a heartbeat shows nothing.
     pub fn saw(&self, position: &Position) {
         self.with(|inner| inner.newest = Some(position.clone()));
@@ -266,6 +401,8 @@ impl Board {
             status.uptime_s = inner.started.elapsed().as_secs();
             let waiting = || status.mappings.iter().find_map(|mapping| mapping.waiting.clone());
             status.waiting = status.waiting.clone().or_else(|| inner.source_waits.clone()).or_else(waiting);
+            inner.show_paces(&mut status);
+            status.throttles = inner.throttles.iter().map(throttle_status).collect();
             let clocks = inner.checkpoint_at.iter().zip(&inner.contained_at_us);
             for (mapping, (at, contained_at_us)) in status.mappings.iter_mut().zip(clocks) {
                 mapping.checkpoint_age_ms = u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
+use super::board::SweepStatus;
 use super::run::Engine;
 use super::touched::{key_hash, key_of};
 use crate::change::{Change, Operation, SchemaChange, SourceEvent, Transaction};
@@ -119,7 +120,7 @@ impl<'e> Draft<'e> {
             return Ok((writes, Vec::new()));
         }
         for writes in writes.tables {
-            self.take(&StepPart { mapping, writes, fingerprints: vec![] })?;
+            self.take(&StepPart { mapping, writes, fingerprints: vec![], progress: (0, 0) })?;
         }
         Ok((WriteBatch::default(), self.parts.get(&mapping).cloned().unwrap_or_default()))
     }
@@ -162,14 +163,16 @@ impl<S: Source, T: Target> Engine<S, T> {
                 return Ok(failures);
             }
             partial = None;
-            derive::derive_dirty(&self.plan, &*self.store, duties, self.options.part_bytes_max, &mut |part| draft.take(&part))?
+            derive::derive_dirty(&self.plan, &*self.store, duties, self.options.part_bytes_max, &mut |part| {
+                self.take_part(&mut draft, &part)
+            })?
         } else {
             if !epoch.changes.is_empty()
                 && let Some(partial) = &partial
             {
                 return Err(half_taken(partial, &position));
             }
-            let outlets = Outlets { parts: &mut |part| draft.take(&part), marks: &mut mark };
+            let outlets = Outlets { parts: &mut |part| self.take_part(&mut draft, &part), marks: &mut mark };
             derive::step_in_parts(&self.plan, &*self.store, &epoch.changes, duties, self.options.part_bytes_max, outlets)?
         };
         if !step.failures.is_empty() {
@@ -211,7 +214,16 @@ impl<S: Source, T: Target> Engine<S, T> {
             self.outbox_of(id).fetch_add(bytes, Ordering::Relaxed);
         }
         self.store.commit(mutations, Durability::Synced)?;
+        self.board.update(|status| status.sweep = None);
         draft.parts.keys().try_for_each(|mapping| parts::fold(&*self.store, *mapping))
+    }
+
+    /// Makes a part durable, and shows how far the epoch is: one that has parts is long enough to be asked for.
+    pub(super) fn take_part(&self, draft: &mut Draft<'_>, part: &StepPart) -> Result<()> {
+        let (row_count, row_total) = part.progress;
+        let mapping = self.mapping(part.mapping)?.name.clone();
+        self.board.update(|status| status.sweep = Some(SweepStatus { mapping, row_count, row_total }));
+        draft.take(part)
     }
 
     /// Makes marks durable and counts them.

@@ -21,6 +21,7 @@ use crate::state::Durability;
 use crate::state::meta::{self, Stage};
 use crate::state::parts::Parts;
 use crate::target::{Advance, Checkpoint, Phase, Target};
+use crate::value::Value;
 use crate::write::WriteBatch;
 
 /// Stored rows that are added up to groups in one batch, for each anchor of a slice of the load.
@@ -111,9 +112,9 @@ impl<S: Source, T: Target> Engine<S, T> {
                 Some(next_node) => tokio::join!(copied, async { Some(self.derive_slice(next_node, next.clone()).await) }),
                 None => (copied.await, None),
             };
-            let (checkpoint, row_count) = copied?;
+            let (checkpoint, row_count, byte_count) = copied?;
             mapping.checkpoint = checkpoint;
-            self.show_slice(mapping, &cursor, &next, anchors, row_count);
+            self.show_slice(mapping, (&cursor, &next), anchors, (row_count, byte_count));
             derived = following.transpose()?;
             cursor = next;
         }
@@ -153,9 +154,10 @@ impl<S: Source, T: Target> Engine<S, T> {
     }
 
     /// Copies a slice; a lost answer is settled by reading the checkpoint back.
-    async fn copy_slice(&self, mapping: &Owned, node: NodeId, next: &Cursor, slice: Loaded) -> Result<(Checkpoint, u64)> {
+    async fn copy_slice(&self, mapping: &Owned, node: NodeId, next: &Cursor, slice: Loaded) -> Result<(Checkpoint, u64, u64)> {
         let table = &self.node_plan(node)?.table;
         let row_count = slice.rows.len() as u64;
+        let byte_count = slice.rows.iter().flatten().map(Value::payload_bytes).sum::<usize>() as u64;
         let mut checkpoint = mapping.checkpoint.clone();
         checkpoint.sequence += 1;
         checkpoint.load_cursor = Some(
@@ -172,7 +174,7 @@ impl<S: Source, T: Target> Engine<S, T> {
             }
         }
         retry.succeeded(&self.board);
-        Ok((advance.next, row_count))
+        Ok((advance.next, row_count, byte_count))
     }
 
     /// Whether the target already holds the checkpoint of an advance whose answer was lost.
@@ -206,9 +208,10 @@ impl<S: Source, T: Target> Engine<S, T> {
         });
     }
 
-    fn show_slice(&self, mapping: &Owned, cursor: &Cursor, next: &Cursor, anchors: u64, row_count: u64) {
+    fn show_slice(&self, mapping: &Owned, (cursor, next): (&Cursor, &Cursor), anchors: u64, (rows, bytes): (u64, u64)) {
         self.show_load(mapping, cursor.table, |load| {
-            load.row_count += row_count;
+            load.row_count += rows;
+            load.byte_count += bytes;
             load.anchor_count += anchors;
             load.done = next.table > cursor.table;
         });

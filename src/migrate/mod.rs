@@ -10,10 +10,12 @@ pub mod epoch;
 pub mod evolve;
 mod feed;
 mod fill;
+pub mod forecast;
 mod keep;
 pub mod load;
 pub mod merge;
 pub mod options;
+pub mod pace;
 pub mod reconcile;
 mod refill;
 pub mod replay;
@@ -25,6 +27,7 @@ mod standing;
 pub mod start;
 #[cfg(test)]
 mod tests;
+pub mod throttle;
 pub mod touched;
 
 pub use board::{Board, EngineStatus};

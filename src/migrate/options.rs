@@ -1,8 +1,11 @@
 //! The bounds of a running engine, each with a name and a unit.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use crate::source::limits::Limits;
 
 /// The engine's clock, for what may last only so long; a simulator brings its own.
 #[derive(Clone)]
@@ -44,6 +47,8 @@ pub struct EngineOptions {
     pub chunk_rows_max: u32,
     /// Chunks read at once.
     pub connections: usize,
+    /// How gently each source is read, by its name; one that is not named is read without limits.
+    pub limits: BTreeMap<String, Limits>,
     /// Bytes of source changes derived in one epoch.
     pub epoch_bytes_max: usize,
     /// Bytes of a transaction from which on it is taken in slice by slice.
@@ -95,6 +100,7 @@ impl Default for EngineOptions {
             folder: PathBuf::from("state"),
             chunk_rows_max: 5_000,
             connections: 4,
+            limits: BTreeMap::new(),
             epoch_bytes_max: 4 << 20,
             slice_bytes_max: 8 << 20,
             slice_rows_max: 10_000,

@@ -168,7 +168,7 @@ impl<S: Source, T: Target> Engine<S, T> {
     ) -> Result<(Vec<Mutation>, PartRecord)> {
         let many = |_| Error::bug("a difference has too many parts");
         let writes = TableWrites { table: u32::try_from(position).map_err(many)?, deletes, upserts };
-        let part = StepPart { mapping, writes, fingerprints: vec![] };
+        let part = StepPart { mapping, writes, fingerprints: vec![], progress: (0, 0) };
         parts::put(sequence, u32::try_from(number).map_err(many)?, &part)
     }
 }

@@ -27,7 +27,8 @@ impl<S: Source, T: Target> Engine<S, T> {
         let duties: Vec<Duty> = self.mapping_ids().map(|mapping| if mapping == id { Duty::Derive } else { Duty::Rest }).collect();
         let mut draft = Draft::begin(&*self.store, std::iter::once(id))?;
         let bound = self.options.part_bytes_max;
-        let mut step = derive::derive_dirty(&self.plan, &*self.store, &duties, bound, &mut |part| draft.take(&part))?;
+        let mut step =
+            derive::derive_dirty(&self.plan, &*self.store, &duties, bound, &mut |part| self.take_part(&mut draft, &part))?;
         if let Some(failure) = step.failures.pop() {
             let is_fact = !failure.broken.is_empty();
             if standing.cause == Cause::FactHeld && is_fact && self.is_within_grace(id) {

@@ -14,11 +14,13 @@ use super::fill::Aside;
 use super::options::EngineOptions;
 use super::retry::Retry;
 use super::standing::{Contained, Places};
+use super::throttle::Throttle;
 use super::touched::Touched;
 use crate::error::{Error, Result};
 use crate::plan::{MappingId, MappingPlan, NodeId, NodePlan, Plan, TablePlan};
 use crate::position::{Frontier, Position};
 use crate::schema::{SourceCatalog, TargetTable};
+use crate::source::limits::Limits;
 use crate::source::{Layouts, Source};
 use crate::state::meta::{self, Identity, Progress, Stage};
 use crate::state::{Durability, Store, outbox, parts};
@@ -58,6 +60,7 @@ pub struct Engine<S, T> {
     pub(super) outbox_bytes: Arc<[AtomicU64]>,
     pub(super) places: Places,
     pub(super) aside: Aside,
+    pub(super) throttle: Throttle,
     pub(super) wake: Arc<Notify>,
     pub(super) contained: Arc<watch::Sender<Contained>>,
     pub(super) stop: watch::Receiver<bool>,
@@ -80,6 +83,7 @@ impl<S, T> Clone for Engine<S, T> {
             outbox_bytes: Arc::clone(&self.outbox_bytes),
             places: self.places.clone(),
             aside: self.aside.clone(),
+            throttle: self.throttle.clone(),
             wake: Arc::clone(&self.wake),
             contained: Arc::clone(&self.contained),
             stop: self.stop.clone(),
@@ -113,6 +117,7 @@ impl<S: Source, T: Target> Engine<S, T> {
     pub fn new(parts: Parts<S, T>) -> Self {
         let layouts = parts.plan.tables.iter().map(|table| table.layout.clone()).collect();
         let outbox_bytes = parts.plan.mappings.iter().map(|_| AtomicU64::new(0)).collect();
+        let throttle = Throttle::new(&parts.options.limits, parts.board.clone(), parts.options.retry_for);
         let touched = parts.plan.mappings.iter().map(|_| Touched::since(u64::MAX)).collect();
         Self {
             source: parts.source,
@@ -129,6 +134,7 @@ impl<S: Source, T: Target> Engine<S, T> {
             outbox_bytes,
             places: Places::default(),
             aside: Aside::default(),
+            throttle,
             wake: Arc::default(),
             contained: Arc::new(watch::Sender::new(Contained::default())),
             stop: parts.stop,
@@ -231,6 +237,14 @@ impl<S: Source, T: Target> Engine<S, T> {
     #[must_use]
     pub fn may_have_changed(&self, mapping: MappingId, node: NodeId, key: u128, since: u64) -> bool {
         self.touched.get(mapping.0 as usize).is_none_or(|touched| touched.may_have_changed(node, key, since))
+    }
+
+    /// Changes limits of a source, until this engine ends; answers them all.
+    ///
+    /// # Errors
+    /// As [`Throttle::change`].
+    pub async fn limit(&self, source: &str, settings: &[String]) -> Result<Limits> {
+        self.throttle.change(&*self.source, source, settings).await
     }
 
     /// The shared picture.

@@ -2,5 +2,6 @@
 
 pub mod advice;
 pub mod diff;
+pub mod fan_out;
 pub mod preflight;
 pub mod preview;

@@ -2,10 +2,12 @@
 
 use tokio::sync::watch;
 
+use super::limits::{Limits, Load};
 use super::mysql::MySqlSource;
 use super::mysql::connect::MySqlOptions;
 use super::postgres::PostgresSource;
 use super::postgres::connect::PostgresSourceOptions;
+use super::retention::Retention;
 use super::{HeldLog, Layouts, Leftover, PlannedAccess, Source, SourceStream};
 use crate::change::{Chunk, KeyRange, SourceEvent};
 use crate::error::Result;
@@ -89,6 +91,13 @@ impl Source for Database {
         }
     }
 
+    async fn load(&self, name: &str, limits: &Limits) -> Result<Load> {
+        match self {
+            Self::MySql(source) => source.load(name, limits).await,
+            Self::Postgres(source) => source.load(name, limits).await,
+        }
+    }
+
     async fn ranges(&self, layout: &TableLayout, rows_max: u32) -> Result<Vec<KeyRange>> {
         match self {
             Self::MySql(source) => source.ranges(layout, rows_max).await,
@@ -134,6 +143,13 @@ impl Source for Database {
         match self {
             Self::MySql(source) => source.forget().await,
             Self::Postgres(source) => source.forget().await,
+        }
+    }
+
+    async fn retention(&self) -> Result<Vec<Retention>> {
+        match self {
+            Self::MySql(source) => source.retention().await,
+            Self::Postgres(source) => source.retention().await,
         }
     }
 

@@ -10,17 +10,22 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::change::{Chunk, KeyRange, SourceEvent};
-use crate::error::Result;
+use crate::error::{Class, Error, Result};
 use crate::finding::Finding;
 use crate::position::Position;
 use crate::schema::{SourceCatalog, TableId, TableLayout, TableName};
 use crate::value::Row;
 
+use self::limits::{Limits, Load};
+use self::retention::Retention;
+
 pub mod backoff;
 pub mod combined;
 pub mod database;
+pub mod limits;
 pub mod mysql;
 pub mod postgres;
+pub mod retention;
 
 /// How a source's plan reads one table of a SELECT.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,6 +106,19 @@ pub trait Source: Send + Sync + 'static {
     /// The end of the log now: everything committed before the call is contained.
     fn current_position(&self) -> impl Future<Output = Result<Position>> + Send;
 
+    /// What of its load `limits` are about; `source` says which of several is asked. May be asked every second, and waits for no reader.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn load(&self, source: &str, limits: &Limits) -> impl Future<Output = Result<Load>> + Send {
+        let untold = if limits.looks_at_load() {
+            Err(Error::new(Class::Preflight, format!("source {source} does not tell its load")))
+        } else {
+            Ok(Load::default())
+        };
+        std::future::ready(untold)
+    }
+
     /// Cuts a table into ranges of about `rows_max` rows with boundaries computed by the server; a bag is one open range.
     /// The last range ends at the greatest key seen now: later rows come with the stream.
     fn ranges(&self, layout: &TableLayout, rows_max: u32) -> impl Future<Output = Result<Vec<KeyRange>>> + Send;
@@ -142,6 +160,11 @@ pub trait Source: Send + Sync + 'static {
 
     /// The log that is kept for this engine; nothing on sources that keep theirs for a time of their own choice.
     fn held_logs(&self) -> impl Future<Output = Result<Vec<HeldLog>>> + Send {
+        std::future::ready(Ok(Vec::new()))
+    }
+
+    /// How long each server keeps the log that an engine has not read.
+    fn retention(&self) -> impl Future<Output = Result<Vec<Retention>>> + Send {
         std::future::ready(Ok(Vec::new()))
     }
 

@@ -156,8 +156,21 @@ fn remedy(free_bytes: Option<u64>) -> String {
     }
 }
 
+/// A disk with less room than this is full.
+#[must_use]
+pub fn is_full(free_bytes: u64) -> bool {
+    free_bytes < FULL_BELOW_BYTES
+}
+
+/// What stops a run before the disk of its state is full to the last byte.
+#[must_use]
+pub fn full(folder: &Path, free_bytes: u64) -> Error {
+    Error::new(Class::Local, format!("the disk of the state {} is full", folder.display())).with_hint(remedy(Some(free_bytes)))
+}
+
 /// What this account may still write on the disk of a folder, in bytes; `None` if the system does not say.
-fn free_bytes(folder: &Path) -> Option<u64> {
+#[must_use]
+pub fn free_bytes(folder: &Path) -> Option<u64> {
     let disk = rustix::fs::statvfs(folder).ok()?;
     Some(disk.f_bavail.saturating_mul(disk.f_frsize))
 }

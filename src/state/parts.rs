@@ -167,7 +167,7 @@ mod tests {
     fn part(id: i64) -> StepPart {
         let fingerprint = Mutation { space: Space::Emitted(NodeId(0)), key: id.to_be_bytes().to_vec(), value: Some(vec![1]) };
         let writes = TableWrites { table: 0, deletes: vec![], upserts: vec![Row::from([Value::Int(id)])] };
-        StepPart { mapping: MappingId(0), writes, fingerprints: vec![fingerprint] }
+        StepPart { mapping: MappingId(0), writes, fingerprints: vec![fingerprint], progress: (0, 0) }
     }
 
     fn is_emitted(store: &dyn Store, id: i64) -> bool {

@@ -106,6 +106,19 @@ impl Value {
         }
     }
 
+    /// About how many bytes of data it is, for rates.
+    #[must_use]
+    pub fn payload_bytes(&self) -> usize {
+        match self {
+            Self::Null | Self::Bool(_) => 1,
+            Self::Text(text) => text.len(),
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Float(_) | Self::Date(_) => 4,
+            Self::Interval(_) | Self::Decimal(_) => 12,
+            _ => 8,
+        }
+    }
+
     /// Its approximate size in memory in bytes, for bounds.
     #[must_use]
     pub fn size_bytes(&self) -> usize {

@@ -58,8 +58,14 @@ async fn f88_a_full_disk_ends_the_run_and_more_room_resumes_it() {
     let project = project(&pair, "disk_full").await;
     grow(&project).await;
     std::fs::create_dir(project.state()).unwrap();
+    project.legacy(&["ANALYZE TABLE s_ord, s_cust"]).await;
+    // Before it: nothing is read for a state that cannot fit.
+    let Some(disk) = SmallDisk::mount(&project.state(), "size=1m") else { return };
+    project.strangler(&["plan"]).await.expect(0).names(&["disk     state", "free now", "more will be written"]);
+    project.strangler(&["run"]).await.expect(78).names(&["estimated at", "the disk of the state folder"]);
+    assert!(!project.state().join("store").exists());
     // In the backfill.
-    let Some(disk) = SmallDisk::mount(&project.state(), "size=3m") else { return };
+    disk.resize("size=3m");
     said_full(project.strangler(&["run", "--until-caught-up"]).await);
     disk.resize("size=200m");
     assert!(project.settle().await > 40_000);

@@ -10,7 +10,7 @@ use mysql_async::prelude::Queryable;
 use std::time::Duration;
 
 /// A server that holds all of the first one's history and goes on from it.
-async fn replica_of(pair: &Pair, kind: Kind) -> Option<Pair> {
+pub(super) async fn replica_of(pair: &Pair, kind: Kind) -> Option<Pair> {
     let updates = if kind == Kind::MariaDb { "--log-slave-updates=ON" } else { "--log-replica-updates=ON" };
     let replica = own(kind, &["--server-id=77", updates]).await?;
     let (port, password) = (pair.source.port(), pair.source.password());

@@ -6,6 +6,7 @@ mod columns;
 mod disk_full;
 mod failover;
 mod files;
+mod gentle;
 mod language;
 mod oracle;
 mod preflight;

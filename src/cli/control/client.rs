@@ -12,9 +12,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 
-use super::{HaltAnswer, HaltRequest, Refusal, TouchedAnswer, TouchedRequest, socket_path};
+use super::{HaltAnswer, HaltRequest, LimitRequest, Refusal, TouchedAnswer, TouchedRequest, socket_path};
 use crate::error::{Class, Error, Result};
 use crate::migrate::EngineStatus;
+use crate::source::limits::Limits;
 use crate::state::meta::Identity;
 
 /// How long an engine may take to answer: it never waits for a database to do so.
@@ -87,6 +88,15 @@ impl Client {
         Ok(answer.already)
     }
 
+    /// Changes limits of a source; answers all of its limits.
+    ///
+    /// # Errors
+    /// `Local` if it does not answer; the class of the refusal if it refuses.
+    pub async fn limit(&self, source: &str, settings: Vec<String>) -> Result<Limits> {
+        let request = LimitRequest { source: source.to_owned(), settings };
+        self.ask(Method::POST, "/v1/limit", Some(&request)).await
+    }
+
     fn failed(&self) -> Error {
         Error::new(Class::Local, format!("the engine at {} does not answer", self.path.display()))
     }
@@ -95,10 +105,13 @@ impl Client {
         let asked = tokio::time::timeout(PATIENCE, self.exchange(method, path, question)).await;
         let (status, body) = asked.map_err(|_| self.failed())??;
         if status != StatusCode::OK {
-            let refusal =
-                serde_json::from_slice(&body).map_or_else(|_| format!("it answered {status}"), |refusal: Refusal| refusal.error);
-            let class = if status == StatusCode::SERVICE_UNAVAILABLE { Class::Unreachable } else { Class::Person };
-            return Err(Error::new(class, refusal));
+            let unread = |_| Refusal { error: format!("it answered {status}"), hint: None };
+            let refusal: Refusal = serde_json::from_slice(&body).unwrap_or_else(unread);
+            let error = Error::new(super::class_of(status), refusal.error);
+            return Err(match refusal.hint {
+                Some(hint) => error.with_hint(hint),
+                None => error,
+            });
         }
         serde_json::from_slice(&body)
             .map_err(|error| self.failed().with_hint("is it another version of strangler?").because(error))

@@ -9,11 +9,12 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use tokio::net::UnixListener;
 
-use super::{HaltAnswer, HaltRequest, PATH_BYTES_MAX, Refusal, TouchedAnswer, TouchedRequest, note_path};
+use super::{HaltAnswer, HaltRequest, LimitRequest, PATH_BYTES_MAX, Refusal, TouchedAnswer, TouchedRequest, note_path};
 use crate::error::{Class, Error, Result};
 use crate::migrate::{Answer, Engine, EngineStatus};
 use crate::plan::{MappingId, Plan};
 use crate::source::Source;
+use crate::source::limits::Limits;
 use crate::state::meta::Identity;
 use crate::target::Target;
 
@@ -33,6 +34,14 @@ pub trait Answers: Send + Sync + 'static {
     /// # Errors
     /// The state's disk failed.
     fn halt(&self, mapping: &str, goes_on: bool) -> Result<Option<Answer>>;
+
+    /// Changes limits of a source and answers them all. May wait for the source to tell its load.
+    ///
+    /// # Errors
+    /// The setting makes no sense, or the source cannot be held to it.
+    fn limit(&self, _source: &str, _settings: &[String]) -> Result<Limits> {
+        Err(Error::new(Class::Unreachable, "the engine is still starting; `strangler status` says what it waits for"))
+    }
 }
 
 /// An engine and the identity of its state answer for themselves.
@@ -58,6 +67,10 @@ impl<S: Source, T: Target> Answers for (Engine<S, T>, Identity) {
         let index = self.0.plan().mappings.iter().position(|candidate| candidate.name == mapping);
         let Some(id) = index.and_then(|index| u32::try_from(index).ok()).map(MappingId) else { return Ok(None) };
         Ok(Some(if goes_on { self.0.resume_asked(id) } else { self.0.pause(id)? }))
+    }
+
+    fn limit(&self, source: &str, settings: &[String]) -> Result<Limits> {
+        tokio::runtime::Handle::current().block_on(self.0.limit(source, settings))
     }
 }
 
@@ -101,6 +114,7 @@ pub fn serve(state: &Path, answers: impl Answers) -> Result<Serving> {
         .route("/v1/touched", post(touched))
         .route("/v1/pause", post(pause))
         .route("/v1/resume", post(resume))
+        .route("/v1/limit", post(limit))
         .with_state(Arc::new(answers) as Shared);
     let task = tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, routes).await {
@@ -119,7 +133,7 @@ async fn status(State(answers): State<Shared>) -> Json<EngineStatus> {
 type Refused = (StatusCode, Json<Refusal>);
 
 fn refuse(code: StatusCode, error: impl Into<String>) -> Refused {
-    (code, Json(Refusal { error: error.into() }))
+    (code, Json(Refusal { error: error.into(), hint: None }))
 }
 
 async fn identity(State(answers): State<Shared>) -> std::result::Result<Json<Identity>, Refused> {
@@ -142,6 +156,16 @@ async fn touched(
     let unknown =
         || refuse(StatusCode::NOT_FOUND, format!("the engine has no table {} in mapping {}", request.table, request.mapping));
     changed.map(|changed| Json(TouchedAnswer { changed })).ok_or_else(unknown)
+}
+
+async fn limit(State(answers): State<Shared>, Json(request): Json<LimitRequest>) -> std::result::Result<Json<Limits>, Refused> {
+    let done = tokio::task::spawn_blocking(move || answers.limit(&request.source, &request.settings)).await;
+    let failed = |error: tokio::task::JoinError| refuse(StatusCode::INTERNAL_SERVER_ERROR, error.to_string());
+    done.map_err(failed)?.map(Json).map_err(|error| {
+        let code = super::code_of(error.class());
+        let hint = error.hint().map(str::to_owned);
+        (code, Json(Refusal { error: error.message().to_owned(), hint }))
+    })
 }
 
 async fn pause(state: State<Shared>, request: Json<HaltRequest>) -> std::result::Result<Json<HaltAnswer>, Refused> {

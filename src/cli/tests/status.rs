@@ -14,6 +14,7 @@ fn status(stage: Stage, phase: Phase) -> EngineStatus {
         chunks_total: total,
         row_count: rows,
         row_estimate: 25_000,
+        ..TableStatus::default()
     };
     let load = |name: &str, rows, anchors| LoadStatus {
         table: name.into(),
@@ -21,6 +22,7 @@ fn status(stage: Stage, phase: Phase) -> EngineStatus {
         anchor_count: anchors,
         anchor_estimate: 10_000,
         done: anchors >= 10_000,
+        ..LoadStatus::default()
     };
     let loads = vec![load("주문", 9_900, 10_000), load("order_lines", 12_345, 4_210)];
     let mapping = MappingStatus {
@@ -52,6 +54,9 @@ fn status(stage: Stage, phase: Phase) -> EngineStatus {
     status.pid = 4711;
     status.uptime_s = 125;
     status.mappings[0].checkpoint_age_ms = 310;
+    (status.tables[0].rows_per_s, status.tables[0].left_s) = (Some(12_000), Some(95));
+    (status.mappings[0].loads[1].rows_per_s, status.mappings[0].loads[1].left_s) = (Some(8_000), Some(4_000));
+    status.mappings[0].loads[1].byte_count = 5 << 20;
     status
 }
 

@@ -174,6 +174,7 @@ fn source(server: &Postgres) -> PostgresSource {
         statement_timeout_s: 60,
         connections_max: 4,
         transaction_bytes_max: 64 << 20,
+        replica: None,
     })
 }
 

@@ -13,6 +13,8 @@ use futures_util::future::try_join_all;
 use tokio::sync::watch;
 
 use super::database::Database;
+use super::limits::{Limits, Load};
+use super::retention::Retention;
 use super::{HeldLog, Layouts, Leftover, PlannedAccess, Source};
 use crate::change::{Chunk, KeyRange};
 use crate::error::{Class, Error, Result};
@@ -132,6 +134,11 @@ impl<S: Source> Source for Combined<S> {
         Ok(Position::Several(try_join_all(asked).await?.into_iter().collect()))
     }
 
+    async fn load(&self, source: &str, limits: &Limits) -> Result<Load> {
+        let member = self.member(source)?;
+        member.load(source, limits).await.map_err(|error| if self.lone().is_some() { error } else { from_source(source, error) })
+    }
+
     async fn ranges(&self, layout: &TableLayout, rows_max: u32) -> Result<Vec<KeyRange>> {
         if let Some(member) = self.lone() {
             return member.ranges(layout, rows_max).await;
@@ -190,6 +197,14 @@ impl<S: Source> Source for Combined<S> {
             }
         }
         Ok(())
+    }
+
+    async fn retention(&self) -> Result<Vec<Retention>> {
+        let mut found = Vec::new();
+        for member in self.members.values() {
+            found.extend(member.retention().await?);
+        }
+        Ok(found)
     }
 
     async fn held_logs(&self) -> Result<Vec<HeldLog>> {

@@ -67,6 +67,8 @@ pub struct MySqlOptions {
     pub connections_max: usize,
     /// The memory that one source transaction may take, bytes; a larger one stops by name.
     pub transaction_bytes_max: usize,
+    /// The replica whose lag `max_lag_s` is about; `None`: the server itself.
+    pub replica: Option<Box<MySqlOptions>>,
 }
 
 /// The memory that one source transaction may take where the project does not say.
@@ -272,6 +274,7 @@ mod tests {
             statement_timeout_s: 10,
             connections_max: 2,
             transaction_bytes_max: TRANSACTION_BYTES_MAX,
+            replica: None,
         }
     }
 

@@ -24,9 +24,11 @@ mod key_bounds;
 mod literal;
 #[cfg(test)]
 mod live_tests;
+mod load;
 mod marks;
 mod names;
 mod preflight;
+mod retention;
 mod select;
 mod session;
 mod settle;
@@ -55,6 +57,8 @@ use self::connect::{MySqlOptions, Pool, Use};
 use self::driver_value::TextForm;
 use self::marks::Marker;
 use self::select::{Expected, OPEN_VIEW, Statement};
+use super::limits::{Limits, Load};
+use super::retention::Retention;
 use super::{Layouts, PlannedAccess, Source};
 use crate::finding::Finding;
 
@@ -65,13 +69,15 @@ pub struct MySqlSource {
     collations: Mutex<BTreeMap<String, Option<Collation>>>,
     /// The names of the last catalogue that are no tables; the preflight reports them.
     absent: Mutex<Vec<catalog::Absent>>,
+    watch: load::Watch,
 }
 
 impl MySqlSource {
     /// A source over `options`; connects when it is first used.
     #[must_use]
     pub fn new(options: MySqlOptions) -> Self {
-        Self { pool: Pool::new(options), collations: Mutex::default(), absent: Mutex::default() }
+        let watch = load::Watch::new(&options);
+        Self { pool: Pool::new(options), collations: Mutex::default(), absent: Mutex::default(), watch }
     }
 
     /// Fixes the session settings to those of a stored catalogue, so that a restart means the same as the first start. To be called
@@ -139,6 +145,14 @@ impl Source for MySqlSource {
 
     async fn current_position(&self) -> Result<Position> {
         snapshot::current_position(&self.pool).await
+    }
+
+    async fn load(&self, _source: &str, limits: &Limits) -> Result<Load> {
+        self.watch.load(&self.pool, limits).await
+    }
+
+    async fn retention(&self) -> Result<Vec<Retention>> {
+        Ok(vec![retention::read(&self.pool).await?])
     }
 
     async fn ranges(&self, layout: &TableLayout, rows_max: u32) -> Result<Vec<KeyRange>> {

@@ -74,6 +74,8 @@ pub struct PostgresSourceOptions {
     pub connections_max: usize,
     /// The memory that one source transaction may take, bytes; a larger one stops by name.
     pub transaction_bytes_max: usize,
+    /// The standby, by its `application_name`, whose lag `max_lag_s` is about; `None`: the one that is furthest behind.
+    pub replica: Option<String>,
 }
 
 impl PostgresSourceOptions {

@@ -15,11 +15,13 @@ mod key_bounds;
 mod literal;
 #[cfg(test)]
 mod live_tests;
+mod load;
 mod names;
 mod preflight;
 mod publication;
 mod relations;
 mod replication;
+mod retention;
 mod select;
 mod server;
 mod snapshot;
@@ -37,6 +39,8 @@ use tokio::sync::watch as channel;
 use self::connect::{Lease, Pool, PostgresSourceOptions, cell};
 use self::replication::client::Client;
 use self::transaction::Assembler;
+use super::limits::{Limits, Load};
+use super::retention::Retention;
 use super::{HeldLog, Layouts, Leftover, PlannedAccess, Source};
 use crate::change::{Chunk, KeyRange, Visibility};
 use crate::error::{Class, Error, Result};
@@ -61,6 +65,7 @@ pub struct PostgresSource {
     streaming: Arc<AtomicBool>,
     /// Tables that came to a running engine, with the transactions that the stream may tell of in part; every read shows those whole.
     added: Mutex<BTreeMap<TableName, Visibility>>,
+    watch: load::Watch,
 }
 
 impl PostgresSource {
@@ -72,6 +77,7 @@ impl PostgresSource {
             absent: Mutex::default(),
             streaming: Arc::new(AtomicBool::new(true)),
             added: Mutex::default(),
+            watch: load::Watch::default(),
         }
     }
 
@@ -188,6 +194,14 @@ impl Source for PostgresSource {
 
     async fn current_position(&self) -> Result<Position> {
         snapshot::current_position(&self.pool).await
+    }
+
+    async fn load(&self, _source: &str, limits: &Limits) -> Result<Load> {
+        self.watch.load(&self.pool, limits).await
+    }
+
+    async fn retention(&self) -> Result<Vec<Retention>> {
+        Ok(vec![retention::read(&self.pool).await?])
     }
 
     async fn ranges(&self, layout: &TableLayout, rows_max: u32) -> Result<Vec<KeyRange>> {

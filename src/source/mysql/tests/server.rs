@@ -172,6 +172,7 @@ impl TestServer {
             statement_timeout_s: 60,
             connections_max: 3,
             transaction_bytes_max: crate::source::mysql::connect::TRANSACTION_BYTES_MAX,
+            replica: None,
         }
     }
 

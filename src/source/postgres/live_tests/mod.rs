@@ -109,6 +109,7 @@ fn options(server: &TestPostgres, database: &str) -> PostgresSourceOptions {
         statement_timeout_s: 30,
         connections_max: 4,
         transaction_bytes_max: 64 << 20,
+        replica: None,
     }
 }
 
