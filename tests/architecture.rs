@@ -179,6 +179,11 @@ fn what_is_excused_is_listed_and_what_is_listed_is_excused() {
 /// sends one has the statement time limit of its session, and a client-side deadline.
 const OVER_LEGACY_TABLES: &[(&str, &str, &str)] = &[
     (
+        "src/review/fan_out.rs",
+        "plan looks for frequent values: the newest rows by the key, LIMIT, under the time limit",
+        "FROM (SELECT {columns} FROM {from} ORDER BY {newest} LIMIT {SAMPLE_ROWS})",
+    ),
+    (
         "src/review/preflight.rs",
         "check looks for keys that break a declared fact: LIMIT, under the time limit",
         "SELECT COUNT(*) FROM (SELECT 1 AS one FROM {table} WHERE",

@@ -91,7 +91,11 @@ async fn f10_a_load_that_cannot_be_read_holds_readers_back() {
     project.strangler(&["limit", "erp", "rows_per_second=off", "max_load=Threads_connected=1"]).await.expect(0);
     // The account cannot connect any more, so the look at the load fails once its connection is gone.
     let account = format!("'{}'@'127.0.0.1'", project.name);
-    pair.source.execute(&[&format!("ALTER USER {account} ACCOUNT LOCK"), &format!("KILL USER {account}")]).await.unwrap();
+    pair.source.execute(&[&format!("ALTER USER {account} ACCOUNT LOCK")]).await.unwrap();
+    let own = format!("SELECT id FROM information_schema.processlist WHERE user = '{}'", project.name);
+    for connection in project.ask_legacy(&own).await {
+        project.legacy(&[&format!("KILL CONNECTION {}", connection.get::<u64, _>(0).unwrap())]).await;
+    }
     held_back(&project, &mut engine, "the load cannot be read").await;
     let shown = project.strangler(&["limit", "erp", "max_load=Threads_connected=10000"]).await;
     assert!(shown.code != Some(0), "what cannot be read is not accepted: {}", shown.text());
@@ -154,6 +158,11 @@ async fn f18_a_replica_that_falls_behind_holds_readers_back() {
     }
 }
 
+/// One text of the legacy database on PostgreSQL.
+async fn ask(project: &Project, question: &str) -> String {
+    project.source_client().await.query_one(question, &[]).await.unwrap().get(0)
+}
+
 #[tokio::test]
 async fn f10_sessions_of_postgresql_are_its_load() {
     let Some(pair) = own_pair(Database::Postgres, Database::Postgres).await else { return };
@@ -179,6 +188,17 @@ async fn f10_sessions_of_postgresql_are_its_load() {
     let _busy = [project.source_client().await, project.source_client().await];
     let mut engine = project.start(&[]);
     held_back(&project, &mut engine, "above 1").await;
+    // The stream is not held back: what is written is spooled, and the slot lets it go.
+    project.legacy(&["UPDATE t SET n = 'changed' WHERE id % 7 = 0"]).await;
+    let end: String = ask(&project, "SELECT pg_current_wal_lsn()::text").await;
+    let confirmed = format!("SELECT (confirmed_flush_lsn >= '{end}')::text FROM pg_replication_slots");
+    let mut patience = 600;
+    while ask(&project, &confirmed).await != "true" {
+        patience -= 1;
+        assert!(patience > 0, "the slot is not acknowledged: {}", engine.log());
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert_eq!(project.stage().as_deref(), Some("snapshot"));
     project.strangler(&["limit", "erp", "max_load=active_sessions=1000,lock_waiting_sessions=10"]).await.expect(0);
     project.until_live(&mut engine).await;
     assert_eq!(engine.interrupt().await, Some(130), "{}", engine.log());
