@@ -43,3 +43,4 @@ pub mod verify;
 pub mod cli;
 pub mod config;
 pub mod demo;
+pub mod page;

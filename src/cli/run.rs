@@ -22,6 +22,7 @@ use crate::migrate::board::{LoadStatus, MappingStatus, TableStatus};
 use crate::migrate::options::StartMode;
 use crate::migrate::run::Parts;
 use crate::migrate::{Board, Ended, Engine, EngineOptions};
+use crate::page;
 use crate::plan::{MappingPlan, NodePlan, Plan};
 use crate::position::Position;
 use crate::review::diff::{Differ, TableDiff};
@@ -299,6 +300,7 @@ async fn overdue(mut stopped: watch::Receiver<bool>) {
 /// Runs a ready engine with its control socket, its progress and its signals.
 async fn drive(ready: Ready, project: &Project, signals: Signals, printer: &Printer) -> Result<Code, Failure> {
     let Ready { engine, identity, stop, _lock } = ready;
+    let page = page::serve_at(project.config.metrics, engine.board()).await?;
     let serving = control::serve(&project.config.state, (engine.clone(), identity))?;
     let measured = measuring::measure(project, engine.board().clone(), stop.clone(), printer.clone());
     let shown = progress::show(engine.board().clone(), printer.clone());
@@ -313,7 +315,7 @@ async fn drive(ready: Ready, project: &Project, signals: Signals, printer: &Prin
     };
     let full = measured.full();
     drop((measured, shown));
-    drop(serving);
+    drop((serving, page));
     let signal = stopping.finish();
     let ended = ended?;
     if let Some(full) = full {

@@ -5,6 +5,7 @@ use super::text;
 use crate::migrate::EngineStatus;
 use crate::migrate::board::{FillingStatus, MappingStatus, ThrottleStatus};
 use crate::migrate::forecast::Forecast;
+use crate::migrate::meters::{Durations, LatencyStatus, StageStatus};
 use crate::source::HeldLog;
 use crate::source::limits::Limits;
 use crate::state::meta::Stage;
@@ -74,6 +75,7 @@ pub fn block(status: &EngineStatus) -> String {
             lag(mapping),
             text::duration_ms(mapping.checkpoint_age_ms)
         ));
+        lines.extend(mapping.latency.as_ref().map(latency));
     }
     if let Some(reason) = &status.waiting {
         lines.push(format!("  waiting  {reason}"));
@@ -134,6 +136,27 @@ pub fn halted_lines(mapping: &str, halted: &Standing) -> Vec<String> {
 
 fn headline(status: &EngineStatus) -> String {
     format!("{}  up {}  pid {}", stage_name(status.stage), text::duration_ms(status.uptime_s.saturating_mul(1_000)), status.pid)
+}
+
+/// How long commits took to become visible, and from where that is counted.
+fn latency(latency: &LatencyStatus) -> String {
+    let Durations { count, p50_us, p99_us, max_us, .. } = latency.durations;
+    let from = match latency.counted_from.as_str() {
+        "arrival" => "arrival (the source's log counts commits in whole seconds)",
+        _ => "the source's commit",
+    };
+    let [p50, p99, max] = [p50_us, p99_us, max_us].map(text::duration_us);
+    format!("           visible {p50} (p50), {p99} (p99), {max} (max) after {from}, over {}", text::counted(count, "transaction"))
+}
+
+/// Where the time goes on the way of a change.
+fn stages(status: &EngineStatus) -> Option<String> {
+    let rows = status.stages.iter().map(|StageStatus { stage, durations }| {
+        let times = [durations.p50_us, durations.p99_us, durations.max_us, durations.total_us].map(text::duration_us);
+        [vec![stage.clone(), text::grouped(durations.count)], times.to_vec()].concat()
+    });
+    let rows: Vec<Vec<String>> = rows.collect();
+    (!rows.is_empty()).then(|| text::table(&["live stage", "count", "p50", "p99", "max", "in all"], rows, &[1, 2, 3, 4, 5]))
 }
 
 /// Lag means something from the first load on.
@@ -218,5 +241,6 @@ pub fn report(status: &EngineStatus) -> String {
         let heading = ["legacy table", "chunks", "read", "rows", "estimate", "rate", "left"];
         parts.push(text::table(&heading, rows.collect(), &[1, 2, 3, 4, 5, 6]));
     }
+    parts.extend(stages(status));
     parts.join("\n\n")
 }

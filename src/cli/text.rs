@@ -47,6 +47,16 @@ pub fn duration_ms(ms: u64) -> String {
     }
 }
 
+/// `250 us`, `4.2 ms`, then as [`duration_ms`].
+#[must_use]
+pub fn duration_us(us: u64) -> String {
+    match us {
+        0..=999 => format!("{us} us"),
+        1_000..=999_999 => format!("{}.{} ms", us / 1_000, us % 1_000 / 100),
+        _ => duration_ms(us / 1_000),
+    }
+}
+
 /// `42.1 %`; `None` where the whole is not known.
 #[must_use]
 pub fn percent(part: u64, whole: u64) -> Option<String> {

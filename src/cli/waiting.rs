@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::migrate::board::MappingStatus;
 use crate::migrate::retry::Retry;
 use crate::migrate::{Answer, Board, EngineStatus};
+use crate::page;
 use crate::state::meta::Identity;
 
 /// The start of one run.
@@ -22,7 +23,7 @@ pub struct Waiting<'a> {
     board: Board,
     retry: Retry,
     told: Option<String>,
-    serving: Option<Serving>,
+    serving: Option<(Serving, Option<page::Serving>)>,
 }
 
 /// An engine that has not begun answers only how it stands.
@@ -31,6 +32,10 @@ struct Starting(Board);
 impl Answers for Starting {
     fn status(&self) -> EngineStatus {
         self.0.snapshot()
+    }
+
+    fn board(&self) -> Board {
+        self.0.clone()
     }
 
     fn identity(&self) -> Option<&Identity> {
@@ -70,7 +75,8 @@ impl<'a> Waiting<'a> {
                 Err(failure) => return Err(failure),
             };
             if self.serving.is_none() {
-                self.serving = Some(control::serve(&self.project.config.state, Starting(self.board.clone()))?);
+                let socket = control::serve(&self.project.config.state, Starting(self.board.clone()))?;
+                self.serving = Some((socket, page::serve_at(self.project.config.metrics, &self.board).await?));
             }
             let reason = Retry::reason(&error);
             if self.told.as_ref() != Some(&reason) {

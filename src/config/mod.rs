@@ -7,6 +7,7 @@
 mod engine;
 mod files;
 mod limits;
+mod metrics;
 mod read;
 mod secret;
 mod size;
@@ -15,6 +16,7 @@ mod tests;
 mod url;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -49,6 +51,8 @@ pub struct Project {
     pub memory_bytes: u64,
     /// How long the data may break a declared fact before its mapping stops, seconds.
     pub facts_grace_s: u64,
+    /// Where the page for monitors is served; `None`: on the control socket alone.
+    pub metrics: Option<SocketAddr>,
     /// Mapping files or patterns, as written.
     pub mappings: Vec<Placed<String>>,
     /// The file.

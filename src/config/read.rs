@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use super::engine::{DEFAULT_MEMORY_BYTES, MEMORY_BYTES_MIN};
 use super::secret::SecretPlace;
-use super::size;
 use super::url::{DatabaseUrl, SourceKind, Wrong};
 use super::{Project, ReplicationEntry, SourceEntry, TargetEntry, TlsChoice};
+use super::{metrics, size};
 use crate::error::Class;
 use crate::mapping::document::{self, Content, Node};
 use crate::mapping::fields::{Fields, Reader};
@@ -17,7 +17,7 @@ use crate::migrate::EngineOptions;
 use crate::source::mysql::connect::SessionOverrides;
 use crate::source::postgres::connect::{OnExceed, SlotLimit};
 
-const PROJECT_KEYS: [&str; 7] = ["sources", "targets", "state", "memory", "mappings", "masking", "facts_grace"];
+const PROJECT_KEYS: [&str; 8] = ["sources", "targets", "state", "memory", "mappings", "masking", "facts_grace", "metrics"];
 const SOURCE_KEYS: [&str; 9] = ["url", "password", "tls", "server_id", "session", "limits", "slot", "publication", "slot_limit"];
 const SESSION_KEYS: [&str; 5] =
     ["sql_mode", "time_zone", "div_precision_increment", "group_concat_max_len", "collation_connection"];
@@ -85,6 +85,7 @@ impl Reading<'_> {
             Some(node) => self.reader.number(node, "facts_grace (in seconds)", 0..=86_400),
             None => Some(EngineOptions::default().facts_grace.as_secs()),
         };
+        let metrics = fields.get("metrics").and_then(|node| metrics::listen(&mut self.reader, node));
         let mappings = fields.required(&mut self.reader, "mappings").and_then(|node| self.patterns(node));
         Some(Project {
             folder: self.folder.to_path_buf(),
@@ -93,6 +94,7 @@ impl Reading<'_> {
             state: state?,
             memory_bytes: memory_bytes?,
             facts_grace_s: facts_grace_s?,
+            metrics,
             mappings: mappings?,
             file: Arc::clone(&self.reader.file),
         })

@@ -75,6 +75,25 @@ fn a_right_file_becomes_a_project() {
 }
 
 #[test]
+fn metrics_are_on_loopback_unless_the_file_says_so() {
+    let with = |metrics: &str| parse(&format!("{RIGHT}metrics: {metrics}\n"));
+    assert_eq!(parse(RIGHT).unwrap().metrics, None);
+    for (metrics, address) in [
+        ("{ listen: 127.0.0.1:9464 }", "127.0.0.1:9464"),
+        ("{ listen: localhost:9464 }", "127.0.0.1:9464"),
+        ("{ listen: '[::1]:0' }", "[::1]:0"),
+        ("{ listen: 0.0.0.0:9464, off_loopback: true }", "0.0.0.0:9464"),
+    ] {
+        assert_eq!(with(metrics).unwrap().metrics, Some(address.parse().unwrap()), "{metrics}");
+    }
+    for wrong in
+        ["127.0.0.1:9464", "{ listen: 9464 }", "{ listen: 0.0.0.0:9464 }", "{ listen: 10.0.0.1:1, off_loopback: no }", "{}"]
+    {
+        assert!(with(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
 fn memory_scales_the_bounds() {
     let small = parse(&RIGHT.replace("1GiB", "128MiB")).unwrap().engine_options(["erp".to_owned()].iter());
     let large = parse(RIGHT).unwrap().engine_options(["erp".to_owned()].iter());

@@ -5,8 +5,10 @@
 
 use std::future::Future;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use super::merge::merge;
+use super::meters::Stage;
 use super::retry::Retry;
 use super::run::{Engine, Owned};
 use crate::error::Result;
@@ -37,6 +39,8 @@ impl<S: Source, T: Target> Engine<S, T> {
         // Every entry makes the tables one prefix, the first after a fill too.
         (next.phase, next.load_cursor) = (Phase::Live, None);
         let advance = Advance { expected_sequence: first, next };
+        self.board.meters().applying(mapping.id.0 as usize, last.0);
+        let began = Instant::now();
         let mut row_count: u64 = entries.iter().map(|entry| entry.writes.row_count() as u64).sum();
         let mut removed: Vec<_> = (first + 1..=last.0).map(|sequence| outbox::remove(mapping.id, sequence)).collect();
         let mut bytes = bytes;
@@ -53,6 +57,8 @@ impl<S: Source, T: Target> Engine<S, T> {
                 self.apply_until_landed(mapping, advance, Writes::Whole(writes)).await?;
             }
         }
+        self.board.meters().record(Stage::TargetApply, began.elapsed());
+        self.board.meters().visible(mapping.id.0 as usize, last.0);
         self.store.commit(removed, Durability::Buffered)?;
         let before = self
             .outbox_of(mapping.id)

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use super::forecast::Forecast;
+use super::meters::{LatencyStatus, Meters, StageStatus};
 use super::pace::{Pace, left_s};
 use crate::position::Position;
 use crate::source::HeldLog;
@@ -57,6 +58,9 @@ pub struct EngineStatus {
     /// The log that sources keep for this engine.
     #[serde(default)]
     pub held_logs: Vec<HeldLog>,
+    /// Where the time goes on the way of a change, since the engine started.
+    #[serde(default)]
+    pub stages: Vec<StageStatus>,
     /// Backfill per legacy table.
     pub tables: Vec<TableStatus>,
     /// Mappings.
@@ -144,6 +148,9 @@ pub struct MappingStatus {
     /// Bytes in its outbox.
     #[serde(default)]
     pub outbox_bytes: u64,
+    /// How long it took until its target showed what the source committed, since the engine started; absent before the first.
+    #[serde(default)]
+    pub latency: Option<LatencyStatus>,
     /// First load per target table.
     pub loads: Vec<LoadStatus>,
 }
@@ -162,6 +169,7 @@ impl MappingStatus {
             halted: None,
             waiting: None,
             outbox_bytes: 0,
+            latency: None,
             loads,
         }
     }
@@ -243,7 +251,10 @@ impl Inner {
 
 /// The shared picture.
 #[derive(Clone)]
-pub struct Board(Arc<Mutex<Inner>>);
+pub struct Board {
+    inner: Arc<Mutex<Inner>>,
+    meters: Arc<Meters>,
+}
 
 /// Microseconds since 1970 by this machine's clock; for display only.
 #[must_use]
@@ -302,10 +313,12 @@ impl Board {
             outbox_bytes: 0,
             state_bytes: 0,
             held_logs: Vec::new(),
+            stages: Vec::new(),
             tables,
             mappings,
         };
-        Self(Arc::new(Mutex::new(Inner {
+        let meters = Arc::new(Meters::new(status.mappings.len()));
+        let inner = Inner {
             status,
             started: Instant::now(),
             checkpoint_at,
@@ -314,11 +327,18 @@ impl Board {
             source_waits: None,
             throttles: BTreeMap::new(),
             paces: BTreeMap::new(),
-        })))
+        };
+        Self { inner: Arc::new(Mutex::new(inner)), meters }
+    }
+
+    /// What is measured on the way of a change.
+    #[must_use]
+    pub fn meters(&self) -> &Meters {
+        &self.meters
     }
 
     fn with<R>(&self, change: impl FnOnce(&mut Inner) -> R) -> R {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        change(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Changes the picture.
@@ -396,6 +416,15 @@ impl Board {
     /// The picture now.
     #[must_use]
     pub fn snapshot(&self) -> EngineStatus {
+        let mut status = self.pictured();
+        status.stages = StageStatus::all(&self.meters);
+        for (mapping, status) in status.mappings.iter_mut().enumerate() {
+            status.latency = LatencyStatus::of(&self.meters, mapping);
+        }
+        status
+    }
+
+    fn pictured(&self) -> EngineStatus {
         self.with(|inner| {
             let mut status = inner.status.clone();
             status.uptime_s = inner.started.elapsed().as_secs();

@@ -7,8 +7,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use super::board::SweepStatus;
+use super::meters::{self, Births};
 use super::run::Engine;
 use super::touched::{key_hash, key_of};
 use crate::change::{Change, Operation, SchemaChange, SourceEvent, Transaction};
@@ -32,6 +34,8 @@ pub(super) struct Epoch {
     pub(super) end: Option<(Position, i64)>,
     pub(super) transactions: u64,
     pub(super) schema_change: Option<SchemaChange>,
+    /// When its transactions with changes were committed.
+    births: Vec<Instant>,
     bytes: usize,
     /// The one transaction of this epoch is taken in by slices.
     is_sliced: bool,
@@ -47,6 +51,11 @@ struct Bounds {
 }
 
 impl Epoch {
+    /// Says when the transaction that was added last was committed.
+    pub(super) fn was_born(&mut self, at: Instant) {
+        self.births.push(at);
+    }
+
     /// Adds an event. A transaction that must be alone ends the epoch so far, which is the answer then.
     pub(super) fn take(&mut self, event: SourceEvent) -> Option<Self> {
         let is_sliced = matches!(&event, SourceEvent::Transaction(transaction) if self.bounds.asks_for_slices(transaction));
@@ -93,6 +102,8 @@ impl Bounds {
 /// The outbox entries of an epoch while their parts are written.
 pub(super) struct Draft<'e> {
     store: &'e dyn Store,
+    /// When what it makes durable was committed, where that is known.
+    births: Births,
     parts: BTreeMap<MappingId, Vec<PartRecord>>,
 }
 
@@ -102,7 +113,7 @@ impl<'e> Draft<'e> {
         for mapping in mappings {
             parts::discard(store, mapping, meta::sequence(store, mapping)?)?;
         }
-        Ok(Self { store, parts: BTreeMap::new() })
+        Ok(Self { store, births: Births::default(), parts: BTreeMap::new() })
     }
 
     pub(super) fn take(&mut self, part: &StepPart) -> Result<()> {
@@ -173,7 +184,9 @@ impl<S: Source, T: Target> Engine<S, T> {
                 return Err(half_taken(partial, &position));
             }
             let outlets = Outlets { parts: &mut |part| self.take_part(&mut draft, &part), marks: &mut mark };
-            derive::step_in_parts(&self.plan, &*self.store, &epoch.changes, duties, self.options.part_bytes_max, outlets)?
+            let part_bytes_max = self.options.part_bytes_max;
+            let step = || derive::step_in_parts(&self.plan, &*self.store, &epoch.changes, duties, part_bytes_max, outlets);
+            self.board.meters().timed(meters::Stage::Step, step)?
         };
         if !step.failures.is_empty() {
             return Ok(step.failures);
@@ -181,6 +194,7 @@ impl<S: Source, T: Target> Engine<S, T> {
         for key in &step.broken {
             self.places.with(key.mapping, |place| place.broken.push(key.clone()));
         }
+        draft.births = Births::new(epoch.births.clone());
         let mark = Mark { position: position.clone(), committed_at_us };
         let progress = Progress { stage: Stage::Live, applied: position.clone(), committed_at_us, partial };
         self.commit_step(step, draft, &mark, vec![meta::put_progress(&progress)?])?;
@@ -205,6 +219,7 @@ impl<S: Source, T: Target> Engine<S, T> {
             self.note_touched(id, sequence, &writes, !parts.is_empty())?;
             let bytes = parts.iter().map(|part| part.bytes).sum::<u64>();
             let entry = outbox::put(id, &Entry { sequence, mark: mark.clone(), writes, parts })?;
+            self.board.meters().committing(id.0 as usize, sequence, &draft.births);
             added.push((id, bytes + entry.value.as_ref().map_or(0, Vec::len) as u64));
             mutations.push(entry);
             mutations.push(meta::put_sequence(id, sequence)?);
@@ -213,7 +228,7 @@ impl<S: Source, T: Target> Engine<S, T> {
         for (id, bytes) in added {
             self.outbox_of(id).fetch_add(bytes, Ordering::Relaxed);
         }
-        self.store.commit(mutations, Durability::Synced)?;
+        self.board.meters().timed(meters::Stage::StateCommit, || self.store.commit(mutations, Durability::Synced))?;
         self.board.update(|status| status.sweep = None);
         draft.parts.keys().try_for_each(|mapping| parts::fold(&*self.store, *mapping))
     }

@@ -10,14 +10,15 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
-use super::board::Board;
+use super::board::{Board, now_us};
+use super::meters::Stage;
 use super::options::EngineOptions;
 use super::retry::Retry;
 use crate::change::SourceEvent;
 use crate::error::{Class, Error, Result};
 use crate::position::Position;
 use crate::schema::SourceCatalog;
-use crate::source::{Layouts, Source, SourceStream};
+use crate::source::{CommitClock, Layouts, Pace, Source, SourceStream};
 use crate::state::spool::{SpoolWriter, position_of};
 
 /// Events between the stream task and the epochs, bounded in number besides bytes.
@@ -29,6 +30,10 @@ const SYNC_BYTES: u64 = 1 << 20;
 pub struct Fed {
     /// The event.
     pub event: SourceEvent,
+    /// When it came in.
+    pub arrived: Instant,
+    /// When the source committed it, by this machine's steady clock; when it came in, where the log does not say so finely.
+    pub born: Instant,
     _room: OwnedSemaphorePermit,
 }
 
@@ -156,6 +161,7 @@ impl<S: Source> Pump<S> {
         let mut stream = self.source.open_stream(&self.catalog, layouts, &self.position, self.stored.clone()).await?;
         loop {
             let event = stream.next().await?;
+            let (arrived, born) = self.measured(&event, stream.pace());
             let waits = stream.waits();
             self.missing.look(waits.as_ref())?;
             match waits.is_none() || *position_of(&event) != self.position {
@@ -176,11 +182,25 @@ impl<S: Source> Pump<S> {
             let room = Arc::clone(&self.room).acquire_many_owned(share).await;
             let room = room.map_err(|error| Error::bug("the byte bound of the feed is closed").because(error))?;
             let position = position_of(&event).clone();
-            if self.sender.send(Fed { event, _room: room }).await.is_err() {
+            if self.sender.send(Fed { event, arrived, born, _room: room }).await.is_err() {
                 return Ok(());
             }
             self.position = position;
         }
+    }
+
+    /// When an event came in, and when it was committed. Clocks of two machines differ: nothing is taken to come from the future.
+    fn measured(&self, event: &SourceEvent, pace: Pace) -> (Instant, Instant) {
+        let arrived = Instant::now();
+        let SourceEvent::Transaction(transaction) = event else { return (arrived, arrived) };
+        let meters = self.board.meters();
+        meters.record(Stage::Decode, pace.decoding);
+        meters.met_clock(pace.clock);
+        let age_us = match pace.clock {
+            CommitClock::Microseconds => u64::try_from(now_us() - transaction.committed_at_us).unwrap_or(0),
+            CommitClock::Seconds => 0,
+        };
+        (arrived, arrived.checked_sub(Duration::from_micros(age_us)).unwrap_or(arrived))
     }
 }
 

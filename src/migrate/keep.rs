@@ -80,12 +80,16 @@ impl<S: Source, T: Target> Engine<S, T> {
     ) -> Result<()> {
         loop {
             let stopping = *stop.borrow();
+            // Listening begins before the look: what becomes durable behind the look and before the wait wakes the keeper too.
+            let woken = self.wake.notified();
+            tokio::pin!(woken);
+            woken.as_mut().enable();
             match self.look(id, owned, advanced, stopping).await? {
                 Next::Again => {}
                 Next::End => return Ok(()),
                 Next::Wait => {
                     tokio::select! {
-                        () = self.wake.notified() => {}
+                        () = woken => {}
                         () = tokio::time::sleep(IDLE) => {}
                         _ = stop.changed() => {}
                     }

@@ -11,10 +11,11 @@ use tokio::task::JoinSet;
 use super::backfill::blocking;
 use super::epoch::Epoch;
 use super::feed::Feed;
+use super::meters::Stage;
 use super::run::{Ended, Engine};
 use super::schema_change::Reading;
 use super::standing::Contained;
-use crate::change::SchemaChange;
+use crate::change::{SchemaChange, SourceEvent};
 use crate::error::{Class, Error, Result};
 use crate::plan::MappingId;
 use crate::position::Position;
@@ -102,8 +103,15 @@ impl<S: Source, T: Target> Engine<S, T> {
             let mut epoch = self.epoch()?;
             let mut next = Some(fed);
             while let Some(fed) = next {
-                if let Some(full) = epoch.take(self.as_stored(reading, fed.event)?) {
+                let (arrived, born) = (fed.arrived, fed.born);
+                let event = self.as_stored(reading, fed.event)?;
+                let is_change = matches!(&event, SourceEvent::Transaction(transaction) if !transaction.changes.is_empty());
+                if let Some(full) = epoch.take(event) {
                     self.step(full).await?;
+                }
+                if is_change {
+                    self.board.meters().record(Stage::Queue, arrived.elapsed());
+                    epoch.was_born(born);
                 }
                 next = if epoch.is_open() { feed.ready() } else { None };
             }

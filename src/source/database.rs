@@ -8,7 +8,7 @@ use super::mysql::connect::MySqlOptions;
 use super::postgres::PostgresSource;
 use super::postgres::connect::PostgresSourceOptions;
 use super::retention::Retention;
-use super::{HeldLog, Layouts, Leftover, PlannedAccess, Source, SourceStream};
+use super::{HeldLog, Layouts, Leftover, Pace, PlannedAccess, Source, SourceStream};
 use crate::change::{Chunk, KeyRange, SourceEvent};
 use crate::error::Result;
 use crate::finding::Finding;
@@ -207,6 +207,13 @@ impl SourceStream for Stream {
         match self {
             Self::MySql(stream) => stream.next().await,
             Self::Postgres(stream) => stream.next().await,
+        }
+    }
+
+    fn pace(&self) -> Pace {
+        match self {
+            Self::MySql(stream) => stream.pace(),
+            Self::Postgres(stream) => stream.pace(),
         }
     }
 }

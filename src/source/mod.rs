@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -202,6 +203,36 @@ pub trait Source: Send + Sync + 'static {
     }
 }
 
+/// How finely a log says when a transaction was committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum CommitClock {
+    /// In microseconds.
+    #[default]
+    Microseconds,
+    /// In whole seconds: of no use to measure how far behind anything is, so that the arrival of the event stands for it.
+    Seconds,
+}
+
+impl CommitClock {
+    /// From where durations are counted, in outputs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Microseconds => "source_commit",
+            Self::Seconds => "arrival",
+        }
+    }
+}
+
+/// What a stream can say of its last event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Pace {
+    /// How long it was decoded; the wait for it is not counted.
+    pub decoding: Duration,
+    /// How finely it says when it was committed.
+    pub clock: CommitClock,
+}
+
 /// An open change stream.
 pub trait SourceStream: Send + 'static {
     /// The next event. Cancel-safe. On an idle source answers with a heartbeat at least every ten seconds; a connection that
@@ -211,5 +242,10 @@ pub trait SourceStream: Send + 'static {
     /// Why a part of the stream waits while the others go on; only a stream over several sources has parts.
     fn waits(&self) -> Option<String> {
         None
+    }
+
+    /// Of the event that was given last.
+    fn pace(&self) -> Pace {
+        Pace::default()
     }
 }

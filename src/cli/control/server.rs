@@ -11,7 +11,8 @@ use tokio::net::UnixListener;
 
 use super::{HaltAnswer, HaltRequest, LimitRequest, PATH_BYTES_MAX, Refusal, TouchedAnswer, TouchedRequest, note_path};
 use crate::error::{Class, Error, Result};
-use crate::migrate::{Answer, Engine, EngineStatus};
+use crate::migrate::{Answer, Board, Engine, EngineStatus};
+use crate::page;
 use crate::plan::{MappingId, Plan};
 use crate::source::Source;
 use crate::source::limits::Limits;
@@ -22,6 +23,9 @@ use crate::target::Target;
 pub trait Answers: Send + Sync + 'static {
     /// The engine's picture of itself.
     fn status(&self) -> EngineStatus;
+
+    /// What monitors are told of.
+    fn board(&self) -> Board;
 
     /// The identity of the state; `None` while the start still waits for a database.
     fn identity(&self) -> Option<&Identity>;
@@ -48,6 +52,10 @@ pub trait Answers: Send + Sync + 'static {
 impl<S: Source, T: Target> Answers for (Engine<S, T>, Identity) {
     fn status(&self) -> EngineStatus {
         self.0.board().snapshot()
+    }
+
+    fn board(&self) -> Board {
+        self.0.board().clone()
     }
 
     fn identity(&self) -> Option<&Identity> {
@@ -108,6 +116,7 @@ pub fn serve(state: &Path, answers: impl Answers) -> Result<Serving> {
     }
     let listener = UnixListener::bind(&path).map_err(failed)?;
     only_owner(&path).map_err(failed)?;
+    let page = page::routes(answers.board());
     let routes = Router::new()
         .route("/v1/status", get(status))
         .route("/v1/identity", get(identity))
@@ -115,7 +124,8 @@ pub fn serve(state: &Path, answers: impl Answers) -> Result<Serving> {
         .route("/v1/pause", post(pause))
         .route("/v1/resume", post(resume))
         .route("/v1/limit", post(limit))
-        .with_state(Arc::new(answers) as Shared);
+        .with_state(Arc::new(answers) as Shared)
+        .merge(page);
     let task = tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, routes).await {
             tracing::warn!(%error, "the control socket is closed");

@@ -13,7 +13,11 @@ struct Fake(Identity);
 
 impl Answers for Fake {
     fn status(&self) -> EngineStatus {
-        Board::new(Vec::new(), Vec::new()).snapshot()
+        self.board().snapshot()
+    }
+
+    fn board(&self) -> Board {
+        Board::new(Vec::new(), Vec::new())
     }
 
     fn identity(&self) -> Option<&Identity> {

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::position::Position;
 use crate::schema::SourceCatalog;
 use crate::source::backoff::Backoff;
-use crate::source::{Layouts, Source, SourceStream};
+use crate::source::{Layouts, Pace, Source, SourceStream};
 
 /// One source's part of a stream.
 pub(super) struct Member<S> {
@@ -31,7 +31,7 @@ pub(super) struct Member<S> {
 
 /// What the task of a member says.
 enum Told {
-    Event(SourceEvent),
+    Event(SourceEvent, Pace),
     /// It is down, and tried again.
     Waits(Error),
     /// It is there again, and perhaps has nothing to say.
@@ -56,6 +56,8 @@ struct Several {
     first: Option<(usize, Position)>,
     /// Where the next look begins, so that a busy source does not keep the others waiting.
     turn: usize,
+    /// Of the last event.
+    pace: Pace,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -77,6 +79,7 @@ impl<S: Source> CombinedStream<S> {
             parts: BTreeMap::new(),
             first: None,
             turn: 0,
+            pace: Pace::default(),
             tasks: Vec::with_capacity(members.len() + 1),
         };
         let mut stored = Vec::new();
@@ -154,7 +157,8 @@ async fn follow<S: Source>(
         let event = stream.next().await?;
         backoff.reset();
         let position = position_of(&event).clone();
-        if sender.send(Told::Event(event)).await.is_err() {
+        let pace = stream.pace();
+        if sender.send(Told::Event(event, pace)).await.is_err() {
             return Ok(());
         }
         member.position = position;
@@ -183,6 +187,13 @@ impl<S: Source> SourceStream for CombinedStream<S> {
             Inner::Several(several) => several.waits(),
         }
     }
+
+    fn pace(&self) -> Pace {
+        match &self.0 {
+            Inner::Lone(stream) => stream.pace(),
+            Inner::Several(several) => several.pace,
+        }
+    }
 }
 
 impl Several {
@@ -190,8 +201,9 @@ impl Several {
         let (place, told) = self.hear().await?;
         let Some(reading) = self.members.get_mut(place) else { return Err(Error::bug("an event of no source")) };
         match told {
-            Told::Event(event) => {
+            Told::Event(event, pace) => {
                 reading.waits = None;
+                self.pace = pace;
                 self.stamped(place, event)
             }
             Told::Back => {

@@ -19,7 +19,7 @@ use crate::change::SourceEvent;
 use crate::error::{Class, Error, Result};
 use crate::position::BinlogPosition;
 use crate::schema::{Flavor, SourceCatalog};
-use crate::source::{Layouts, SourceStream};
+use crate::source::{CommitClock, Layouts, Pace, SourceStream};
 
 /// How long a connection may be silent.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
@@ -71,6 +71,9 @@ pub struct BinlogStream {
     heard: Instant,
     given: Instant,
     beat: bool,
+    /// Decoding since the last event was given, and of the one given last.
+    decoding: Duration,
+    pace: Pace,
 }
 
 impl std::fmt::Debug for BinlogStream {
@@ -111,7 +114,16 @@ impl BinlogStream {
         };
         let stream = connection.get_binlog_stream(dump).await.map_err(server_error)?;
         let now = Instant::now();
-        Ok(Self { stream, assembler, inner: VecDeque::new(), heard: now, given: now, beat: false })
+        Ok(Self {
+            stream,
+            assembler,
+            inner: VecDeque::new(),
+            heard: now,
+            given: now,
+            beat: false,
+            decoding: Duration::ZERO,
+            pace: Pace::default(),
+        })
     }
 
     /// How long to wait for the server before there is something else to do.
@@ -175,6 +187,8 @@ impl SourceStream for BinlogStream {
         loop {
             if let Some(event) = self.assembler.pop() {
                 self.given = Instant::now();
+                let clock = if self.assembler.has_fine_clock() { CommitClock::Microseconds } else { CommitClock::Seconds };
+                self.pace = Pace { decoding: std::mem::take(&mut self.decoding), clock };
                 return Ok(event);
             }
             if self.heartbeat_due() {
@@ -187,7 +201,9 @@ impl SourceStream for BinlogStream {
             match timeout(self.patience(), self.stream.next()).await {
                 Ok(Some(Ok(event))) => {
                     self.heard = Instant::now();
-                    self.feed(&event)?;
+                    let fed = self.feed(&event);
+                    self.decoding += self.heard.elapsed();
+                    fed?;
                 }
                 Ok(Some(Err(error))) => return Err(self.failure(error)),
                 Ok(None) => return Err(Error::new(Class::Unreachable, "the source ended the change stream")),
@@ -197,6 +213,10 @@ impl SourceStream for BinlogStream {
                 Err(_) => {}
             }
         }
+    }
+
+    fn pace(&self) -> Pace {
+        self.pace
     }
 }
 

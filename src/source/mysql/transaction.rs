@@ -61,6 +61,7 @@ pub struct Assembler {
     held: BTreeMap<Xid, Held>,
     ready: VecDeque<SourceEvent>,
     advanced: bool,
+    has_fine_clock: bool,
 }
 
 impl Assembler {
@@ -89,6 +90,7 @@ impl Assembler {
             held: BTreeMap::new(),
             ready: VecDeque::new(),
             advanced: false,
+            has_fine_clock: false,
         })
     }
 
@@ -105,6 +107,12 @@ impl Assembler {
             self.advanced &= !self.ready.is_empty();
         }
         event
+    }
+
+    /// Whether the log says in microseconds when the last transaction was committed.
+    #[must_use]
+    pub fn has_fine_clock(&self) -> bool {
+        self.has_fine_clock
     }
 
     /// Whether the position has moved past what was given, without anything to give.
@@ -438,6 +446,7 @@ impl Assembler {
         let position = self.position();
         if !changes.is_empty() {
             let committed = group.head.as_ref().and_then(|head| head.committed_at_us);
+            self.has_fine_clock = committed.is_some();
             let committed_at_us = committed.unwrap_or_else(|| i64::from(event.timestamp) * 1_000_000);
             self.ready.push_back(SourceEvent::Transaction(Transaction {
                 position: position.clone(),
@@ -451,39 +460,6 @@ impl Assembler {
             self.ready.push_back(SourceEvent::SchemaChange(SchemaChange { position: position.clone(), ..change.clone() }));
         }
     }
-
-    fn prepare(&mut self, prepare: XaPrepare, event: &RawEvent<'_>) -> Result<()> {
-        if prepare.one_phase {
-            return self.commit(event);
-        }
-        let Some(mut group) = self.group.take() else {
-            return Err(malformed("a prepare stands outside a transaction"));
-        };
-        if group.xid.as_ref().is_some_and(|xid| *xid != prepare.xid) {
-            return Err(malformed("a prepare names another xid than its transaction"));
-        }
-        let (from, altered) = (group.start.clone(), self.altered.clone());
-        let held = Held { from, altered, changes: group.take_changes(), bytes: group.bytes };
-        self.held.insert(prepare.xid, held);
-        self.emit(&group, Vec::new(), 0, event);
-        Ok(())
-    }
-
-    /// XA COMMIT or XA ROLLBACK of a prepared transaction.
-    fn complete(&mut self, xid: &Xid, commits: bool, event: &RawEvent<'_>) -> Result<()> {
-        let group = self.group.take().unwrap_or_else(|| Group::new(self.place.clone(), None, false));
-        let held = self.held.remove(xid);
-        if held.is_none() && commits && !self.is_contained() {
-            return Err(Error::new(
-                Class::Person,
-                "an XA transaction commits that was prepared before the stream began: its rows are not known",
-            )
-            .with_hint("reset the mappings of this source and load them again"));
-        }
-        let (changes, bytes) = held.filter(|_| commits).map_or((Vec::new(), 0), |held| (held.changes, held.bytes));
-        self.emit(&group, changes, bytes, event);
-        Ok(())
-    }
 }
 
 fn by_statement() -> Error {
@@ -492,5 +468,6 @@ fn by_statement() -> Error {
     )
 }
 
+mod prepared;
 #[cfg(test)]
 mod tests;

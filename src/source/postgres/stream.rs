@@ -25,7 +25,7 @@ use crate::change::{SchemaChange, SourceEvent};
 use crate::error::{Class, Error, Result};
 use crate::position::{Lsn, Position};
 use crate::schema::TableSchema;
-use crate::source::{Layouts, SourceStream};
+use crate::source::{CommitClock, Layouts, Pace, SourceStream};
 
 /// How long a connection may be silent.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
@@ -72,6 +72,9 @@ pub struct WalStream {
     found: Option<News>,
     news: mpsc::Receiver<News>,
     streaming: Arc<AtomicBool>,
+    /// Decoding since the last event was given, and of the one given last.
+    decoding: Duration,
+    pace: Pace,
     tasks: [JoinHandle<()>; 2],
 }
 
@@ -122,11 +125,13 @@ impl WalStream {
             found,
             news,
             streaming,
+            decoding: Duration::ZERO,
+            pace: Pace::default(),
             tasks,
         })
     }
 
-    async fn take(&mut self, copied: Copied) -> Result<()> {
+    fn take(&mut self, copied: Copied) -> Result<()> {
         self.heard = Instant::now();
         match copied {
             Copied::Keepalive { end, reply } => {
@@ -221,6 +226,8 @@ impl SourceStream for WalStream {
             }
             if let Some(event) = self.assembler.pop() {
                 self.given = Instant::now();
+                let decoding = std::mem::take(&mut self.decoding);
+                self.pace = Pace { decoding, clock: CommitClock::Microseconds };
                 return Ok(event);
             }
             if self.heartbeat_due() {
@@ -240,9 +247,15 @@ impl SourceStream for WalStream {
                 continue;
             }
             if let Some(copied) = copied? {
-                self.take(copied).await?;
+                let taken = self.take(copied);
+                self.decoding += self.heard.elapsed();
+                taken?;
             }
         }
+    }
+
+    fn pace(&self) -> Pace {
+        self.pace
     }
 }
 
