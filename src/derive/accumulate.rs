@@ -13,11 +13,10 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use crate::derive::filled::{FilledTo, MARK, Mark};
 use crate::derive::keys::{Keys, runs};
 use crate::derive::net::Net;
+use crate::derive::parallel::mapped;
 use crate::derive::prefetch::prefetch;
 use crate::derive::rows::Execution;
 use crate::derive::view::{Reader, View};
@@ -267,7 +266,7 @@ fn contributions(
         Ok(change)
     };
     let per_slice = (range.len() / (2 * rayon::current_num_threads())).clamp(*ROOTS_PER_SLICE.start(), *ROOTS_PER_SLICE.end());
-    let mut slices = runs(range, per_slice).into_par_iter().map(slice).collect::<Result<Vec<Change>>>()?.into_iter();
+    let mut slices = mapped(runs(range, per_slice), slice)?.into_iter();
     let mut all = slices.next().unwrap_or_default();
     slices.for_each(|change| all.merge(change));
     Ok(all)

@@ -22,6 +22,7 @@ mod keys;
 mod load;
 mod net;
 mod number;
+mod parallel;
 mod prefetch;
 mod reindex;
 mod rows;

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use rayon::prelude::*;
-
 use crate::change::{Change, Chunk};
 use crate::derive::accumulate::keep_up;
 use crate::derive::dirty::mark_affected;
@@ -12,6 +10,7 @@ use crate::derive::emit::{Collected, Derived, Part};
 use crate::derive::facts;
 use crate::derive::keys::{Keys, runs};
 use crate::derive::net::{Mode, Net, RowChange, net, stage};
+use crate::derive::parallel::mapped;
 use crate::derive::stored::{Stored, base_key, decode_base, table};
 use crate::derive::view::{Reader, View};
 use crate::derive::whole::visit_affected;
@@ -205,7 +204,7 @@ pub(crate) fn derive_all<T: Send>(
     };
     let per_slice =
         (positions.len() / (2 * rayon::current_num_threads())).clamp(*ANCHORS_PER_SLICE.start(), *ANCHORS_PER_SLICE.end());
-    let kept = runs(positions, per_slice).into_par_iter().map(derive).collect::<Result<Vec<Vec<T>>>>()?;
+    let kept = mapped(runs(positions, per_slice), derive)?;
     Ok(kept.into_iter().flatten().collect())
 }
 

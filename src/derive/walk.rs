@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use crate::derive::keys::Keys;
 use crate::derive::net::{Net, RowChange};
+use crate::derive::parallel::mapped;
 use crate::derive::stored::{OneRow, Stored, index, index_key, probe_key};
 use crate::derive::view::{Reader, View};
 use crate::error::{Error, Result};
@@ -105,7 +104,7 @@ fn follow(
             keys.sort();
             Ok(keys)
         };
-        let read: Vec<Keys> = slices.into_par_iter().map(read).collect::<Result<_>>()?;
+        let read = mapped(slices, read)?;
         probes = Keys::default();
         let into = if next.is_some() { &mut probes } else { &mut *anchors };
         read.iter().for_each(|keys| into.append(keys));

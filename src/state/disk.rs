@@ -291,6 +291,9 @@ impl Arrangements for DiskSnapshot {
 
 impl Store for DiskStore {
     fn commit(&self, mut mutations: Vec<Mutation>, durability: Durability) -> Result<()> {
+        if mutations.is_empty() && durability == Durability::Buffered {
+            return Ok(());
+        }
         if mutations.len() >= LARGE_BATCH {
             self.wait_for_flushes();
         }
