@@ -5,7 +5,7 @@
 //! and two round trips to the target on its way.
 //!
 //! `BENCH_ORDERS` (default 10,000), `BENCH_TRANSACTIONS` (default 20,000), `BENCH_PULSES` (default 4,000) and `BENCH_RATE` (default 200 per second)
-//! set the sizes.
+//! set the sizes; `BENCH_STRANGLER` is another program to measure.
 
 #[path = "live/alone.rs"]
 mod alone;

@@ -2,8 +2,11 @@
 //!
 //! Rows have the columns of their [`crate::schema::TableLayout`], in its order. A transaction is never split.
 
+pub mod spilled;
+
 use serde::{Deserialize, Serialize};
 
+use self::spilled::Spilled;
 use crate::position::Position;
 use crate::schema::{TableId, TableName};
 use crate::value::{Row, Value};
@@ -59,10 +62,39 @@ pub struct Transaction {
     pub id: Option<u32>,
     /// When the source committed it, microseconds since 1970 by the source's clock.
     pub committed_at_us: i64,
-    /// Its changes to mapped tables, in log order; empty if it touched none.
+    /// Its first changes to mapped tables, where all of them are too many for memory.
+    pub spilled: Option<Spilled>,
+    /// Its changes to mapped tables behind those, in log order.
     pub changes: Vec<Change>,
     /// Its approximate size in memory.
     pub bytes: usize,
+}
+
+impl Transaction {
+    /// Whether it changed any mapped table.
+    #[must_use]
+    pub fn has_changes(&self) -> bool {
+        self.spilled.is_some() || !self.changes.is_empty()
+    }
+}
+
+impl Change {
+    /// Its approximate size in memory in bytes, for bounds.
+    #[must_use]
+    pub fn size_bytes(&self) -> usize {
+        let unknown = size_of::<Value>();
+        let of = |image: &Image| match image {
+            Image::Full(row) => row.iter().map(Value::size_bytes).sum::<usize>(),
+            Image::Partial(values) => values.iter().map(|value| value.as_ref().map_or(unknown, Value::size_bytes)).sum(),
+        };
+        let images = match &self.operation {
+            Operation::Insert { new } => of(new),
+            Operation::Delete { old } => of(old),
+            Operation::Update { old, new } => of(old) + of(new),
+            Operation::Truncate => 0,
+        };
+        size_of::<Self>() + images
+    }
 }
 
 /// What the log says next.

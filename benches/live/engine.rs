@@ -91,7 +91,8 @@ impl Drop for Engine {
 }
 
 fn program(project: &Path, environment: &[(String, String)], arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_strangler"));
+    let built = env!("CARGO_BIN_EXE_strangler").into();
+    let mut command = Command::new(std::env::var_os("BENCH_STRANGLER").unwrap_or(built));
     command.args(arguments).arg("--config").arg(project).stdin(Stdio::null());
     command.envs(environment.iter().map(|(name, value)| (name, value)));
     command

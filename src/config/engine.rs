@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::Project;
 use crate::migrate::EngineOptions;
 use crate::source::limits::Limits;
+use crate::source::spill::SpillOptions;
 use crate::state::disk::DiskOptions;
 
 /// Memory of an engine whose project file names none.
@@ -42,6 +43,13 @@ impl Project {
             facts_grace: std::time::Duration::from_secs(self.facts_grace_s),
             ..defaults
         }
+    }
+
+    /// Where source transactions go that are too large for memory, and which are: those that take a thirty-second of the budget.
+    #[must_use]
+    pub fn spill(&self) -> SpillOptions {
+        let share = usize::try_from(self.memory_bytes / 32).unwrap_or(usize::MAX);
+        SpillOptions { folder: self.state.clone(), after_bytes: share.clamp(4 << 20, 64 << 20) }
     }
 
     /// The folder of the store inside the state folder.

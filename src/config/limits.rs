@@ -131,7 +131,7 @@ impl Reading<'_> {
         let bytes = bytes.and_then(|bytes| usize::try_from(bytes).ok()).filter(|bytes| *bytes >= TRANSACTION_BYTES_MIN);
         if bytes.is_none() {
             self.reader.note(node.span.clone(), "transaction_bytes_max must be a size of at least 16MiB");
-            self.reader.help_last("write it as 512MiB or 1GiB; one transaction must fit in memory");
+            self.reader.help_last("write it as 512MiB or 1GiB");
         }
         bytes
     }

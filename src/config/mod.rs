@@ -179,9 +179,11 @@ impl Project {
         let address = tcp(&entry.url)?;
         let password = entry.password.read("source", name)?.map(crate::transport::Secret::new);
         if entry.kind == url::SourceKind::PostgreSql {
-            return Ok(SourceOptions::Postgres(Box::new(entry.postgres(name, address, password))));
+            let options = entry.postgres(name, address, password);
+            return Ok(SourceOptions::Postgres(Box::new(PostgresSourceOptions { spill: Some(self.spill()), ..options })));
         }
         let mut options = entry.mysql(name, &entry.url, address, password, tls(&entry.tls, &entry.url));
+        options.spill = Some(self.spill());
         if let Some(ReplicaEntry::Server { url, password, tls: choice }) = &entry.limits.replica {
             let replica = format!("{name} (its replica)");
             let password = password.read("the replica of source", name)?.map(crate::transport::Secret::new);
@@ -257,6 +259,7 @@ impl SourceEntry {
             statement_timeout_s: self.limits.statement_timeout_s,
             connections_max: self.connections_max(),
             transaction_bytes_max: self.limits.transaction_bytes_max,
+            spill: None,
             replica: None,
         }
     }
@@ -290,6 +293,7 @@ impl SourceEntry {
             statement_timeout_s: self.limits.statement_timeout_s,
             connections_max: self.connections_max(),
             transaction_bytes_max: self.limits.transaction_bytes_max,
+            spill: None,
             replica: self.limits.replica.as_ref().and_then(|replica| match replica {
                 ReplicaEntry::Standby(name) => Some(name.clone()),
                 ReplicaEntry::Server { .. } => None,

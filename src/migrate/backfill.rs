@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use super::feed::Spooler;
 use super::retry::Retry;
 use super::run::Engine;
+use crate::change::spilled::{Changes, batches};
 use crate::change::{Change, KeyRange, SourceEvent, Transaction};
 use crate::derive;
 use crate::error::{Class, Error, Result};
@@ -19,7 +20,7 @@ use crate::position::Position;
 use crate::schema::TableId;
 use crate::source::Source;
 use crate::state::Durability;
-use crate::state::meta::{self, ChunkRecord, Progress, Stage};
+use crate::state::meta::{self, ChunkRecord, Partial, Progress, Stage};
 use crate::state::spool::{SpoolReader, position_of};
 use crate::target::Target;
 use crate::value::Value;
@@ -166,6 +167,7 @@ impl<S: Source, T: Target> Engine<S, T> {
             let mut changes = Vec::new();
             let mut bytes = 0;
             let mut last = None;
+            let mut large = None;
             while bytes < REPLAY_BYTES
                 && let Some(event) = reader.next()?
             {
@@ -177,14 +179,25 @@ impl<S: Source, T: Target> Engine<S, T> {
                     last = Some((position, progress.committed_at_us));
                     continue;
                 };
+                if transaction.spilled.is_some() {
+                    large = Some(transaction);
+                    break;
+                }
                 bytes += transaction.bytes;
                 let id = transaction.id;
                 last = Some((position.clone(), transaction.committed_at_us));
                 changes.extend(transaction.changes.into_iter().filter(|change| !covered(&bags, change, &position, id)));
             }
-            let Some((position, committed_at_us)) = last else { break };
-            progress = Progress { stage: Stage::CatchUp, applied: position, committed_at_us, partial: None };
-            self.replay_batch(changes, progress.clone()).await?;
+            if last.is_none() && large.is_none() {
+                break;
+            }
+            if let Some((position, committed_at_us)) = last {
+                progress = Progress { stage: Stage::CatchUp, applied: position, committed_at_us, partial: None };
+                self.replay_batch(changes, progress.clone()).await?;
+            }
+            if let Some(large) = large {
+                progress = self.replay_large(large, &bags, progress).await?;
+            }
         }
         // An idle source may not have moved since the start; the start itself is then the state's position.
         if high.is_some_and(|high| !progress.applied.contains(high)) {
@@ -200,6 +213,40 @@ impl<S: Source, T: Target> Engine<S, T> {
             SourceEvent::Heartbeat { .. } => Ok(None),
             SourceEvent::SchemaChange(change) => Err(super::schema_change::stop(&self.plan, &change)),
         }
+    }
+
+    /// Replays a transaction that is too large for memory, batch by batch; how far it is goes with each batch.
+    async fn replay_large(
+        &self,
+        transaction: Transaction,
+        bags: &BTreeMap<TableId, ChunkRecord>,
+        before: Progress,
+    ) -> Result<Progress> {
+        let Transaction { position, id, committed_at_us, spilled, changes, .. } = transaction;
+        let done =
+            before.partial.as_ref().filter(|partial| partial.position == position).map_or(0, |partial| partial.changes_done);
+        let progress = Progress { stage: Stage::CatchUp, applied: position.clone(), committed_at_us, partial: None };
+        let (engine, bags, last) = (self.clone(), bags.clone(), progress.clone());
+        blocking(move || {
+            let held = changes.into_iter().map(Ok);
+            let all: Changes<'_> = match &spilled {
+                Some(spilled) => Box::new(spilled.read()?.chain(held)),
+                None => Box::new(held),
+            };
+            let mut done = done;
+            batches(Box::new(all.skip(done)), REPLAY_BYTES, &mut |mut batch| {
+                done += batch.len();
+                batch.retain(|change| !covered(&bags, change, &position, id));
+                let partial = Some(Partial { position: position.clone(), changes_done: done });
+                let mut mutations = derive::replay(&engine.plan, &*engine.store, &batch)?;
+                mutations.push(meta::put_progress(&Progress { partial, ..before.clone() })?);
+                engine.store.commit(mutations, Durability::Buffered)
+            })?;
+            engine.set_progress(last)
+        })
+        .await?;
+        self.board.update(|status| status.applied = Some(progress.applied.clone()));
+        Ok(progress)
     }
 
     async fn replay_batch(&self, changes: Vec<Change>, progress: Progress) -> Result<()> {

@@ -58,6 +58,12 @@ pub struct EngineStatus {
     /// The log that sources keep for this engine.
     #[serde(default)]
     pub held_logs: Vec<HeldLog>,
+    /// The most memory that one source transaction took since the start, bytes.
+    #[serde(default)]
+    pub event_bytes_max: u64,
+    /// Changed legacy rows that went to disk since the start because their transactions were too large for memory.
+    #[serde(default)]
+    pub spilled_change_count: u64,
     /// Where the time goes on the way of a change, since the engine started.
     #[serde(default)]
     pub stages: Vec<StageStatus>,
@@ -313,6 +319,8 @@ impl Board {
             outbox_bytes: 0,
             state_bytes: 0,
             held_logs: Vec::new(),
+            event_bytes_max: 0,
+            spilled_change_count: 0,
             stages: Vec::new(),
             tables,
             mappings,
@@ -418,6 +426,7 @@ impl Board {
     pub fn snapshot(&self) -> EngineStatus {
         let mut status = self.pictured();
         status.stages = StageStatus::all(&self.meters);
+        (status.event_bytes_max, status.spilled_change_count) = self.meters.taken();
         for (mapping, status) in status.mappings.iter_mut().enumerate() {
             status.latency = LatencyStatus::of(&self.meters, mapping);
         }

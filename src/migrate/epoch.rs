@@ -13,6 +13,7 @@ use super::board::SweepStatus;
 use super::meters::{self, Births};
 use super::run::Engine;
 use super::touched::{key_hash, key_of};
+use crate::change::spilled::{Changes, Spilled};
 use crate::change::{Change, Operation, SchemaChange, SourceEvent, Transaction};
 use crate::derive::{self, Duty, Failure, Mutation, Outlets, Space, Step, StepPart, duty_of};
 use crate::error::{Class, Error, Result};
@@ -30,6 +31,8 @@ use crate::write::WriteBatch;
 /// The source transactions of one step.
 #[derive(Default)]
 pub(super) struct Epoch {
+    /// What comes before `changes`, of a transaction that is too large for memory.
+    spilled: Option<Spilled>,
     pub(super) changes: Vec<Change>,
     pub(super) end: Option<(Position, i64)>,
     pub(super) transactions: u64,
@@ -68,8 +71,9 @@ impl Epoch {
         match event {
             SourceEvent::Transaction(transaction) => {
                 self.bytes += transaction.bytes;
-                self.transactions += u64::from(!transaction.changes.is_empty());
+                self.transactions += u64::from(transaction.has_changes());
                 self.end = Some((position, transaction.committed_at_us));
+                self.spilled = transaction.spilled;
                 self.changes.extend(transaction.changes);
                 self.is_sliced = is_sliced;
             }
@@ -84,6 +88,20 @@ impl Epoch {
         self.schema_change.is_none() && !self.is_sliced && self.bytes < self.bounds.epoch_bytes_max
     }
 
+    /// How many changes it has.
+    pub(super) fn change_count(&self) -> usize {
+        self.spilled.as_ref().map_or(0, Spilled::count) + self.changes.len()
+    }
+
+    /// Its changes in log order, those on disk first.
+    fn all_changes(&self) -> Result<Changes<'_>> {
+        let held = self.changes.iter().cloned().map(Ok);
+        Ok(match &self.spilled {
+            Some(spilled) => Box::new(spilled.read()?.chain(held)),
+            None => Box::new(held),
+        })
+    }
+
     /// Whether nothing came.
     pub(super) fn is_empty(&self) -> bool {
         self.end.is_none() && self.schema_change.is_none()
@@ -93,7 +111,8 @@ impl Epoch {
 impl Bounds {
     fn asks_for_slices(&self, transaction: &Transaction) -> bool {
         let truncates = |change: &Change| change.operation == Operation::Truncate;
-        transaction.bytes > self.slice_bytes_max
+        transaction.spilled.is_some()
+            || transaction.bytes > self.slice_bytes_max
             || transaction.changes.iter().any(truncates)
             || self.begun.as_ref() == Some(&transaction.position)
     }
@@ -169,7 +188,7 @@ impl<S: Source, T: Target> Engine<S, T> {
         let mut partial = before.partial.clone();
         let mut mark = |marks| self.take_marks(marks);
         let step = if epoch.is_sliced {
-            let failures = self.take_slices(&epoch.changes, &position, before, duties)?;
+            let failures = self.take_slices(epoch, &position, before, duties)?;
             if !failures.is_empty() {
                 return Ok(failures);
             }
@@ -252,26 +271,39 @@ impl<S: Source, T: Target> Engine<S, T> {
     }
 
     /// Brings the changes of one transaction into the arrangements, slice by slice, and marks the anchors that they affect.
-    fn take_slices(&self, changes: &[Change], position: &Position, before: Progress, duties: &[Duty]) -> Result<Vec<Failure>> {
+    fn take_slices(&self, epoch: &Epoch, position: &Position, before: Progress, duties: &[Duty]) -> Result<Vec<Failure>> {
         let mut done = match &before.partial {
             Some(partial) if partial.position == *position => partial.changes_done,
             Some(partial) => return Err(half_taken(partial, position)),
             None => 0,
         };
-        while let Some(rest) = changes.get(done..).filter(|rest| !rest.is_empty()) {
-            let (total, rows_max) = (changes.len(), self.options.slice_rows_max);
+        let (total, rows_max) = (epoch.change_count(), self.options.slice_rows_max);
+        let mut rest = epoch.all_changes()?.skip(done);
+        let mut slice = Vec::new();
+        loop {
+            let mut bytes = slice.iter().map(Change::size_bytes).sum::<usize>();
+            while slice.len() < rows_max.max(1)
+                && bytes < self.options.slice_bytes_max
+                && let Some(change) = rest.next().transpose()?
+            {
+                bytes += change.size_bytes();
+                slice.push(change);
+            }
+            if slice.is_empty() {
+                return Ok(Vec::new());
+            }
             self.board.waiting(Some(format!("a transaction of {total} row changes is taken in, {done} are done")));
-            let marked = derive::mark(&self.plan, &*self.store, rest, duties, rows_max, &mut |marks| self.take_marks(marks))?;
+            let marked = derive::mark(&self.plan, &*self.store, &slice, duties, rows_max, &mut |marks| self.take_marks(marks))?;
             if !marked.failures.is_empty() {
                 return Ok(marked.failures);
             }
             done += marked.changes_done;
+            slice.drain(..marked.changes_done.min(slice.len()));
             let partial = Some(Partial { position: position.clone(), changes_done: done });
             let mut mutations = marked.mutations;
             mutations.push(meta::put_progress(&Progress { partial, ..before.clone() })?);
             self.store.commit(mutations, Durability::Buffered)?;
         }
-        Ok(Vec::new())
     }
 
     fn note_touched(&self, mapping: MappingId, sequence: u64, writes: &WriteBatch, is_in_parts: bool) -> Result<()> {

@@ -15,6 +15,7 @@ use super::meters::Stage;
 use super::options::EngineOptions;
 use super::retry::Retry;
 use crate::change::SourceEvent;
+use crate::change::spilled::Spilled;
 use crate::error::{Class, Error, Result};
 use crate::position::Position;
 use crate::schema::SourceCatalog;
@@ -194,6 +195,7 @@ impl<S: Source> Pump<S> {
         let arrived = Instant::now();
         let SourceEvent::Transaction(transaction) = event else { return (arrived, arrived) };
         let meters = self.board.meters();
+        meters.took(transaction.bytes, transaction.spilled.as_ref().map_or(0, Spilled::count));
         meters.record(Stage::Decode, pace.decoding);
         meters.met_clock(pace.clock);
         let age_us = match pace.clock {

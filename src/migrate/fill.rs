@@ -12,7 +12,8 @@ use tokio::task::JoinSet;
 
 use super::backfill::{Queue, blocking, covered};
 use super::run::Engine;
-use crate::change::{SourceEvent, Transaction};
+use crate::change::spilled::batches;
+use crate::change::{Change, SourceEvent, Transaction};
 use crate::derive::{self, Space};
 use crate::error::{Class, Error, Result};
 use crate::plan::{AccumulatorId, IndexId, MappingId};
@@ -153,10 +154,22 @@ impl<S: Source, T: Target> Engine<S, T> {
             let (kept, taken): (Vec<_>, Vec<_>) =
                 std::mem::take(&mut transaction.changes).into_iter().partition(|change| !tables.contains(&change.table));
             transaction.changes = kept;
-            if taken.is_empty() {
-                return Ok(());
+            let mut append = |taken: Vec<Change>| match taken.is_empty() {
+                true => Ok(()),
+                false => writer.append(&SourceEvent::Transaction(Transaction { changes: taken, ..without_changes(transaction) })),
+            };
+            if let Some(spilled) = &transaction.spilled {
+                let concerned = spilled.clone().through({
+                    let tables = tables.clone();
+                    move |change| tables.contains(&change.table).then_some(change)
+                });
+                batches(concerned.read()?, REPLAY_BYTES, &mut append)?;
             }
-            writer.append(&SourceEvent::Transaction(Transaction { changes: taken, ..without_changes(transaction) }))
+            append(taken)?;
+            let tables = tables.clone();
+            let others = move |change: Change| (!tables.contains(&change.table)).then_some(change);
+            transaction.spilled = transaction.spilled.take().map(|spilled| spilled.through(others));
+            Ok(())
         })
     }
 
@@ -294,7 +307,7 @@ impl<S: Source, T: Target> Engine<S, T> {
 }
 
 fn without_changes(transaction: &Transaction) -> Transaction {
-    Transaction { changes: Vec::new(), position: transaction.position.clone(), ..*transaction }
+    Transaction { spilled: None, changes: Vec::new(), position: transaction.position.clone(), ..*transaction }
 }
 
 fn aside_failed(error: std::io::Error) -> Error {

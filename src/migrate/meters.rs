@@ -4,6 +4,7 @@
 //! of it is counted since the engine started.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -85,6 +86,8 @@ pub struct Meters {
     stages: [Histogram; Stage::ALL.len()],
     mappings: Vec<MappingMeter>,
     clock: Mutex<CommitClock>,
+    event_bytes_max: AtomicUsize,
+    spilled_change_count: AtomicUsize,
 }
 
 impl Meters {
@@ -95,7 +98,23 @@ impl Meters {
             stages: Default::default(),
             mappings: (0..mapping_count).map(|_| MappingMeter::default()).collect(),
             clock: Mutex::default(),
+            event_bytes_max: AtomicUsize::new(0),
+            spilled_change_count: AtomicUsize::new(0),
         }
+    }
+
+    /// What an event takes in memory, and how many of its changes are on disk instead.
+    pub fn took(&self, bytes: usize, spilled_count: usize) {
+        self.event_bytes_max.fetch_max(bytes, Ordering::Relaxed);
+        self.spilled_change_count.fetch_add(spilled_count, Ordering::Relaxed);
+    }
+
+    /// The most memory that one event of the stream took, bytes, and how many changes went to disk because their transactions were too large.
+    #[must_use]
+    pub fn taken(&self) -> (u64, u64) {
+        let [bytes, count] =
+            [&self.event_bytes_max, &self.spilled_change_count].map(|number| number.load(Ordering::Relaxed) as u64);
+        (bytes, count)
     }
 
     /// Counts a stage.

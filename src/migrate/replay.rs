@@ -105,7 +105,7 @@ impl<S: Source, T: Target> Engine<S, T> {
             while let Some(fed) = next {
                 let (arrived, born) = (fed.arrived, fed.born);
                 let event = self.as_stored(reading, fed.event)?;
-                let is_change = matches!(&event, SourceEvent::Transaction(transaction) if !transaction.changes.is_empty());
+                let is_change = matches!(&event, SourceEvent::Transaction(transaction) if transaction.has_changes());
                 if let Some(full) = epoch.take(event) {
                     self.step(full).await?;
                 }
@@ -169,7 +169,7 @@ impl<S: Source, T: Target> Engine<S, T> {
     async fn step(&self, epoch: Epoch) -> Result<Option<SchemaChange>> {
         let schema_change = epoch.schema_change.clone();
         if epoch.end.is_some() {
-            let (changes, transactions) = (epoch.changes.len() as u64, epoch.transactions);
+            let (changes, transactions) = (epoch.change_count() as u64, epoch.transactions);
             let engine = Arc::new(self.clone());
             blocking(move || engine.commit_epoch(&epoch)).await?;
             self.board.update(|status| {

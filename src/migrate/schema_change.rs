@@ -1,10 +1,12 @@
 //! The stop that a DDL statement on mapped tables causes: what happened at which position, and which target columns it is about.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::backfill::blocking;
 use super::run::Engine;
 use super::standing::Boundary;
+use crate::change::spilled::Spilled;
 use crate::change::{Change, Image, Operation, SchemaChange, SourceEvent};
 use crate::error::{Class, Error, Result};
 use crate::plan::expr::{visit_columns, visit_select_columns};
@@ -125,13 +127,13 @@ impl<S: Source, T: Target> Engine<S, T> {
 
     /// What of the stored tables is read from here on, by the state's records: they change only where a schema change is met.
     pub(super) fn reading(&self) -> Result<Reading> {
-        let mut reading = Reading::default();
+        let mut narrowed = BTreeMap::new();
         for layout in self.layouts.iter() {
             if let Some(decoded) = standing::decoded(&*self.store, &layout.name)? {
-                reading.narrowed.insert(layout.id, decoded.layout(layout));
+                narrowed.insert(layout.id, decoded.layout(layout));
             }
         }
-        Ok(reading)
+        Ok(Reading { narrowed: Arc::new(narrowed) })
     }
 
     /// An event with rows as they are stored: columns that are not read any more are NULL, tables that are not read any more are gone.
@@ -139,6 +141,7 @@ impl<S: Source, T: Target> Engine<S, T> {
         let SourceEvent::Transaction(mut transaction) = event else { return Ok(event) };
         self.put_aside(&mut transaction)?;
         reading.widen(&mut transaction.changes);
+        transaction.spilled = transaction.spilled.take().map(|spilled| reading.widened(spilled));
         Ok(SourceEvent::Transaction(transaction))
     }
 }
@@ -149,7 +152,7 @@ type Narrowed = Option<(TableLayout, Vec<Option<usize>>)>;
 /// The tables of which not everything that is stored is read.
 #[derive(Default)]
 pub(super) struct Reading {
-    narrowed: BTreeMap<TableId, Narrowed>,
+    narrowed: Arc<BTreeMap<TableId, Narrowed>>,
 }
 
 impl Reading {
@@ -160,6 +163,21 @@ impl Reading {
             Some(narrowed) => narrowed.as_ref().map(|(layout, _)| layout.clone()),
         };
         stored.iter().filter_map(read).collect()
+    }
+
+    fn widened(&self, spilled: Spilled) -> Spilled {
+        if self.narrowed.is_empty() {
+            return spilled;
+        }
+        let narrowed = Arc::clone(&self.narrowed);
+        spilled.through(move |mut change| match narrowed.get(&change.table) {
+            None => Some(change),
+            Some(None) => None,
+            Some(Some((_, places))) => {
+                widen(&mut change.operation, places);
+                Some(change)
+            }
+        })
     }
 
     fn widen(&self, changes: &mut Vec<Change>) {

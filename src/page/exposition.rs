@@ -44,6 +44,10 @@ fn engine(text: &mut Text, status: &EngineStatus) {
     text.gauge("strangler_waiting", "", "Whether the engine waits for a database.", u8::from(status.waiting.is_some()));
     text.counter("strangler_source_transactions", "", "Source transactions with mapped rows taken in.", status.transaction_count);
     text.counter("strangler_source_changes", "", "Changed legacy rows taken in.", status.change_count);
+    let help = "Changed legacy rows that went to disk: their transactions were too large for memory.";
+    text.counter("strangler_spilled_changes", "", help, status.spilled_change_count);
+    let help = "The most memory that one source transaction took.";
+    text.gauge("strangler_event_max_bytes", "bytes", help, status.event_bytes_max);
     text.counter(
         "strangler_target_writes",
         "",

@@ -27,6 +27,7 @@ pub mod limits;
 pub mod mysql;
 pub mod postgres;
 pub mod retention;
+pub mod spill;
 
 /// How a source's plan reads one table of a SELECT.
 #[derive(Debug, Clone, PartialEq, Eq)]

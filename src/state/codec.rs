@@ -146,7 +146,7 @@ pub fn decode_event(bytes: &[u8]) -> Result<SourceEvent> {
             let bytes = usize::try_from(from.u64()?).map_err(|_| damaged())?;
             let length = from.length()?;
             let changes = (0..length).map(|_| read_change(&mut from)).collect::<Result<_>>()?;
-            SourceEvent::Transaction(Transaction { position, id, committed_at_us, changes, bytes })
+            SourceEvent::Transaction(Transaction { position, id, committed_at_us, spilled: None, changes, bytes })
         }
         1 => SourceEvent::SchemaChange(from.json::<SchemaChange>()?),
         2 => SourceEvent::Heartbeat { position: from.json()? },
@@ -154,6 +154,44 @@ pub fn decode_event(bytes: &[u8]) -> Result<SourceEvent> {
     };
     from.end()?;
     Ok(event)
+}
+
+/// What a record of changes without their transaction begins with; no event begins so.
+pub const PIECE: u8 = 3;
+
+/// The record of some of a transaction's changes, which stand before its own record.
+#[must_use]
+pub fn encode_piece(changes: &[Change]) -> Vec<u8> {
+    let mut out = Writer::default();
+    out.byte(PIECE);
+    out.length(changes.len());
+    changes.iter().for_each(|change| write_change(&mut out, change));
+    out.0
+}
+
+/// The changes of such a record.
+///
+/// # Errors
+/// `Local` if the record is damaged.
+pub fn decode_piece(bytes: &[u8]) -> Result<Vec<Change>> {
+    let mut from = Reader(bytes);
+    if from.byte()? != PIECE {
+        return Err(damaged());
+    }
+    let length = from.length()?;
+    let changes = (0..length).map(|_| read_change(&mut from)).collect::<Result<_>>()?;
+    from.end()?;
+    Ok(changes)
+}
+
+/// How many changes such a record has.
+///
+/// # Errors
+/// `Local` if the record is damaged.
+pub fn count_of_piece(bytes: &[u8]) -> Result<usize> {
+    let mut from = Reader(bytes);
+    from.byte()?;
+    from.length()
 }
 
 fn write_change(out: &mut Writer, change: &Change) {
@@ -373,8 +411,14 @@ mod tests {
             Change { table: TableId(5), operation: Operation::Delete { old: Image::Full(row(3)) } },
             Change { table: TableId(6), operation: Operation::Truncate },
         ];
-        let transaction =
-            SourceEvent::Transaction(Transaction { position: position(), id: Some(7), committed_at_us: -5, changes, bytes: 100 });
+        let transaction = SourceEvent::Transaction(Transaction {
+            position: position(),
+            id: Some(7),
+            committed_at_us: -5,
+            spilled: None,
+            changes,
+            bytes: 100,
+        });
         let schema_change =
             SourceEvent::SchemaChange(SchemaChange { position: position(), tables: vec![], description: "drops a.b".into() });
         for event in [transaction, schema_change, SourceEvent::Heartbeat { position: position() }] {

@@ -175,6 +175,7 @@ fn source(server: &Postgres) -> PostgresSource {
         connections_max: 4,
         transaction_bytes_max: 64 << 20,
         replica: None,
+        spill: None,
     })
 }
 

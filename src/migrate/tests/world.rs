@@ -146,7 +146,14 @@ impl State {
         let bytes = self.random.usize(50..300);
         self.history.push(self.tables.clone());
         let position = position(self.history.len() - 1);
-        self.log.push(Transaction { position, id: None, committed_at_us: self.history.len() as i64, changes, bytes });
+        self.log.push(Transaction {
+            position,
+            id: None,
+            committed_at_us: self.history.len() as i64,
+            spilled: None,
+            changes,
+            bytes,
+        });
     }
 
     /// Puts a row in its place.

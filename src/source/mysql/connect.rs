@@ -14,6 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::{Class, Error, Result};
 use crate::schema::{Flavor, SessionSettings};
+use crate::source::spill::SpillOptions;
 use crate::transport::is_loopback;
 pub use crate::transport::{Secret, Tls};
 
@@ -65,10 +66,12 @@ pub struct MySqlOptions {
     pub statement_timeout_s: u32,
     /// How many connections may be open at once, the stream's not counted.
     pub connections_max: usize,
-    /// The memory that one source transaction may take, bytes; a larger one stops by name.
+    /// The memory that one source transaction may take, bytes; a larger one goes to disk, or stops by name where it cannot.
     pub transaction_bytes_max: usize,
     /// The replica whose lag `max_lag_s` is about; `None`: the server itself.
     pub replica: Option<Box<MySqlOptions>>,
+    /// Where larger ones go; `None`: nowhere.
+    pub spill: Option<SpillOptions>,
 }
 
 /// The memory that one source transaction may take where the project does not say.
@@ -275,6 +278,7 @@ mod tests {
             connections_max: 2,
             transaction_bytes_max: TRANSACTION_BYTES_MAX,
             replica: None,
+            spill: None,
         }
     }
 

@@ -6,7 +6,10 @@
 use super::columns::Altered;
 use super::decode::event::Xid;
 use super::decode::gtid::Head;
+use crate::change::spilled::Spilled;
 use crate::change::{Change, SchemaChange};
+use crate::error::Result;
+use crate::source::spill::{SpillOptions, SpillWriter};
 
 /// A place in the log of one server.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,8 +39,17 @@ pub struct Held {
     /// The columns of the mapped tables there: reading may have to start there again.
     pub altered: Altered,
     /// Its changes.
+    pub rows: Rows,
+}
+
+/// The changes of a transaction that has ended.
+#[derive(Debug, Default)]
+pub struct Rows {
+    /// The first ones, where all are too many for memory.
+    pub spilled: Option<Spilled>,
+    /// Those behind them, in log order.
     pub changes: Vec<Change>,
-    /// Their approximate size in memory.
+    /// The approximate size in memory of these.
     pub bytes: usize,
 }
 
@@ -63,7 +75,10 @@ pub struct Group {
     pub bytes: usize,
     /// Definitions it changes, told after its rows.
     pub schema_changes: Vec<SchemaChange>,
+    /// What came before `kept`.
+    spill: Option<SpillWriter>,
     kept: Vec<Kept>,
+    /// Names, and how many changes there were.
     savepoints: Vec<(String, usize)>,
 }
 
@@ -71,7 +86,17 @@ impl Group {
     /// A transaction that starts at `start`.
     #[must_use]
     pub fn new(start: LogPlace, head: Option<Head>, explicit: bool) -> Self {
-        Self { start, head, explicit, xid: None, bytes: 0, schema_changes: Vec::new(), kept: Vec::new(), savepoints: Vec::new() }
+        Self {
+            start,
+            head,
+            explicit,
+            xid: None,
+            bytes: 0,
+            schema_changes: Vec::new(),
+            spill: None,
+            kept: Vec::new(),
+            savepoints: Vec::new(),
+        }
     }
 
     /// Adds changes of one table that took `wire_bytes` in the log.
@@ -82,10 +107,27 @@ impl Group {
         self.bytes += wire_bytes + added.iter().map(|kept| in_memory(&kept.change)).sum::<usize>();
     }
 
+    /// Moves the changes so far to disk.
+    ///
+    /// # Errors
+    /// `Local` if the disk fails or is full.
+    pub fn spill(&mut self, options: &SpillOptions) -> Result<()> {
+        let writer = match &mut self.spill {
+            Some(writer) => writer,
+            None => self.spill.insert(SpillWriter::begin(options)?),
+        };
+        self.bytes = 0;
+        self.kept.drain(..).try_for_each(|kept| writer.append(&kept.change, kept.transactional))
+    }
+
+    fn spilled_count(&self) -> usize {
+        self.spill.as_ref().map_or(0, SpillWriter::count)
+    }
+
     /// Marks a savepoint; a name used again moves.
     pub fn savepoint(&mut self, name: String) {
         self.savepoints.retain(|(other, _)| *other != name);
-        self.savepoints.push((name, self.kept.len()));
+        self.savepoints.push((name, self.spilled_count() + self.kept.len()));
     }
 
     /// Drops what was changed since the savepoint; `false` if there is none of that name.
@@ -106,13 +148,21 @@ impl Group {
     }
 
     /// The changes, in log order.
-    #[must_use]
-    pub fn take_changes(&mut self) -> Vec<Change> {
-        std::mem::take(&mut self.kept).into_iter().map(|kept| kept.change).collect()
+    ///
+    /// # Errors
+    /// `Local` if the disk fails or is full.
+    pub fn take_rows(&mut self) -> Result<Rows> {
+        let spilled = self.spill.take().map(SpillWriter::finish).transpose()?;
+        let changes = std::mem::take(&mut self.kept).into_iter().map(|kept| kept.change).collect();
+        Ok(Rows { spilled, changes, bytes: self.bytes })
     }
 
     fn drop_transactional_from(&mut self, mark: usize) {
-        let tail = self.kept.split_off(mark.min(self.kept.len()));
+        let spilled_count = self.spilled_count();
+        if let Some(spill) = &mut self.spill {
+            spill.drop_from(mark);
+        }
+        let tail = self.kept.split_off(mark.saturating_sub(spilled_count).min(self.kept.len()));
         self.kept.extend(tail.into_iter().filter(|kept| !kept.transactional));
     }
 }
@@ -152,10 +202,10 @@ mod tests {
         group.extend([change(3)], false, 0);
         assert!(group.rollback_to("s"));
         assert!(!group.rollback_to("t"));
-        assert_eq!(group.take_changes(), [change(1), change(3)]);
+        assert_eq!(group.take_rows().unwrap().changes, [change(1), change(3)]);
         group.extend([change(1)], true, 0);
         group.extend([change(3)], false, 0);
         group.rollback();
-        assert_eq!(group.take_changes(), [change(3)]);
+        assert_eq!(group.take_rows().unwrap().changes, [change(3)]);
     }
 }

@@ -190,6 +190,7 @@ impl Source for MySqlSource {
             layouts,
             catalog,
             transaction_bytes_max: self.pool.options().transaction_bytes_max,
+            spill: self.pool.options().spill.clone(),
         };
         stream::BinlogStream::open(self.pool.connect().await?, request).await
     }

@@ -19,6 +19,7 @@ use crate::change::SourceEvent;
 use crate::error::{Class, Error, Result};
 use crate::position::BinlogPosition;
 use crate::schema::{Flavor, SourceCatalog};
+use crate::source::spill::SpillOptions;
 use crate::source::{CommitClock, Layouts, Pace, SourceStream};
 
 /// How long a connection may be silent.
@@ -60,6 +61,8 @@ pub struct StreamRequest<'a> {
     pub catalog: &'a SourceCatalog,
     /// The bound of one transaction, in bytes of memory.
     pub transaction_bytes_max: usize,
+    /// Where larger ones go.
+    pub spill: Option<SpillOptions>,
 }
 
 /// An open change stream.
@@ -102,6 +105,7 @@ impl BinlogStream {
             zone: request.zone,
             layouts: request.layouts,
             transaction_bytes_max: request.transaction_bytes_max,
+            spill: request.spill,
         };
         let assembler = Assembler::new(settings, request.catalog, &position)?;
         prepare_session(&mut connection, request.flavor, request.by, &position).await.map_err(server_error)?;

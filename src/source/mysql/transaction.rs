@@ -18,13 +18,14 @@ use super::decode::reader::malformed;
 use super::decode::rows::{RowsEvent, RowsForm};
 use super::decode::table_map::{TableMap, TablePlan};
 use super::decode::{compressed, gtid};
-use super::group::{Group, Held, LogPlace};
+use super::group::{Group, Held, LogPlace, Rows};
 use super::zone::SessionZone;
 use crate::change::{Change, Operation, SchemaChange, SourceEvent, Transaction};
 use crate::error::{Class, Error, Result};
 use crate::position::{BinlogPosition, Position};
 use crate::schema::{SourceCatalog, TableId};
 use crate::source::Layouts;
+use crate::source::spill::SpillOptions;
 
 /// What the assembler must know about the source.
 #[derive(Debug, Clone)]
@@ -35,6 +36,8 @@ pub struct AssemblerSettings {
     pub layouts: Layouts,
     /// The bound of one transaction, in bytes of memory.
     pub transaction_bytes_max: usize,
+    /// Where larger ones go; `None`: they stop the stream.
+    pub spill: Option<SpillOptions>,
 }
 
 /// What a rows event's table number means.
@@ -330,12 +333,15 @@ impl Assembler {
         let mut changes = Vec::new();
         let bytes = rows.decode(&plan, bytes_max, &mut changes)?;
         group.extend(changes, plan.transactional, bytes);
+        if let Some(spill) = self.settings.spill.as_ref().filter(|spill| group.bytes > spill.after_bytes.min(bytes_max)) {
+            return group.spill(spill);
+        }
         if group.bytes > bytes_max {
             return Err(Error::new(
                 Class::Person,
                 format!("a transaction is larger than transaction_bytes_max ({bytes_max} bytes)"),
             )
-            .with_hint("give `limits: { transaction_bytes_max: 1GiB }` (or more) for this source in the project file; the transaction must fit in memory"));
+            .with_hint("give `limits: { transaction_bytes_max: 1GiB }` (or more) for this source in the project file"));
         }
         Ok(())
     }
@@ -429,13 +435,13 @@ impl Assembler {
             self.advanced = true;
             return Ok(());
         };
-        let changes = group.take_changes();
-        self.emit(&group, changes, group.bytes, event);
+        let rows = group.take_rows()?;
+        self.emit(&group, rows, event);
         Ok(())
     }
 
-    /// Gives `changes` as committed by `event`, which ends `group`.
-    fn emit(&mut self, group: &Group, changes: Vec<Change>, bytes: usize, event: &RawEvent<'_>) {
+    /// Gives `rows` as committed by `event`, which ends `group`.
+    fn emit(&mut self, group: &Group, rows: Rows, event: &RawEvent<'_>) {
         if let Some(head) = &group.head {
             self.gtids.add(&head.gtid);
         }
@@ -444,7 +450,8 @@ impl Assembler {
         }
         self.advanced = true;
         let position = self.position();
-        if !changes.is_empty() {
+        let Rows { spilled, changes, bytes } = rows;
+        if !changes.is_empty() || spilled.is_some() {
             let committed = group.head.as_ref().and_then(|head| head.committed_at_us);
             self.has_fine_clock = committed.is_some();
             let committed_at_us = committed.unwrap_or_else(|| i64::from(event.timestamp) * 1_000_000);
@@ -452,6 +459,7 @@ impl Assembler {
                 position: position.clone(),
                 id: None,
                 committed_at_us,
+                spilled,
                 changes,
                 bytes,
             }));

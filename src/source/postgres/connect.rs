@@ -16,6 +16,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::failure;
 use crate::error::{Class, Error, Result};
 use crate::schema::POSTGRES_PINNED;
+use crate::source::spill::SpillOptions;
 use crate::transport::{Secret, Tls, client_config, is_loopback};
 
 /// How long connecting and logging in may take.
@@ -72,10 +73,12 @@ pub struct PostgresSourceOptions {
     pub statement_timeout_s: u32,
     /// How many connections may be open at once, the stream's not counted.
     pub connections_max: usize,
-    /// The memory that one source transaction may take, bytes; a larger one stops by name.
+    /// The memory that one source transaction may take, bytes; a larger one goes to disk, or stops by name where it cannot.
     pub transaction_bytes_max: usize,
     /// The standby, by its `application_name`, whose lag `max_lag_s` is about; `None`: the one that is furthest behind.
     pub replica: Option<String>,
+    /// Where larger ones go; `None`: nowhere.
+    pub spill: Option<SpillOptions>,
 }
 
 impl PostgresSourceOptions {

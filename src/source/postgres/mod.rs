@@ -239,7 +239,9 @@ impl Source for PostgresSource {
         let added = self.added.lock().unwrap_or_else(PoisonError::into_inner).clone();
         stream::WalStream::open(stream::Parts {
             copy,
-            assembler: Assembler::new(place, Arc::clone(&layouts), options.transaction_bytes_max).with_added(&added),
+            assembler: Assembler::new(place, Arc::clone(&layouts), options.transaction_bytes_max)
+                .with_added(&added)
+                .with_spill(options.spill.clone()),
             pool: Arc::clone(&self.pool),
             layouts,
             recorded: catalog.tables.clone(),

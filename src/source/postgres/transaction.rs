@@ -14,6 +14,7 @@ use crate::error::{Class, Error, Result};
 use crate::position::{Lsn, Position, WalPosition};
 use crate::schema::{TableLayout, TableName};
 use crate::source::Layouts;
+use crate::source::spill::{SpillOptions, SpillWriter};
 use crate::value::Value;
 
 /// What a relation id stands for.
@@ -92,6 +93,8 @@ struct Open {
     /// With the (sub)transaction of each, where it can still be rolled back.
     changes: Vec<(u32, Change)>,
     bytes: usize,
+    /// What came before them, of a transaction that is committed and too large for memory.
+    spill: Option<SpillWriter>,
     /// A mapped table that changed its shape.
     schema_change: Option<(usize, String)>,
     /// What a streamed transaction says of relations: it may have changed them itself, and may yet be rolled back.
@@ -111,6 +114,7 @@ pub(super) struct Assembler {
     ready: VecDeque<SourceEvent>,
     bytes: usize,
     bytes_max: usize,
+    spill: Option<SpillOptions>,
     advanced: bool,
     /// The relation ids of each mapped partitioned table's partitions, for truncations.
     partitions: HashMap<usize, Vec<u32>>,
@@ -131,6 +135,7 @@ impl Assembler {
             ready: VecDeque::new(),
             bytes: 0,
             bytes_max,
+            spill: None,
             advanced: false,
             partitions: HashMap::new(),
             added: HashMap::new(),
@@ -142,6 +147,15 @@ impl Assembler {
     pub(super) fn with_added(mut self, added: &BTreeMap<TableName, Visibility>) -> Self {
         let tables = self.layouts.iter().enumerate();
         self.added = tables.filter_map(|(table, layout)| Some((table, added.get(&layout.name)?.clone()))).collect();
+        self
+    }
+
+    /// The same, with a place on disk for what is too large for memory.
+    pub(super) fn with_spill(mut self, spill: Option<SpillOptions>) -> Self {
+        if let Some(spill) = &spill {
+            self.bytes_max = self.bytes_max.min(spill.after_bytes);
+        }
+        self.spill = spill;
         self
     }
 
@@ -267,7 +281,7 @@ impl Assembler {
             }
         } else if let Some(open) = self.streamed.get_mut(&transaction) {
             open.changes.retain(|(of, _)| *of != part);
-            let bytes = open.changes.iter().map(|(_, change)| size_of_change(change)).sum();
+            let bytes = open.changes.iter().map(|(_, change)| change.size_bytes()).sum();
             self.bytes -= std::mem::replace(&mut open.bytes, bytes) - bytes;
         }
     }
@@ -286,12 +300,14 @@ impl Assembler {
             return Ok(());
         }
         self.place.lsn = commit.end.0;
-        self.advanced = open.changes.is_empty();
-        if !open.changes.is_empty() {
+        let spilled = open.spill.map(SpillWriter::finish).transpose()?;
+        self.advanced = open.changes.is_empty() && spilled.is_none();
+        if !self.advanced {
             self.ready.push_back(SourceEvent::Transaction(Transaction {
                 position: self.position(),
                 id: Some(open.transaction),
                 committed_at_us: commit.committed_at_us,
+                spilled,
                 changes: open.changes.into_iter().map(|(_, change)| change).collect(),
                 bytes: open.bytes,
             }));
@@ -334,7 +350,7 @@ impl Assembler {
                 Ok(Operation::Update { old, new })
             })?,
         };
-        let bytes: usize = operations.iter().map(size_of_change).sum();
+        let bytes: usize = operations.iter().map(Change::size_bytes).sum();
         let open = self.current()?;
         let part = part.unwrap_or(open.transaction);
         open.bytes += bytes;
@@ -345,12 +361,27 @@ impl Assembler {
                 "streamed transactions are larger than the memory for them: the server keeps them until their commit instead";
             return Err(Error::new(Class::Retry, message));
         }
+        if self.bytes > self.bytes_max && self.spill.is_some() {
+            return self.spill_open();
+        }
         if self.bytes > self.bytes_max {
             let message =
                 format!("at {} a transaction of the source is larger than {} bytes of memory", self.position(), self.bytes_max);
             return Err(Error::new(Class::Person, message)
                 .with_hint("raise limits.transaction_bytes_max of the source, as far as memory allows, and run again"));
         }
+        Ok(())
+    }
+
+    /// Moves what is held of the open transaction to disk. It is committed: nothing of it can be rolled back any more.
+    fn spill_open(&mut self) -> Result<()> {
+        let (Some(options), Some(open)) = (&self.spill, &mut self.open) else { return Ok(()) };
+        let writer = match &mut open.spill {
+            Some(writer) => writer,
+            None => open.spill.insert(SpillWriter::begin(options)?),
+        };
+        open.changes.drain(..).try_for_each(|(_, change)| writer.append(&change, false))?;
+        self.bytes -= std::mem::take(&mut open.bytes);
         Ok(())
     }
 
@@ -455,18 +486,4 @@ fn identity_of(layout: &TableLayout, row: &Image) -> Image {
         Image::Partial(values) => values.get(index).cloned().flatten(),
     };
     imaged((0..layout.columns.len()).map(|index| identity.contains(&index).then(|| value(index)).flatten()).collect())
-}
-
-fn size_of_change(change: &Change) -> usize {
-    let of = |image: &Image| match image {
-        Image::Full(row) => row.iter().map(Value::size_bytes).sum::<usize>(),
-        Image::Partial(values) => values.iter().map(|value| value.as_ref().map_or(size_of::<Value>(), Value::size_bytes)).sum(),
-    };
-    let images = match &change.operation {
-        Operation::Insert { new } => of(new),
-        Operation::Delete { old } => of(old),
-        Operation::Update { old, new } => of(old) + of(new),
-        Operation::Truncate => 0,
-    };
-    size_of::<Change>() + images
 }

@@ -146,6 +146,7 @@ impl Bench {
             layouts: self.layouts.clone().into(),
             catalog: &catalog,
             transaction_bytes_max: self.bytes_max,
+            spill: None,
         };
         BinlogStream::open(self.server.connect().await, request).await
     }

@@ -173,6 +173,7 @@ impl TestServer {
             connections_max: 3,
             transaction_bytes_max: crate::source::mysql::connect::TRANSACTION_BYTES_MAX,
             replica: None,
+            spill: None,
         }
     }
 

@@ -4,7 +4,7 @@ use super::Assembler;
 use crate::error::{Class, Error, Result};
 use crate::source::mysql::decode::event::{RawEvent, XaPrepare, Xid};
 use crate::source::mysql::decode::reader::malformed;
-use crate::source::mysql::group::{Group, Held};
+use crate::source::mysql::group::{Group, Held, Rows};
 
 impl Assembler {
     /// PREPARE ends the transaction for now, or for good if it has one phase.
@@ -19,9 +19,9 @@ impl Assembler {
             return Err(malformed("a prepare names another xid than its transaction"));
         }
         let (from, altered) = (group.start.clone(), self.altered.clone());
-        let held = Held { from, altered, changes: group.take_changes(), bytes: group.bytes };
+        let held = Held { from, altered, rows: group.take_rows()? };
         self.held.insert(prepare.xid, held);
-        self.emit(&group, Vec::new(), 0, event);
+        self.emit(&group, Rows::default(), event);
         Ok(())
     }
 
@@ -36,8 +36,8 @@ impl Assembler {
             )
             .with_hint("reset the mappings of this source and load them again"));
         }
-        let (changes, bytes) = held.filter(|_| commits).map_or((Vec::new(), 0), |held| (held.changes, held.bytes));
-        self.emit(&group, changes, bytes, event);
+        let rows = held.filter(|_| commits).map_or_else(Rows::default, |held| held.rows);
+        self.emit(&group, rows, event);
         Ok(())
     }
 }

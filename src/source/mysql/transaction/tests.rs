@@ -22,7 +22,7 @@ fn assembler(offset: u64) -> Assembler {
         session,
     };
     let zone = SessionZone::parse("+00:00").unwrap();
-    let settings = AssemblerSettings { zone, layouts: Vec::new().into(), transaction_bytes_max: 1000 };
+    let settings = AssemblerSettings { zone, layouts: Vec::new().into(), transaction_bytes_max: 1000, spill: None };
     let position = BinlogPosition {
         server: "s".into(),
         file: "binlog.000007".into(),

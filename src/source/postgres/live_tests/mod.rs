@@ -110,6 +110,7 @@ fn options(server: &TestPostgres, database: &str) -> PostgresSourceOptions {
         connections_max: 4,
         transaction_bytes_max: 64 << 20,
         replica: None,
+        spill: None,
     }
 }
 
