@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::derive::prefetch::prefetch;
 use crate::derive::rows::Execution;
-use crate::derive::view::{Reader, View};
+use crate::derive::view::{Entries, Reader, View};
 use crate::derive::{Mutation, Space};
 use crate::error::{Class, Error, Result, ResultExt};
 use crate::plan::output::convert;
@@ -130,14 +130,24 @@ impl<'a> Part<'a> {
         derived.rows.iter().map(emission).collect()
     }
 
-    /// Compares an anchor with its last emission: the mutations of the fingerprints, and what to write by output key; `None` if nothing
-    /// differs.
-    pub(crate) fn difference(&self, view: &View<'_>, derived: Derived) -> Result<Option<Difference>> {
+    /// Compares sorted anchors with their last emissions, which are read in one go; nothing for those that do not differ.
+    pub(crate) fn differences(&self, view: &View<'_>, derived: Vec<Derived>) -> Result<Vec<Difference>> {
+        let prefixes: Vec<Vec<u8>> = derived.iter().map(|derived| derived.prefix.clone()).collect();
+        let emitted = match prefixes.as_slice() {
+            [prefix] => vec![view.entries(Space::Emitted(self.id), prefix)?],
+            _ => view.entries_of(Space::Emitted(self.id), &prefixes)?,
+        };
+        Ok(derived.into_iter().zip(emitted).filter_map(|(derived, emitted)| self.difference(emitted, derived)).collect())
+    }
+
+    /// Compares an anchor with what was last emitted of it: the mutations of the fingerprints, and what to write by output key; `None` if
+    /// nothing differs.
+    fn difference(&self, emitted: Entries, derived: Derived) -> Option<Difference> {
         let space = Space::Emitted(self.id);
         let mut mutations = Vec::new();
         let mut writes = Vec::new();
         let mut now = derived.rows;
-        for (key, value) in view.entries(space, &derived.prefix)? {
+        for (key, value) in emitted {
             let output = key.get(derived.prefix.len()..).unwrap_or_default().to_vec();
             match now.get(&output) {
                 Some((fingerprint, _)) if fingerprint.to_be_bytes().as_slice() == value => {
@@ -155,7 +165,7 @@ impl<'a> Part<'a> {
             mutations.push(Mutation { space, key, value: Some(fingerprint.to_be_bytes().to_vec()) });
             writes.push((output, Write::Upsert(row)));
         }
-        Ok(if mutations.is_empty() { None } else { Some((mutations, writes)) })
+        (!mutations.is_empty()).then_some((mutations, writes))
     }
 }
 

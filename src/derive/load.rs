@@ -41,7 +41,7 @@ pub fn load(
     let (anchors, next) = page(&view, store, &part, after, anchors_max)?;
     let mut loaded = Loaded { next, anchors: anchors.len() as u64, ..Loaded::default() };
     let mut keys = BTreeSet::new();
-    for derived in derive_all(&view, part, &anchors, 0..anchors.len(), |derived| Ok(Some(derived)))? {
+    for derived in derive_all(&view, part, &anchors, 0..anchors.len(), Ok)? {
         loaded.mutations.extend(part.emissions(&derived));
         for (key, (_, row)) in derived.rows {
             if !keys.insert(key) {

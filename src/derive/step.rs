@@ -23,6 +23,9 @@ use crate::write::WriteBatch;
 /// many anchors share.
 const ANCHORS_PER_SLICE: std::ops::RangeInclusive<usize> = 64..=1024;
 
+/// Anchors that are compared with their last emissions at once: these are read in one go.
+const ANCHORS_KEPT: usize = 64;
+
 /// Anchors whose differences are held at once, before they are collected.
 const ANCHORS_PER_WINDOW: usize = 4_096;
 
@@ -122,7 +125,7 @@ impl<'s> Emission<'s> {
         self.known += anchors.len() as u64;
         for window in anchors.slices(ANCHORS_PER_WINDOW) {
             let derived = self.step.derived + window.len() as u64;
-            for (mutations, writes) in derive_all(view, part, anchors, window, |derived| part.difference(view, derived))? {
+            for (mutations, writes) in derive_all(view, part, anchors, window, |derived| part.differences(view, derived))? {
                 self.fingerprints.extend(mutations);
                 for (key, write) in writes {
                     if !self.collected.add(key, write) {
@@ -181,24 +184,24 @@ impl<'s> Emission<'s> {
     }
 }
 
-/// Derives the anchors at `positions` in parallel and gives what `keep` keeps of each, in their order. The derived rows, and the stored rows they were derived
-/// from, live no longer than their slice of anchors.
+/// Derives the anchors at `positions` in parallel and gives what `keep` keeps of some at a time, in their order. The derived rows, and the stored rows they were
+/// derived from, live no longer than their slice of anchors.
 pub(crate) fn derive_all<T: Send>(
     view: &View<'_>,
     part: Part<'_>,
     anchors: &Keys,
     positions: std::ops::Range<usize>,
-    keep: impl Fn(Derived) -> Result<Option<T>> + Sync,
+    keep: impl Fn(Vec<Derived>) -> Result<Vec<T>> + Sync,
 ) -> Result<Vec<T>> {
     let derive = |slice| {
         let reader = Reader::new(view);
         let anchors = anchors.owned(slice);
         part.prefetch(&reader, &anchors)?;
         let mut kept = Vec::new();
-        for anchor in &anchors {
-            let derived = part.derive(&reader, anchor);
+        for anchors in anchors.chunks(ANCHORS_KEPT) {
+            let derived = anchors.iter().map(|anchor| part.derive(&reader, anchor)).collect::<Result<Vec<_>>>();
             let derived = derived.context(|| format!("could not derive a row of target table {}", part.node.table.name))?;
-            kept.extend(keep(derived)?);
+            kept.append(&mut keep(derived)?);
         }
         Ok(kept)
     };

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use xxhash_rust::xxh3::Xxh3DefaultBuilder;
 
+use crate::derive::keys::Keys;
 use crate::derive::stored::{Stored, decode_base, index, table};
 use crate::derive::{Arrangements, Mutation, Space};
 use crate::error::{Error, Result};
@@ -156,6 +157,34 @@ impl<'a> View<'a> {
         Ok(found)
     }
 
+    /// Visits the base keys that an index has under sorted keys, in no order.
+    pub(crate) fn base_keys_of(&self, id: IndexId, keys: &Keys, visit: &mut dyn FnMut(&[u8])) -> Result<()> {
+        if keys.len() < SWEPT_MIN {
+            return keys.iter().try_for_each(|key| self.base_keys(id, key, visit));
+        }
+        let index = index(self.plan, id)?;
+        let space = if index.over_identity { Space::Base(index.table) } else { Space::Index(id) };
+        let skipped = |key: &[u8]| if index.over_identity { 0 } else { key.len() };
+        let overlay = self.overlay.get(&space);
+        for slice in keys.slices(PREFIXES_SWEPT) {
+            let prefixes = keys.owned(slice);
+            self.store.scan_many(space, &prefixes, &mut |place, key, _| {
+                if overlay.is_none_or(|entries| !entries.contains_key(key)) {
+                    let skipped = prefixes.get(place).map_or(0, |prefix| skipped(prefix));
+                    visit(key.get(skipped..).unwrap_or_default());
+                }
+                Ok(())
+            })?;
+            let Some(overlay) = overlay else { continue };
+            for prefix in &prefixes {
+                let above = overlay.range::<[u8], _>((Bound::Included(prefix.as_slice()), Bound::Unbounded));
+                let above = above.take_while(|(key, _)| key.starts_with(prefix)).filter(|(_, value)| value.is_some());
+                above.for_each(|(key, _)| visit(key.get(skipped(prefix)..).unwrap_or_default()));
+            }
+        }
+        Ok(())
+    }
+
     /// Visits the base keys that an index has under a key, in no order.
     pub(crate) fn base_keys(&self, id: IndexId, key: &[u8], visit: &mut dyn FnMut(&[u8])) -> Result<()> {
         let index = index(self.plan, id)?;
@@ -165,6 +194,11 @@ impl<'a> View<'a> {
         self.visit(Space::Index(id), key, &mut |entry, _| visit(entry.get(key.len()..).unwrap_or_default()))
     }
 }
+
+/// From this many keys on an index is swept instead of searched for each.
+const SWEPT_MIN: usize = 4;
+/// Keys of one sweep.
+const PREFIXES_SWEPT: usize = 5_000;
 
 /// A reader remembers this many keys per table or index, then starts again.
 const REMEMBERED_MAX: usize = 20_000;

@@ -116,9 +116,7 @@ fn follow(
 /// The base keys that a hop's probes find, sorted.
 fn found_by(view: &View<'_>, hop: &Hop, probes: &Keys) -> Result<Keys> {
     let mut found = Keys::default();
-    for probe in probes.iter() {
-        view.base_keys(hop.index, probe, &mut |key| found.push(key))?;
-    }
+    view.base_keys_of(hop.index, probes, &mut |key| found.push(key))?;
     found.sort();
     Ok(found)
 }

@@ -239,16 +239,17 @@ impl<S: Source, T: Target> Engine<S, T> {
             let bytes = parts.iter().map(|part| part.bytes).sum::<u64>();
             let entry = outbox::put(id, &Entry { sequence, mark: mark.clone(), writes, parts })?;
             self.board.meters().committing(id.0 as usize, sequence, &draft.births);
-            added.push((id, bytes + entry.value.as_ref().map_or(0, Vec::len) as u64));
+            added.push((id, sequence, bytes + entry.value.as_ref().map_or(0, Vec::len) as u64));
             mutations.push(entry);
             mutations.push(meta::put_sequence(id, sequence)?);
         }
         mutations.extend(records);
-        for (id, bytes) in added {
-            self.outbox_of(id).fetch_add(bytes, Ordering::Relaxed);
+        for (id, _, bytes) in &added {
+            self.outbox_of(*id).fetch_add(*bytes, Ordering::Relaxed);
         }
         self.board.meters().timed(meters::Stage::StateCommit, || self.store.commit(mutations, Durability::Synced))?;
         self.board.update(|status| status.sweep = None);
+        added.iter().for_each(|(id, sequence, _)| self.board.meters().committed(id.0 as usize, *sequence));
         draft.parts.keys().try_for_each(|mapping| parts::fold(&*self.store, *mapping))
     }
 

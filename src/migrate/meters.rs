@@ -153,6 +153,15 @@ impl Meters {
         waiting.push_back(Waiting { sequence, durable: Instant::now(), births, more });
     }
 
+    /// The epoch of `sequence` is durable.
+    pub fn committed(&self, mapping: usize, sequence: u64) {
+        let Some(meter) = self.mappings.get(mapping) else { return };
+        let mut waiting = meter.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(epoch) = waiting.back_mut().filter(|epoch| epoch.sequence == sequence) {
+            epoch.durable = Instant::now();
+        }
+    }
+
     /// A target transaction of a mapping begins that takes it up to `sequence`.
     pub fn applying(&self, mapping: usize, sequence: u64) {
         let Some(meter) = self.mappings.get(mapping) else { return };
