@@ -42,6 +42,7 @@ pub struct Fed {
 pub struct Feed {
     receiver: mpsc::Receiver<Fed>,
     durable: watch::Sender<Position>,
+    opened: watch::Receiver<bool>,
     task: JoinHandle<Error>,
 }
 
@@ -62,17 +63,31 @@ impl Feed {
         let bound = options.until_caught_up.then_some(options.retry_for);
         let missing = Missing { since: None, bound, is_given_up: false };
         let (durable, stored) = watch::channel(position.clone());
+        let (open, opened) = watch::channel(false);
         let task = tokio::spawn(async move {
             board.saw(&position);
-            let mut pump = Pump { source, catalog, layouts, position, stored, sender, room, room_max, retry, board, missing };
+            let mut pump =
+                Pump { source, catalog, layouts, position, stored, sender, room, room_max, retry, board, missing, open };
             pump.run().await
         });
-        Self { receiver, durable, task }
+        Self { receiver, durable, opened, task }
     }
 
     /// Says that everything up to `position` survives a crash: the source may forget it.
     pub fn stored(&self, position: Position) {
         self.durable.send_replace(position);
+    }
+
+    /// Answers once every source has accepted to be read from where the state ends. Until then a log that is lost may not be known yet, even
+    /// where nothing of it is missing.
+    pub fn opened(&self) -> impl Future<Output = ()> + use<> {
+        let mut opened = self.opened.clone();
+        async move {
+            if opened.wait_for(|open| *open).await.is_err() {
+                // What ended the stream is said by `next`.
+                std::future::pending().await
+            }
+        }
     }
 
     /// The next event, waiting for it. Cancel-safe.
@@ -114,6 +129,7 @@ struct Pump<S> {
     retry: Retry,
     board: Board,
     missing: Missing,
+    open: watch::Sender<bool>,
 }
 
 /// How long one of several sources has been waited for while the others go on.
@@ -161,6 +177,9 @@ impl<S: Source> Pump<S> {
         let layouts = Arc::clone(&self.layouts);
         let mut stream = self.source.open_stream(&self.catalog, layouts, &self.position, self.stored.clone()).await?;
         loop {
+            if stream.is_open() {
+                self.open.send_replace(true);
+            }
             let event = stream.next().await?;
             let (arrived, born) = self.measured(&event, stream.pace());
             let waits = stream.waits();

@@ -88,11 +88,16 @@ impl<S: Source, T: Target> Engine<S, T> {
         let (mut contained, mut hopeless) = (self.contained.subscribe(), self.contained.subscribe());
         let mut stop = self.stop.clone();
         loop {
+            let opened = feed.opened();
+            let caught_up = async {
+                opened.await;
+                reached(&mut contained, goal, self.plan.mappings.len()).await;
+            };
             let fed = tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => return Ok(Some(Ended::Stopped)),
                 () = nothing_left(&mut hopeless, self.plan.mappings.len()) => return Err(self.all_stopped()),
-                () = reached(&mut contained, goal, self.plan.mappings.len()) => return Ok(Some(Ended::CaughtUp)),
+                () = caught_up => return Ok(Some(Ended::CaughtUp)),
                 joinable = self.joinable() => joinable.map(|()| None)?,
                 fed = feed.next() => Some(fed?),
             };

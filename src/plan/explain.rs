@@ -3,12 +3,13 @@
 
 use std::fmt::Write;
 
+use crate::plan::expr::conjuncts;
 use crate::plan::print::{Names, brief};
 use crate::plan::{
     AccessPath, AccumulatorUse, Anchor, BranchPlan, Hop, IndexId, IndexPlan, Plan, Regrouped, SelectAccess, TablePlan, Whole,
 };
 use crate::schema::TableId;
-use crate::sql::query::{AliasId, Expr, JoinKind, Relation, Select};
+use crate::sql::query::{AliasId, Expr, ExprKind, JoinKind, Relation, Select};
 
 impl Plan {
     /// The whole plan as text. Fan-outs come from the source's own row estimates and are left out where it has none.
@@ -123,10 +124,30 @@ impl Picture<'_> {
         let relation = self.relation(first);
         match regrouped {
             Regrouped::KeptUp(used) => {
-                format!("of {relation} by {}: kept up row by row, whatever their size", self.group_key(used))
+                let searched = self.searched(used).map(|searched| format!("; {searched}")).unwrap_or_default();
+                format!("of {relation} by {}: kept up row by row, whatever their size{searched}", self.group_key(used))
             }
             Regrouped::Whole(reason) => format!("of {relation}: derived from all of their rows; {reason}"),
         }
+    }
+
+    /// The rows that a search for a match may read one after the other: those without a row of a LEFT joined table are members too, and more
+    /// conditions than the table's index answers must hold of a match.
+    fn searched(&self, used: &AccumulatorUse) -> Option<String> {
+        let accumulator = self.plan.accumulators.get(used.id.0 as usize)?;
+        accumulator.bodies.iter().find_map(|body| {
+            body.branch.select.filter.iter().flat_map(conjuncts).find_map(|conjunct| {
+                let ExprKind::Not(inner) = &conjunct.kind else { return None };
+                let ExprKind::Exists(found) = &inner.kind else { return None };
+                let alias = found.from.first()?.alias;
+                let AccessPath::Probe { index, values } = &body.access.get(&alias)?.steps.first()?.path else { return None };
+                let asked = found.filter.iter().flat_map(conjuncts).count();
+                let relation = self.relation(alias);
+                (asked > values.len()).then(|| {
+                    format!("a change reads the rows of {relation} {} until one meets the whole ON", self.found_by(*index, values))
+                })
+            })
+        })
     }
 
     fn group_key(&self, used: &AccumulatorUse) -> String {

@@ -16,12 +16,6 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// Whether something failed since it last worked.
-    #[must_use]
-    pub fn has_failed(&self) -> bool {
-        self.0 > PAUSE_MIN
-    }
-
     /// It worked: the next pause is the shortest again.
     pub fn reset(&mut self) {
         *self = Self::default();

@@ -240,6 +240,11 @@ pub trait SourceStream: Send + 'static {
     /// is silent for 30 seconds is an `Unreachable` error.
     fn next(&mut self) -> impl Future<Output = Result<SourceEvent>> + Send;
 
+    /// Whether every source has accepted to be read from where this stream began; only a stream over several sources begins before that.
+    fn is_open(&self) -> bool {
+        true
+    }
+
     /// Why a part of the stream waits while the others go on; only a stream over several sources has parts.
     fn waits(&self) -> Option<String> {
         None

@@ -59,6 +59,16 @@ fn the_plan_says_which_groups_are_kept_up_and_why_others_are_not() {
     assert!(text.contains("of o: derived from all of their rows; GROUP_CONCAT reads all rows"), "{text}");
 }
 
+#[test]
+fn the_plan_says_where_a_search_for_a_match_reads_a_group() {
+    let sql = "SELECT o.ord_no, COUNT(p.pay_no) AS n FROM o LEFT JOIN p ON p.ord_no = o.ord_no AND p.amt > 100 GROUP BY o.ord_no";
+    let text = plan_one(&catalog(), &["ord_no"], sql).explain();
+    let searched = "whatever their size; a change reads the rows of p by ord_no = o.ord_no until one meets the whole ON";
+    assert!(text.contains(searched), "{text}");
+    let text = plan_one(&catalog(), &["ord_no"], &sql.replace(" AND p.amt > 100", "")).explain();
+    assert!(text.contains("whatever their size\n"), "{text}");
+}
+
 fn payment(plan: &Plan, catalog: &SourceCatalog, number: i64, order: i64, amount: Option<i128>) -> Change {
     let table = catalog.table(None, "p").unwrap().0;
     let amount = amount.map_or(Value::Null, |cents| Value::Decimal(Decimal::from_small(cents, 2)));

@@ -34,8 +34,8 @@ enum Told {
     Event(SourceEvent, Pace),
     /// It is down, and tried again.
     Waits(Error),
-    /// It is there again, and perhaps has nothing to say.
-    Back,
+    /// It is there, and perhaps has nothing to say.
+    Open,
     /// It cannot go on.
     Failed(Error),
 }
@@ -65,6 +65,7 @@ struct Reading {
     name: String,
     told: mpsc::Receiver<Told>,
     waits: Option<String>,
+    is_open: bool,
 }
 
 impl<S: Source> CombinedStream<S> {
@@ -93,7 +94,7 @@ impl<S: Source> CombinedStream<S> {
             {
                 several.first = Some((place, ahead.clone()));
             }
-            several.members.push(Reading { name: member.name.clone(), told, waits: None });
+            several.members.push(Reading { name: member.name.clone(), told, waits: None, is_open: false });
             stored.push((member.name.clone(), durable));
             several.tasks.push(tokio::spawn(read(member, of_member, sender)));
         }
@@ -150,7 +151,7 @@ async fn follow<S: Source>(
 ) -> Result<()> {
     let layouts = Arc::clone(&member.layouts);
     let mut stream = member.source.open_stream(&member.catalog, layouts, &member.position, durable.clone()).await?;
-    if backoff.has_failed() && sender.send(Told::Back).await.is_err() {
+    if sender.send(Told::Open).await.is_err() {
         return Ok(());
     }
     loop {
@@ -181,6 +182,13 @@ impl<S: Source> SourceStream for CombinedStream<S> {
         }
     }
 
+    fn is_open(&self) -> bool {
+        match &self.0 {
+            Inner::Lone(stream) => stream.is_open(),
+            Inner::Several(several) => several.members.iter().all(|member| member.is_open),
+        }
+    }
+
     fn waits(&self) -> Option<String> {
         match &self.0 {
             Inner::Lone(_) => None,
@@ -206,8 +214,8 @@ impl Several {
                 self.pace = pace;
                 self.stamped(place, event)
             }
-            Told::Back => {
-                reading.waits = None;
+            Told::Open => {
+                (reading.waits, reading.is_open) = (None, true);
                 Ok(SourceEvent::Heartbeat { position: self.position() })
             }
             Told::Failed(error) => Err(from_source(&reading.name, error)),
