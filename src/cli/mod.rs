@@ -29,6 +29,7 @@ pub mod sources;
 pub mod status;
 pub mod status_text;
 mod stopped;
+mod summary;
 #[cfg(test)]
 mod tests;
 pub mod text;

@@ -46,7 +46,7 @@ pub async fn command(common: &Common, arguments: &PlanArguments, printer: &Print
         project.target_of(&mapping.name).map(|(_, target)| target.definition(&node.table)).unwrap_or_default()
     });
     let source_sql = if arguments.explain { source_sql(&project, &planned)? } else { Vec::new() };
-    let fan_outs = fan_outs(&project, &planned).await?;
+    let fan_outs = fan_outs(&project, &planned).await;
     let before = forecasting::before(&project, &planned).await?;
     match printer.format {
         Format::Json => printer.json(&PlanJson {
@@ -64,12 +64,12 @@ pub async fn command(common: &Common, arguments: &PlanArguments, printer: &Print
 }
 
 /// The fan-outs of every source's own mappings; a mapping over several sources is not looked at.
-async fn fan_outs(project: &Project, planned: &Planned) -> Result<Vec<FanOut>> {
+async fn fan_outs(project: &Project, planned: &Planned) -> Vec<FanOut> {
     let mut found = Vec::new();
     for (name, source) in project.source.members() {
-        found.extend(fan_out::fan_outs(&**source, &project.plan_of(&planned.plan, name)).await?);
+        found.extend(fan_out::fan_outs(&**source, &project.plan_of(&planned.plan, name)).await);
     }
-    Ok(found)
+    found
 }
 
 /// What one changed row derives again, where that is much.

@@ -1,12 +1,15 @@
 //! Progress: what a running engine shows on stderr: bars on a terminal, else one status block every 30 seconds.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::printer::Printer;
 use super::status_text;
+use super::summary::summary;
 use super::text;
 use crate::migrate::board::{LoadStatus, TableStatus};
 use crate::migrate::{Board, EngineStatus};
@@ -21,37 +24,68 @@ const BARS_MAX: usize = 8;
 /// A showing task; ends, and clears the bars, when dropped.
 pub struct Shown {
     task: tokio::task::JoinHandle<()>,
+    told: Told,
+}
+
+/// Says what a first load was, once.
+#[derive(Clone)]
+struct Told {
+    board: Board,
     printer: Printer,
+    is_told: Arc<AtomicBool>,
+}
+
+impl Told {
+    fn look(&self) {
+        if let Some(summary) = (!self.is_told.load(Ordering::Relaxed)).then(|| summary(&self.board.snapshot())).flatten()
+            && !self.is_told.swap(true, Ordering::Relaxed)
+        {
+            self.printer.note(&summary);
+        }
+    }
+}
+
+impl Shown {
+    /// The engine has ended: what was not said yet is said.
+    pub fn finish(self) {
+        self.told.look();
+    }
 }
 
 impl Drop for Shown {
     fn drop(&mut self) {
         self.task.abort();
         // A terminal that went away needs no clearing.
-        let _ = self.printer.bars.clear();
+        let _ = self.told.printer.bars.clear();
     }
 }
 
 /// Shows the progress of an engine until the answer is dropped.
 #[must_use]
 pub fn show(board: Board, printer: Printer) -> Shown {
-    let shown = printer.clone();
+    let told = Told { board: board.clone(), printer: printer.clone(), is_told: Arc::default() };
+    let shown = told.clone();
     let task = tokio::spawn(async move {
         if printer.has_terminal() {
             let mut screen = Screen::new(printer);
             loop {
                 screen.draw(&board.snapshot());
+                told.look();
                 tokio::time::sleep(FRAME_EVERY).await;
             }
         }
         // The first block would say nothing yet.
-        tokio::time::sleep(FIRST_BLOCK_AFTER).await;
+        let mut next = Instant::now() + FIRST_BLOCK_AFTER;
         loop {
-            printer.note(&status_text::block(&board.snapshot()));
-            tokio::time::sleep(BLOCK_EVERY).await;
+            tokio::time::sleep(FRAME_EVERY).await;
+            told.look();
+            if Instant::now() >= next {
+                printer.note(&status_text::block(&board.snapshot()));
+                next = Instant::now() + BLOCK_EVERY;
+            }
         }
     });
-    Shown { task, printer: shown }
+    Shown { task, told: shown }
 }
 
 /// The bars on a terminal.

@@ -314,7 +314,8 @@ async fn drive(ready: Ready, project: &Project, signals: Signals, printer: &Prin
         }
     };
     let full = measured.full();
-    drop((measured, shown));
+    drop(measured);
+    shown.finish();
     drop((serving, page));
     let signal = stopping.finish();
     let ended = ended?;

@@ -1,6 +1,7 @@
 //! The status of a running engine as text: the block that `run` shows and the report that `status` prints.
 
 use super::forecasting::{kept_words, shortage_lines};
+use super::summary::summary;
 use super::text;
 use crate::migrate::EngineStatus;
 use crate::migrate::board::{FillingStatus, MappingStatus, ThrottleStatus};
@@ -202,6 +203,7 @@ fn backfill(status: &EngineStatus) -> Option<String> {
 #[must_use]
 pub fn report(status: &EngineStatus) -> String {
     let mut parts = vec![block(status)];
+    parts.extend(summary(status));
     let loads = status.mappings.iter().flat_map(|mapping| mapping.loads.iter().map(move |load| (mapping, load)));
     let rows: Vec<Vec<String>> = loads
         .map(|(mapping, load)| {
@@ -234,12 +236,13 @@ pub fn report(status: &EngineStatus) -> String {
                 text::percent(part, whole).unwrap_or_default(),
                 text::grouped(table.row_count),
                 text::grouped(table.row_estimate),
+                text::bytes(table.byte_count),
             ];
             row.extend(pace(table.rows_per_s, table.left_s));
             row
         });
-        let heading = ["legacy table", "chunks", "read", "rows", "estimate", "rate", "left"];
-        parts.push(text::table(&heading, rows.collect(), &[1, 2, 3, 4, 5, 6]));
+        let heading = ["legacy table", "chunks", "read", "rows", "estimate", "bytes", "rate", "left"];
+        parts.push(text::table(&heading, rows.collect(), &[1, 2, 3, 4, 5, 6, 7]));
     }
     parts.extend(stages(status));
     parts.join("\n\n")

@@ -6,15 +6,17 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use tokio::task::JoinSet;
 
 use super::feed::Spooler;
 use super::retry::Retry;
 use super::run::Engine;
+use super::steps::LoadStep;
 use crate::change::spilled::{Changes, batches};
 use crate::change::{Change, KeyRange, SourceEvent, Transaction};
-use crate::derive;
+use crate::derive::{self, Space};
 use crate::error::{Class, Error, Result};
 use crate::position::Position;
 use crate::schema::TableId;
@@ -43,6 +45,7 @@ impl<S: Source, T: Target> Engine<S, T> {
                 if let Some(progress) = status.tables.get_mut(table) {
                     progress.chunks_done = u32::try_from(done.len()).unwrap_or(u32::MAX);
                     progress.row_count = done.values().map(|chunk| chunk.row_count).sum();
+                    progress.byte_count = done.values().map(|chunk| chunk.bytes).sum();
                 }
             });
             let missing = ranges.into_iter().enumerate().filter_map(|(index, range)| {
@@ -112,9 +115,11 @@ impl<S: Source, T: Target> Engine<S, T> {
     async fn read_chunk(&self, table: usize, index: u32, range: &KeyRange) -> Result<()> {
         let layout = &self.table(table)?.layout;
         let mut admitted = self.throttle.admit(&*self.source, layout).await?;
+        let began = Instant::now();
         let chunk = self.source.read_chunk(layout, index, range).await?;
-        let bytes: usize = chunk.rows.iter().flatten().map(Value::payload_bytes).sum();
-        admitted.gave(chunk.rows.len() as u64, bytes as u64);
+        self.board.took(LoadStep::Read, began.elapsed(), chunk.rows.len() as u64);
+        let payload: usize = chunk.rows.iter().flatten().map(Value::payload_bytes).sum();
+        admitted.gave(chunk.rows.len() as u64, payload as u64);
         drop(admitted);
         if layout.identity.is_none() && !chunk.exact {
             let message =
@@ -123,19 +128,25 @@ impl<S: Source, T: Target> Engine<S, T> {
                 .with_hint("give the table a primary or unique key, or leave it out of the mapping"));
         }
         let row_count = chunk.rows.len() as u64;
-        let record =
-            ChunkRecord { high: chunk.high.clone(), row_count, exact: chunk.exact, visibility: chunk.visibility.clone() };
         let engine = self.clone();
-        blocking(move || {
+        let bytes = blocking(move || {
+            let began = Instant::now();
             let mut mutations = derive::ingest(&engine.plan, &*engine.store, &chunk)?;
+            let stored = mutations.iter().filter(|mutation| mutation.space == Space::Base(chunk.table));
+            let bytes =
+                stored.map(|mutation| mutation.key.len() + mutation.value.as_ref().map_or(0, Vec::len)).sum::<usize>() as u64;
+            let record = ChunkRecord { high: chunk.high, row_count, bytes, exact: chunk.exact, visibility: chunk.visibility };
             mutations.push(meta::put_chunk(chunk.table, index, &record)?);
-            engine.store.commit(mutations, Durability::Synced)
+            engine.store.commit(mutations, Durability::Synced)?;
+            engine.board.took(LoadStep::Store, began.elapsed(), row_count);
+            Ok(bytes)
         })
         .await?;
         self.board.update(|status| {
             if let Some(progress) = status.tables.get_mut(table) {
                 progress.chunks_done += 1;
                 progress.row_count += row_count;
+                progress.byte_count += bytes;
             }
         });
         Ok(())
@@ -253,9 +264,12 @@ impl<S: Source, T: Target> Engine<S, T> {
         let engine = self.clone();
         let position = progress.applied.clone();
         blocking(move || {
+            let began = Instant::now();
             let mut mutations = derive::replay(&engine.plan, &*engine.store, &changes)?;
             mutations.push(meta::put_progress(&progress)?);
-            engine.store.commit(mutations, Durability::Synced)
+            engine.store.commit(mutations, Durability::Synced)?;
+            engine.board.took(LoadStep::Replay, began.elapsed(), changes.len() as u64);
+            Ok(())
         })
         .await?;
         self.board.update(|status| status.applied = Some(position));

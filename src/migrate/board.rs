@@ -1,5 +1,7 @@
 //! What the engine says about itself, in one place: written by the flows, read by bars, `status` and the control socket.
 
+mod throttled;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -8,13 +10,16 @@ use serde::{Deserialize, Serialize};
 
 use super::forecast::Forecast;
 use super::meters::{LatencyStatus, Meters, StageStatus};
-use super::pace::{Pace, left_s};
+use super::pace::Pace;
+use super::steps::{LoadStep, StageTime, StepTime, Times};
 use crate::position::Position;
 use crate::source::HeldLog;
-use crate::source::limits::Limits;
 use crate::state::meta::Stage;
 use crate::state::standing::Standing;
 use crate::target::Phase;
+
+pub use throttled::ThrottleStatus;
+use throttled::{Throttled, throttle_status};
 
 /// A picture of the engine at one moment.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -71,19 +76,12 @@ pub struct EngineStatus {
     pub tables: Vec<TableStatus>,
     /// Mappings.
     pub mappings: Vec<MappingStatus>,
-}
-
-/// The limits of one source.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct ThrottleStatus {
-    /// Its name.
-    pub source: String,
-    /// The limits that hold now.
-    pub limits: Limits,
-    /// Why no chunk is begun, if none is.
-    pub throttled: Option<String>,
-    /// How long readers were held back since the start, all of them together.
-    pub held_ms: u64,
+    /// What the stages of a first load took, and the one at hand so far; since the engine started.
+    #[serde(default)]
+    pub load_stages: Vec<StageTime>,
+    /// What the steps of a first load took, since the engine started.
+    #[serde(default)]
+    pub load_steps: Vec<StepTime>,
 }
 
 /// Indexes or groups that are made from the rows of the state.
@@ -119,6 +117,9 @@ pub struct TableStatus {
     pub chunks_total: Option<u32>,
     /// Rows in the state from chunks.
     pub row_count: u64,
+    /// Bytes of their mapped columns and their keys, as they are stored.
+    #[serde(default)]
+    pub byte_count: u64,
     /// The source's own estimate.
     pub row_estimate: u64,
     /// Rows per second over the last minute; absent while none are read.
@@ -218,41 +219,7 @@ struct Inner {
     throttles: BTreeMap<String, Throttled>,
     /// By table, or by mapping and target table: rows, and what they are counted against.
     paces: BTreeMap<(Option<usize>, usize), (Pace, Pace)>,
-}
-
-struct Throttled {
-    limits: Limits,
-    reason: Option<(Instant, String)>,
-    held: Duration,
-}
-
-/// How long the reason of a wait is shown behind its end: the next chunk of a reader that is held back all the time waits again soon.
-const SHOWN_FOR: Duration = Duration::from_millis(1_500);
-
-impl Inner {
-    fn show_paces(&mut self, status: &mut EngineStatus) {
-        let now = Instant::now();
-        let mut look = |place, rows, part, whole| {
-            let (of_rows, of_parts) = self.paces.entry(place).or_default();
-            let (rate, parts) = (of_rows.look(now, rows), of_parts.look(now, part));
-            (rate.filter(|rate| *rate >= 0.5).map(|rate| rate.round() as u64), left_s(part, whole, parts))
-        };
-        if status.stage == Stage::Snapshot {
-            for (index, table) in status.tables.iter_mut().enumerate() {
-                let (part, whole) = match table.chunks_total {
-                    Some(total) => (u64::from(table.chunks_done), u64::from(total)),
-                    None => (table.row_count, table.row_estimate),
-                };
-                (table.rows_per_s, table.left_s) = look((None, index), table.row_count, part, whole);
-            }
-        }
-        for (mapping, status) in status.mappings.iter_mut().enumerate() {
-            for (index, load) in status.loads.iter_mut().enumerate().filter(|(_, load)| !load.done) {
-                let whole = load.anchor_estimate.max(load.anchor_count);
-                (load.rows_per_s, load.left_s) = look((Some(mapping), index), load.row_count, load.anchor_count, whole);
-            }
-        }
-    }
+    times: Times,
 }
 
 /// The shared picture.
@@ -266,25 +233,6 @@ pub struct Board {
 #[must_use]
 pub fn now_us() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
-}
-
-impl ThrottleStatus {
-    /// As people read it, e.g. `4 connections, max_load Threads_running=25; throttled: Threads_running is 31, above 25`.
-    #[must_use]
-    pub fn words(&self) -> String {
-        let throttled = self.throttled.as_ref().map_or_else(String::new, |reason| format!("; throttled: {reason}"));
-        format!("{}{throttled}", self.limits.words())
-    }
-}
-
-fn throttle_status((source, throttled): (&String, &Throttled)) -> ThrottleStatus {
-    let reason = throttled.reason.as_ref().filter(|(until, _)| *until > Instant::now());
-    ThrottleStatus {
-        source: source.clone(),
-        limits: throttled.limits.clone(),
-        throttled: reason.map(|(_, reason)| reason.clone()),
-        held_ms: u64::try_from(throttled.held.as_millis()).unwrap_or(u64::MAX),
-    }
 }
 
 fn lag_ms(contained: Option<&Position>, newest: Option<&Position>, contained_at_us: i64) -> Option<u64> {
@@ -324,6 +272,8 @@ impl Board {
             stages: Vec::new(),
             tables,
             mappings,
+            load_stages: Vec::new(),
+            load_steps: Vec::new(),
         };
         let meters = Arc::new(Meters::new(status.mappings.len()));
         let inner = Inner {
@@ -335,6 +285,7 @@ impl Board {
             source_waits: None,
             throttles: BTreeMap::new(),
             paces: BTreeMap::new(),
+            times: Times::default(),
         };
         Self { inner: Arc::new(Mutex::new(inner)), meters }
     }
@@ -359,6 +310,32 @@ impl Board {
         self.update(|status| status.waiting = reason);
     }
 
+    /// A stage of the first load begins.
+    pub fn enter(&self, stage: Stage) {
+        self.with(|inner| {
+            inner.status.stage = stage;
+            inner.times.enter(stage);
+        });
+    }
+
+    /// A step of the first load took so long for so many rows.
+    pub fn took(&self, step: LoadStep, time: Duration, row_count: u64) {
+        self.with(|inner| inner.times.took(step, time, row_count));
+    }
+
+    /// Tells the log where the time of the first load went.
+    pub(super) fn log_times(&self) {
+        let status = self.snapshot();
+        for StageTime { stage, wall_ms } in &status.load_stages {
+            tracing::info!("first load: stage {stage:?} {wall_ms} ms");
+        }
+        for StepTime { step, work_ms, row_count } in &status.load_steps {
+            tracing::info!("first load: {} {work_ms} ms of work, {row_count} rows", step.words());
+        }
+        let bytes: u64 = status.tables.iter().map(|table| table.byte_count).sum();
+        tracing::info!("first load: mapped bytes {bytes}");
+    }
+
     /// So many more rows are in the indexes or groups that are being filled.
     pub fn filled(&self, of: &str, rows: u64, row_estimate: u64) {
         self.update(|status| {
@@ -379,26 +356,6 @@ impl Board {
     /// Says why one of several sources is waited for while the others go on, or that none is.
     pub fn source_waits(&self, reason: Option<String>) {
         self.with(|inner| inner.source_waits = reason);
-    }
-
-    /// The limits of a source as they hold from now on.
-    pub fn limited(&self, source: &str, limits: Limits) {
-        self.with(|inner| match inner.throttles.get_mut(source) {
-            Some(throttled) => throttled.limits = limits,
-            None => {
-                inner.throttles.insert(source.to_owned(), Throttled { limits, reason: None, held: Duration::ZERO });
-            }
-        });
-    }
-
-    /// A reader of a source is held back for so long, and why.
-    pub fn throttled(&self, source: &str, reason: String, wait: Duration) {
-        self.with(|inner| {
-            if let Some(throttled) = inner.throttles.get_mut(source) {
-                throttled.reason = Some((Instant::now() + wait + SHOWN_FOR, reason));
-                throttled.held += wait;
-            }
-        });
     }
 
     /// How far the stream has shown what happened at the source; a heartbeat shows nothing.
@@ -437,6 +394,7 @@ impl Board {
         self.with(|inner| {
             let mut status = inner.status.clone();
             status.uptime_s = inner.started.elapsed().as_secs();
+            (status.load_stages, status.load_steps) = (inner.times.stages(), inner.times.steps());
             let waiting = || status.mappings.iter().find_map(|mapping| mapping.waiting.clone());
             status.waiting = status.waiting.clone().or_else(|| inner.source_waits.clone()).or_else(waiting);
             inner.show_paces(&mut status);

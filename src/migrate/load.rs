@@ -4,6 +4,8 @@
 //! (fingerprints) before it is copied, and the checkpoint row moves its cursor in the transaction of the copy: after a crash the load
 //! goes on behind the last slice the target has.
 
+use std::time::Instant;
+
 use serde::{Deserialize, Serialize};
 
 use super::apply::Writes;
@@ -13,6 +15,7 @@ use super::reconcile::DIFFERENCE;
 use super::retry::Retry;
 use super::run::{Engine, Owned};
 use super::start::is_reconciling;
+use super::steps::LoadStep;
 use crate::derive::{self, Filling, Loaded, Space};
 use crate::error::{Class, Error, Result};
 use crate::plan::NodeId;
@@ -61,7 +64,8 @@ impl<S: Source, T: Target> Engine<S, T> {
         progress.stage = Stage::Live;
         mutations.push(meta::put_progress(&progress)?);
         self.store.commit(mutations, Durability::Synced)?;
-        self.board.update(|status| status.stage = Stage::Live);
+        self.board.enter(Stage::Live);
+        self.board.log_times();
         Ok(())
     }
 
@@ -72,12 +76,14 @@ impl<S: Source, T: Target> Engine<S, T> {
         loop {
             let engine = self.clone();
             let is_done = blocking(move || {
+                let began = Instant::now();
                 match derive::fill(&engine.plan, &*engine.store, ROWS_PER_ANCHOR * engine.options.load_anchors_max)? {
                     Filling::Done => return Ok(true),
                     Filling::Clear(space) => engine.store.clear(space)?,
                     Filling::Slice(mutations, rows) => {
                         engine.store.commit(mutations, Durability::Buffered)?;
                         engine.board.filled("groups", rows, estimate);
+                        engine.board.took(LoadStep::Group, began.elapsed(), rows);
                     }
                 }
                 Ok(false)
@@ -121,7 +127,9 @@ impl<S: Source, T: Target> Engine<S, T> {
         let target = self.target(mapping.id)?;
         for node in &self.mapping(mapping.id)?.nodes {
             let table = &self.node_plan(*node)?.table;
+            let began = Instant::now();
             self.retried(|| target.create_indexes(table)).await?;
+            self.board.took(LoadStep::TargetIndex, began.elapsed(), table.indexes.len() as u64);
         }
         Ok(())
     }
@@ -145,9 +153,13 @@ impl<S: Source, T: Target> Engine<S, T> {
         let engine = self.clone();
         blocking(move || {
             let anchors_max = engine.options.load_anchors_max;
+            let began = Instant::now();
             let mut loaded =
                 derive::load(&engine.plan, &*engine.store, node, cursor.branch, cursor.after.as_deref(), anchors_max)?;
+            engine.board.took(LoadStep::Derive, began.elapsed(), loaded.rows.len() as u64);
+            let began = Instant::now();
             engine.store.commit(std::mem::take(&mut loaded.mutations), Durability::Synced)?;
+            engine.board.took(LoadStep::Emit, began.elapsed(), loaded.rows.len() as u64);
             Ok(loaded)
         })
         .await
@@ -156,6 +168,7 @@ impl<S: Source, T: Target> Engine<S, T> {
     /// Copies a slice; a lost answer is settled by reading the checkpoint back.
     async fn copy_slice(&self, mapping: &Owned, node: NodeId, next: &Cursor, slice: Loaded) -> Result<(Checkpoint, u64, u64)> {
         let table = &self.node_plan(node)?.table;
+        let began = Instant::now();
         let row_count = slice.rows.len() as u64;
         let byte_count = slice.rows.iter().flatten().map(Value::payload_bytes).sum::<usize>() as u64;
         let mut checkpoint = mapping.checkpoint.clone();
@@ -174,6 +187,7 @@ impl<S: Source, T: Target> Engine<S, T> {
             }
         }
         retry.succeeded(&self.board);
+        self.board.took(LoadStep::Copy, began.elapsed(), row_count);
         Ok((advance.next, row_count, byte_count))
     }
 

@@ -27,6 +27,7 @@ pub mod run;
 mod schema_change;
 mod standing;
 pub mod start;
+pub mod steps;
 #[cfg(test)]
 mod tests;
 pub mod throttle;

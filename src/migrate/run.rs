@@ -193,16 +193,16 @@ impl<S: Source, T: Target> Engine<S, T> {
             self.board.clone(),
         )?;
         if self.progress()?.stage == Stage::Snapshot {
-            self.board.update(|status| status.stage = Stage::Snapshot);
+            self.board.enter(Stage::Snapshot);
             self.snapshot(&mut spooler).await?;
             self.set_progress(Progress { stage: Stage::CatchUp, ..self.progress()? })?;
         }
         if self.progress()?.stage == Stage::CatchUp {
-            self.board.update(|status| status.stage = Stage::CatchUp);
+            self.board.enter(Stage::CatchUp);
             let high = self.converged_at(&start).await?;
             self.catch_up(&mut spooler, Some(&high)).await?;
         }
-        self.board.update(|status| status.stage = Stage::Load);
+        self.board.enter(Stage::Load);
         tokio::select! {
             loaded = self.load(owned) => loaded?,
             error = spooler.failed() => return Err(error),

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::preflight::qualified;
-use crate::error::Result;
 use crate::plan::{BranchPlan, Hop, IndexId, Plan};
 use crate::schema::DataType;
 use crate::source::Source;
@@ -40,19 +39,17 @@ pub struct FanOut {
 }
 
 /// The fan-outs of [`HOT_ROWS`] and more, the widest first.
-///
-/// # Errors
-/// The source cannot be asked.
-pub async fn fan_outs<S: Source>(source: &S, plan: &Plan) -> Result<Vec<FanOut>> {
+pub async fn fan_outs<S: Source>(source: &S, plan: &Plan) -> Vec<FanOut> {
     let mut found: Vec<FanOut> = Vec::new();
     let mut samples = BTreeMap::new();
     for node in &plan.nodes {
         let mapping = plan.mappings.get(node.mapping.0 as usize).map_or_else(String::new, |mapping| mapping.name.clone());
         for branch in &node.branches {
             for (alias, walk) in &branch.walks {
-                let Some(ways) = ways(plan, branch, *alias, &walk.hops) else { continue };
+                let ways = if walk.whole.is_some() { Some(every(plan, branch)) } else { ways(plan, branch, *alias, &walk.hops) };
+                let Some(ways) = ways else { continue };
                 let share = match (ways.is_wide(), walk.hops.first()) {
-                    (true, Some(hop)) => most_frequent(source, plan, hop, &mut samples).await?,
+                    (true, Some(hop)) => most_frequent(source, plan, hop, &mut samples).await,
                     _ => None,
                 };
                 let rows_most = share.map_or(ways.average(), |share| ways.most(share));
@@ -75,7 +72,7 @@ pub async fn fan_outs<S: Source>(source: &S, plan: &Plan) -> Result<Vec<FanOut>>
     }
     found.sort_by(|left, right| (right.rows_most, &left.table, &left.alias).cmp(&(left.rows_most, &right.table, &right.alias)));
     found.dedup();
-    Ok(found)
+    found
 }
 
 /// The steps of a walk in rows.
@@ -106,12 +103,21 @@ impl Ways {
     }
 }
 
+/// A row that stands beside every target row, like one of settings.
+fn every(plan: &Plan, branch: &BranchPlan) -> Ways {
+    let rows = branch.anchor.members().filter_map(|(alias, _)| rows_of(plan, branch, alias)).max().unwrap_or(1);
+    Ways { first_rows: rows, first: rows, further: 1, last_rows: rows }
+}
+
+/// The source's estimate for the table of an alias, at least one.
+fn rows_of(plan: &Plan, branch: &BranchPlan, alias: AliasId) -> Option<u64> {
+    let table = branch.branch.aliases.get(alias.0)?.table?;
+    Some(plan.tables.get(table.0 as usize)?.schema.row_estimate.max(1))
+}
+
 /// The steps of a walk; `None` for one that begins at the target row itself.
 fn ways(plan: &Plan, branch: &BranchPlan, start: AliasId, hops: &[Hop]) -> Option<Ways> {
-    let rows_of = |alias: AliasId| {
-        let table = branch.branch.aliases.get(alias.0)?.table?;
-        Some(plan.tables.get(table.0 as usize)?.schema.row_estimate.max(1))
-    };
+    let rows_of = |alias: AliasId| rows_of(plan, branch, alias);
     let mut from = rows_of(start)?;
     let mut steps = Vec::new();
     for hop in hops {
@@ -136,9 +142,9 @@ fn is_whole_key(plan: &Plan, id: IndexId) -> bool {
 type Samples = BTreeMap<u32, Option<(u64, u64)>>;
 
 /// How often the most frequent value that a step looks for stands in how many of the newest rows.
-async fn most_frequent<S: Source>(source: &S, plan: &Plan, hop: &Hop, samples: &mut Samples) -> Result<Option<(u64, u64)>> {
+async fn most_frequent<S: Source>(source: &S, plan: &Plan, hop: &Hop, samples: &mut Samples) -> Option<(u64, u64)> {
     if let Some(sampled) = samples.get(&hop.index.0) {
-        return Ok(*sampled);
+        return *sampled;
     }
     let sampled = match question(source, plan, hop) {
         None => None,
@@ -156,12 +162,13 @@ async fn most_frequent<S: Source>(source: &S, plan: &Plan, hop: &Hop, samples: &
                 of += count;
                 Ok(())
             };
-            source.select(&sql, &[], &[integer.clone(), integer], &mut visit).await?;
-            (of > 0).then_some((most, of))
+            // A sample that takes too long for a statement is one less, and no reason to show nothing.
+            let sampled = source.select(&sql, &[], &[integer.clone(), integer], &mut visit).await;
+            sampled.is_ok().then_some((most, of)).filter(|(_, of)| *of > 0)
         }
     };
     samples.insert(hop.index.0, sampled);
-    Ok(sampled)
+    sampled
 }
 
 /// Counts the values of an index's columns in the newest rows by key.

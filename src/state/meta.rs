@@ -80,6 +80,9 @@ pub struct ChunkRecord {
     pub high: Position,
     /// Its row count.
     pub row_count: u64,
+    /// Bytes of its rows and their keys, as they are stored.
+    #[serde(default)]
+    pub bytes: u64,
     /// Whether the rows show exactly the log up to `high`.
     pub exact: bool,
     /// Which transactions the rows show, where a log position cannot tell.

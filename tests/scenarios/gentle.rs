@@ -79,34 +79,6 @@ async fn f10_a_loaded_server_is_waited_for_on_mysql_and_mariadb() {
     }
 }
 
-/// A load that cannot be read is none of which the reader may take its part: it waits, and says why.
-#[tokio::test]
-async fn f10_a_load_that_cannot_be_read_holds_readers_back() {
-    let Some(pair) = own(Kind::MariaDb, &[]).await else { return };
-    let project = project(&pair, "unread").await;
-    grow(&project).await;
-    limit(&project, "rows_per_second: 10");
-    let mut engine = project.start(&[]);
-    held_back(&project, &mut engine, "rows_per_second is 10").await;
-    project.strangler(&["limit", "erp", "rows_per_second=off", "max_load=Threads_connected=1"]).await.expect(0);
-    // The account cannot connect any more, so the look at the load fails once its connection is gone.
-    let account = format!("'{}'@'127.0.0.1'", project.name);
-    pair.source.execute(&[&format!("ALTER USER {account} ACCOUNT LOCK")]).await.unwrap();
-    let own = format!("SELECT id FROM information_schema.processlist WHERE user = '{}'", project.name);
-    for connection in project.ask_legacy(&own).await {
-        project.legacy(&[&format!("KILL CONNECTION {}", connection.get::<u64, _>(0).unwrap())]).await;
-    }
-    held_back(&project, &mut engine, "the load cannot be read").await;
-    let shown = project.strangler(&["limit", "erp", "max_load=Threads_connected=10000"]).await;
-    assert!(shown.code != Some(0), "what cannot be read is not accepted: {}", shown.text());
-    pair.source.execute(&[&format!("ALTER USER {account} ACCOUNT UNLOCK")]).await.unwrap();
-    held_back(&project, &mut engine, "above 1").await;
-    project.strangler(&["limit", "erp", "max_load=off"]).await.expect(0);
-    project.until_live(&mut engine).await;
-    assert_eq!(engine.interrupt().await, Some(130), "{}", engine.log());
-    assert!(oracle::check(&project).await > 20_000);
-}
-
 #[tokio::test]
 async fn limits_that_the_server_cannot_keep_are_shown_at_their_place() {
     let Some(pair) = own(Kind::MariaDb, &[]).await else { return };
@@ -130,7 +102,7 @@ async fn limits_that_the_server_cannot_keep_are_shown_at_their_place() {
 async fn f18_a_replica_that_falls_behind_holds_readers_back() {
     for kind in [Kind::MariaDb, Kind::MySql] {
         let Some(pair) = own(kind, &[]).await else { continue };
-        let Some(replica) = replica_of(&pair, kind).await else { continue };
+        let Some(mut replica) = replica_of(&pair, kind).await else { continue };
         let project = project(&pair, "lagging").await;
         grow(&project).await;
         let (watch, port) = (format!("watch_{}", project.name), replica.source.port());
@@ -150,8 +122,15 @@ async fn f18_a_replica_that_falls_behind_holds_readers_back() {
         replica.source.execute(&[stop]).await.unwrap();
         project.strangler(&["limit", "erp", "rows_per_second=off"]).await.expect(0);
         held_back(&project, &mut engine, "the replica lag is not known").await;
+        // A lag that cannot be read is none of nothing either.
+        replica.source.stop().await.unwrap();
+        held_back(&project, &mut engine, "the load cannot be read").await;
+        let shown = project.strangler(&["limit", "erp", "max_lag_s=7"]).await;
+        assert!(shown.code == Some(69), "what cannot be read is not accepted: {}", shown.text());
+        replica.source.restart().await.unwrap();
         let start = if kind == Kind::MariaDb { "START SLAVE SQL_THREAD" } else { "START REPLICA SQL_THREAD" };
-        replica.source.execute(&[start]).await.unwrap();
+        // A replica that was restarted applies by itself; another START is then none.
+        let _ = replica.source.execute(&[start]).await;
         project.until_live(&mut engine).await;
         assert_eq!(engine.interrupt().await, Some(130), "{}", engine.log());
         assert!(oracle::check(&project).await > 20_000);
@@ -256,6 +235,12 @@ async fn a_backfill_tells_its_pace_its_bytes_and_what_is_left() {
     let status = project.status().unwrap();
     let loads = status["mappings"][0]["loads"].as_array().unwrap();
     assert!(loads.iter().all(|load| load["byte_count"].as_u64().unwrap() > 0), "{status}");
+    let shown = project.strangler(&["status"]).await.expect(0).stdout;
     assert_eq!(engine.interrupt().await, Some(130), "{}", engine.log());
+    for shown in [engine.log(), shown] {
+        for words in ["first load: 20,4", "legacy rows (", " target rows (", "  snapshot ", "  slowest  ", "held readers back"] {
+            assert!(shown.contains(words), "{words}: {shown}");
+        }
+    }
     assert!(oracle::check(&project).await > 20_000);
 }

@@ -171,8 +171,11 @@ pub(super) fn fill_all(plan: &Plan, store: &mut MapStore, rows_max: usize) {
 
 /// The writes of a step whose parts are taken as the target takes them: all deletes, then all upserts.
 fn in_parts(store: &mut MapStore, step: impl FnOnce(&MapStore, Sink<'_>) -> Result<Step>) -> WriteBatch {
-    let mut parts = Vec::new();
+    let (mut parts, mut derived) = (Vec::new(), 0);
     let step = step(store, &mut |part| {
+        let (done, known) = part.progress;
+        assert!(derived < done && done <= known, "a sweep says how far it is: {derived} {done} {known}");
+        derived = done;
         parts.push(part);
         Ok(())
     });
