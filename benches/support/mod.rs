@@ -1,4 +1,4 @@
-//! What both benches share: throw-away servers, a loaded shop, the engine as a child process, and the baselines.
+//! What the benches share: throw-away servers, a loaded shop, the engine as a child process, and the baselines.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -51,7 +51,7 @@ impl Stage {
         let began = Instant::now();
         let log = std::fs::File::create(self.folder.path().join("run.log"))?;
         let child = Command::new(env!("CARGO_BIN_EXE_strangler"))
-            .args(["run", "--until-caught-up", "--config"])
+            .args(["-v", "run", "--until-caught-up", "--config"])
             .arg(self.folder.path().join("strangler.yaml"))
             .env("BENCH_SOURCE_PASSWORD", self.mariadb.password())
             .env("BENCH_TARGET_PASSWORD", self.postgres.password())
@@ -134,15 +134,13 @@ fn key(table: &str) -> &'static str {
     }
 }
 
-/// Bytes of a folder.
+/// Bytes of a folder, without the journals of the store: those are preallocated, and reused.
 pub fn folder_bytes(path: &Path) -> u64 {
     let Ok(entries) = std::fs::read_dir(path) else { return 0 };
-    entries
-        .flatten()
-        .map(|entry| match entry.metadata() {
-            Ok(metadata) if metadata.is_dir() => folder_bytes(&entry.path()),
-            Ok(metadata) => metadata.len(),
-            Err(_) => 0,
-        })
-        .sum()
+    let bytes_of = |entry: std::fs::DirEntry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => folder_bytes(&entry.path()),
+        Ok(metadata) if entry.path().extension().is_none_or(|extension| extension != "jnl") => metadata.len(),
+        _ => 0,
+    };
+    entries.flatten().map(bytes_of).sum()
 }
