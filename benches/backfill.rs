@@ -57,8 +57,7 @@ async fn main() -> Outcome<()> {
 
 /// The figure in front of the unit in the engine's line about something.
 fn figure_of(stage: &Stage, what: &str) -> Outcome<f64> {
-    let line = stage
-        .log_lines(&format!("first load: {what}"))
+    let line = log_lines(stage, &format!("first load: {what}"))
         .pop()
         .ok_or_else(|| format!("the engine's log says nothing of {what}"))?;
     let figure = line.split_whitespace().find_map(|word| word.parse().ok());

@@ -41,7 +41,7 @@ pub use dirty::{Marked, derive_dirty, mark};
 pub use duty::{BrokenKey, Duty, Failure, Marks, Outlets, duty_of};
 pub use facts::holds;
 pub use load::load;
-pub use reindex::index_entries_of;
+pub use reindex::{chunk_entries, index_entries_of};
 pub use step::{ingest, replay, step, step_in_parts};
 
 use crate::error::Result;

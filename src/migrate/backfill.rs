@@ -11,11 +11,12 @@ use std::time::Instant;
 use tokio::task::JoinSet;
 
 use super::feed::Spooler;
+use super::gather::{Gather, Gathered};
 use super::retry::Retry;
 use super::run::Engine;
 use super::steps::LoadStep;
 use crate::change::spilled::{Changes, batches};
-use crate::change::{Change, KeyRange, SourceEvent, Transaction};
+use crate::change::{Change, Chunk, KeyRange, SourceEvent, Transaction};
 use crate::derive::{self, Space};
 use crate::error::{Class, Error, Result};
 use crate::position::Position;
@@ -23,6 +24,7 @@ use crate::schema::TableId;
 use crate::source::Source;
 use crate::state::Durability;
 use crate::state::meta::{self, ChunkRecord, Partial, Progress, Stage};
+use crate::state::sort::Entries;
 use crate::state::spool::{SpoolReader, position_of};
 use crate::target::Target;
 use crate::value::Value;
@@ -36,7 +38,8 @@ pub(super) type Queue = Arc<Mutex<VecDeque<(usize, u32, KeyRange)>>>;
 impl<S: Source, T: Target> Engine<S, T> {
     /// Reads every chunk that is not in the state yet. Answers the greatest high mark, `None` if every table is empty.
     pub(super) async fn snapshot(&self, spooler: &mut Spooler) -> Result<Option<Position>> {
-        let queue: Queue = Arc::default();
+        self.postpone_indexes()?;
+        let (queue, gather) = (Queue::default(), Gather::default());
         for (table, plan) in self.plan.tables.iter().enumerate() {
             let ranges = self.ranges(table).await?;
             let done = meta::chunks(&*self.store, plan.layout.id)?;
@@ -48,16 +51,15 @@ impl<S: Source, T: Target> Engine<S, T> {
                     progress.byte_count = done.values().map(|chunk| chunk.bytes).sum();
                 }
             });
-            let missing = ranges.into_iter().enumerate().filter_map(|(index, range)| {
-                let index = u32::try_from(index).ok()?;
-                (!done.contains_key(&index)).then_some((table, index, range))
-            });
+            let missing: Vec<(u32, KeyRange)> = (0..).zip(ranges).filter(|(index, _)| !done.contains_key(index)).collect();
+            gather.expect(plan.layout.id, missing.iter().map(|(index, _)| *index));
+            let missing = missing.into_iter().map(|(index, range)| (table, index, range));
             queue.lock().unwrap_or_else(PoisonError::into_inner).extend(missing);
         }
         let mut workers = JoinSet::new();
         for _ in 0..self.options.connections.max(1) {
-            let (engine, queue) = (self.clone(), Arc::clone(&queue));
-            workers.spawn(async move { engine.read_chunks(&queue).await });
+            let (engine, queue, gather) = (self.clone(), Arc::clone(&queue), gather.clone());
+            workers.spawn(async move { engine.read_chunks(&queue, Some(&gather)).await });
         }
         loop {
             tokio::select! {
@@ -100,19 +102,20 @@ impl<S: Source, T: Target> Engine<S, T> {
         Ok(ranges)
     }
 
-    pub(super) async fn read_chunks(&self, queue: &Queue) -> Result<()> {
+    /// Reads chunks until there are no more. With `gather` they become sorted runs, without indexes; else each is one batch, with them.
+    pub(super) async fn read_chunks(&self, queue: &Queue, gather: Option<&Gather>) -> Result<()> {
         loop {
             let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
             let Some((table, index, range)) = next else { return Ok(()) };
             let mut retry = Retry::new(self.options.retry_for);
-            while let Err(error) = self.read_chunk(table, index, &range).await {
+            while let Err(error) = self.read_chunk(table, index, &range, gather).await {
                 retry.failed(error, &self.board).await?;
             }
             retry.succeeded(&self.board);
         }
     }
 
-    async fn read_chunk(&self, table: usize, index: u32, range: &KeyRange) -> Result<()> {
+    async fn read_chunk(&self, table: usize, index: u32, range: &KeyRange, gather: Option<&Gather>) -> Result<()> {
         let layout = &self.table(table)?.layout;
         let mut admitted = self.throttle.admit(&*self.source, layout).await?;
         let began = Instant::now();
@@ -128,20 +131,10 @@ impl<S: Source, T: Target> Engine<S, T> {
                 .with_hint("give the table a primary or unique key, or leave it out of the mapping"));
         }
         let row_count = chunk.rows.len() as u64;
-        let engine = self.clone();
-        let bytes = blocking(move || {
-            let began = Instant::now();
-            let mut mutations = derive::ingest(&engine.plan, &*engine.store, &chunk)?;
-            let stored = mutations.iter().filter(|mutation| mutation.space == Space::Base(chunk.table));
-            let bytes =
-                stored.map(|mutation| mutation.key.len() + mutation.value.as_ref().map_or(0, Vec::len)).sum::<usize>() as u64;
-            let record = ChunkRecord { high: chunk.high, row_count, bytes, exact: chunk.exact, visibility: chunk.visibility };
-            mutations.push(meta::put_chunk(chunk.table, index, &record)?);
-            engine.store.commit(mutations, Durability::Synced)?;
-            engine.board.took(LoadStep::Store, began.elapsed(), row_count);
-            Ok(bytes)
-        })
-        .await?;
+        let bytes = match gather.filter(|_| layout.identity.is_some()) {
+            Some(gather) => self.gather_chunk(gather, index, chunk).await?,
+            None => self.ingest_chunk(index, chunk).await?,
+        };
         self.board.update(|status| {
             if let Some(progress) = status.tables.get_mut(table) {
                 progress.chunks_done += 1;
@@ -150,6 +143,39 @@ impl<S: Source, T: Target> Engine<S, T> {
             }
         });
         Ok(())
+    }
+
+    /// Gives a chunk to the next run of its table; answers its bytes.
+    async fn gather_chunk(&self, gather: &Gather, index: u32, chunk: Chunk) -> Result<u64> {
+        let (engine, table) = (self.clone(), chunk.table);
+        let (bytes, gathered) = blocking(move || {
+            let began = Instant::now();
+            let mut entries = Entries::default();
+            derive::chunk_entries(&engine.plan, &chunk, &mut |key, value| entries.push(key, value))?;
+            entries.sort();
+            let bytes = entries.content_bytes() as u64;
+            engine.board.took(LoadStep::Store, began.elapsed(), 0);
+            Ok((bytes, Gathered { record: record_of(chunk, bytes), entries }))
+        })
+        .await?;
+        self.gather(gather, table, index, gathered).await?;
+        Ok(bytes)
+    }
+
+    /// Stores a chunk with the index entries of its rows; answers its bytes.
+    async fn ingest_chunk(&self, index: u32, chunk: Chunk) -> Result<u64> {
+        let engine = self.clone();
+        blocking(move || {
+            let (began, row_count, table) = (Instant::now(), chunk.rows.len() as u64, chunk.table);
+            let mut mutations = derive::ingest(&engine.plan, &*engine.store, &chunk)?;
+            let stored = mutations.iter().filter(|mutation| mutation.space == Space::Base(table));
+            let bytes = stored.map(|stored| stored.key.len() + stored.value.as_ref().map_or(0, Vec::len)).sum::<usize>() as u64;
+            mutations.push(meta::put_chunk(table, index, &record_of(chunk, bytes))?);
+            engine.store.commit(mutations, Durability::Synced)?;
+            engine.board.took(LoadStep::Store, began.elapsed(), row_count);
+            Ok(bytes)
+        })
+        .await
     }
 
     /// The position at which the replay has converged.
@@ -286,6 +312,12 @@ impl<S: Source, T: Target> Engine<S, T> {
         }
         Ok(marks)
     }
+}
+
+/// What the state says of a chunk that it holds.
+fn record_of(chunk: Chunk, bytes: u64) -> ChunkRecord {
+    let row_count = chunk.rows.len() as u64;
+    ChunkRecord { high: chunk.high, row_count, bytes, exact: chunk.exact, visibility: chunk.visibility }
 }
 
 /// Whether a bag's chunk already shows a change.

@@ -1,6 +1,6 @@
 //! Fill: legacy tables and indexes that a mapping added or changed later reads, while the others stay live.
 //!
-//! An index is filled before the stream is opened, while nothing moves. A table is copied in chunks while its changes are put aside: replayed
+//! An index is filled before the stream is opened (see [`super::indexes`]). A table is copied in chunks while its changes are put aside: replayed
 //! over the chunks once the state is past their greatest high mark, they make its rows exact, and between two epochs it joins the others.
 //! A crash before that begins its tables again.
 
@@ -16,7 +16,7 @@ use crate::change::spilled::batches;
 use crate::change::{Change, SourceEvent, Transaction};
 use crate::derive::{self, Space};
 use crate::error::{Class, Error, Result};
-use crate::plan::{AccumulatorId, IndexId, MappingId};
+use crate::plan::{AccumulatorId, MappingId};
 use crate::position::Position;
 use crate::schema::{TableId, TableName};
 use crate::source::Source;
@@ -27,8 +27,6 @@ use crate::state::standing::Cause;
 use crate::state::unfilled::{self, Unfilled};
 use crate::target::Target;
 
-/// Stored rows indexed in one batch.
-const ROWS_PER_BATCH: usize = 10_000;
 /// Bytes of changes put aside that are replayed in one batch.
 const REPLAY_BYTES: usize = 4 << 20;
 
@@ -59,41 +57,6 @@ impl<S: Source, T: Target> Engine<S, T> {
     pub(super) fn waits_for_tables(&self, id: MappingId) -> bool {
         let missing = self.aside.with(|aside| aside.tables.clone());
         missing.into_iter().any(|table| self.readers(table).contains(&id))
-    }
-
-    /// Fills the indexes that are new over stored rows. Nothing moves meanwhile.
-    pub(super) async fn fill_indexes(&self) -> Result<()> {
-        let engine = self.clone();
-        blocking(move || {
-            let mut missing = unfilled::read(&*engine.store)?;
-            let names = engine.plan.names();
-            let wanted = engine.plan.indexes.iter().zip(&names.indexes).filter(|(_, name)| missing.indexes.contains(*name));
-            let tables = wanted.filter_map(|(index, _)| engine.plan.tables.get(index.table.0 as usize));
-            let estimate = tables.map(|table| table.schema.row_estimate).sum();
-            for (id, name) in (0..).map(IndexId).zip(&names.indexes) {
-                if !missing.indexes.contains(name) {
-                    continue;
-                }
-                engine.store.clear(Space::Index(id))?;
-                let mut after: Option<Vec<u8>> = None;
-                loop {
-                    let (entries, next) =
-                        derive::index_entries_of(&engine.plan, &*engine.store, id, after.as_deref(), ROWS_PER_BATCH)?;
-                    let rows = entries.len() as u64;
-                    engine.store.commit(entries, Durability::Buffered)?;
-                    engine.board.filled("indexes", rows, estimate);
-                    match next {
-                        Some(next) => after = Some(next),
-                        None => break,
-                    }
-                }
-                missing.indexes.retain(|index| index != name);
-                engine.store.commit(vec![unfilled::put(&missing)?], Durability::Synced)?;
-            }
-            engine.board.update(|status| status.filling = None);
-            Ok(())
-        })
-        .await
     }
 
     /// Begins to put the changes of unfilled tables aside. To be called before the stream is opened.
@@ -211,7 +174,7 @@ impl<S: Source, T: Target> Engine<S, T> {
         let mut workers = JoinSet::new();
         for _ in 0..self.options.connections.max(1) {
             let (engine, queue) = (self.clone(), Arc::clone(&queue));
-            workers.spawn(async move { engine.read_chunks(&queue).await });
+            workers.spawn(async move { engine.read_chunks(&queue, None).await });
         }
         while let Some(worker) = workers.join_next().await {
             worker.map_err(|panic| Error::bug("a chunk worker ended").because(panic))??;

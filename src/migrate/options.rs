@@ -57,6 +57,8 @@ pub struct EngineOptions {
     pub slice_rows_max: usize,
     /// Bytes of derived rows from which on the writes of an epoch go to the outbox in parts.
     pub part_bytes_max: usize,
+    /// Bytes of rows and index entries that are sorted in memory at once.
+    pub sort_bytes_max: usize,
     /// Bytes of source changes between the stream and the epochs.
     pub queue_bytes_max: usize,
     /// Bytes of outbox entries that one target transaction may merge.
@@ -105,6 +107,7 @@ impl Default for EngineOptions {
             slice_bytes_max: 8 << 20,
             slice_rows_max: 10_000,
             part_bytes_max: 8 << 20,
+            sort_bytes_max: 48 << 20,
             queue_bytes_max: 16 << 20,
             apply_bytes_max: 8 << 20,
             outbox_bytes_max: 8 << 30,

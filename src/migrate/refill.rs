@@ -15,7 +15,7 @@ use crate::plan::MappingId;
 use crate::source::Source;
 use crate::state::outbox::{self, Entry, Mark};
 use crate::state::standing::{self, Cause, Standing};
-use crate::state::{Durability, Store, meta};
+use crate::state::{Durability, SortedEntries, Store, meta};
 use crate::target::Target;
 use crate::write::WriteBatch;
 
@@ -51,6 +51,10 @@ impl Arrangements for Frozen {
 impl Store for Frozen {
     fn commit(&self, mutations: Vec<Mutation>, durability: Durability) -> Result<()> {
         self.live.commit(mutations, durability)
+    }
+
+    fn ingest(&self, space: Space, entries: &mut dyn SortedEntries) -> Result<()> {
+        self.live.ingest(space, entries)
     }
 
     fn sync(&self) -> Result<()> {

@@ -195,6 +195,10 @@ impl<S: Source, T: Target> Engine<S, T> {
         if self.progress()?.stage == Stage::Snapshot {
             self.board.enter(Stage::Snapshot);
             self.snapshot(&mut spooler).await?;
+            tokio::select! {
+                filled = self.fill_indexes() => filled?,
+                error = spooler.failed() => return Err(error),
+            }
             self.set_progress(Progress { stage: Stage::CatchUp, ..self.progress()? })?;
         }
         if self.progress()?.stage == Stage::CatchUp {

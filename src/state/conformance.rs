@@ -1,5 +1,6 @@
 //! What every [`Store`] must do; each implementation runs it.
 
+use super::sort::Entries;
 use super::{Durability, Store};
 use crate::derive::{Arrangements, Mutation, Space};
 use crate::schema::TableId;
@@ -28,6 +29,25 @@ fn many_keys(store: &dyn Arrangements, space: Space, prefixes: &[Vec<u8>]) -> Ve
         })
         .unwrap();
     found
+}
+
+/// Sorted entries replace what was there and are replaced by what comes later; an empty sequence changes nothing.
+fn sorted_entries_are_as_a_batch(store: &dyn Store) {
+    let space = Space::Base(TableId(4));
+    let entries = |pairs: &[(u8, u8)]| {
+        let mut entries = Entries::default();
+        pairs.iter().for_each(|(key, value)| entries.push(&[*key], &[*value]));
+        entries
+    };
+    store.commit(vec![put(space, &[2], &[1]), put(space, &[5], &[1])], Durability::Buffered).unwrap();
+    store.ingest(space, &mut entries(&[(1, 2), (2, 2), (3, 2)])).unwrap();
+    store.ingest(space, &mut entries(&[])).unwrap();
+    store.commit(vec![put(space, &[3], &[3])], Durability::Buffered).unwrap();
+    let found: Vec<_> = (0..7).map(|key| store.get(space, &[key]).unwrap().map(|value| value[0])).collect();
+    assert_eq!(found, [None, Some(2), Some(2), Some(3), None, Some(1), None]);
+    assert_eq!(keys(store, space, &[], None), [[1], [2], [3], [5]]);
+    store.clear(space).unwrap();
+    assert!(keys(store, space, &[], None).is_empty());
 }
 
 /// Keys that lie near one another, far apart, and in no order.
@@ -97,4 +117,5 @@ pub fn check(store: &dyn Store) {
     assert!(keys(store, one, b"", None).is_empty());
     assert_eq!(keys(store, two, b"", None), [b"a".to_vec()], "clearing a space leaves its neighbours");
     many_reads_are_as_single_ones(store);
+    sorted_entries_are_as_a_batch(store);
 }

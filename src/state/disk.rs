@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable};
+use fjall::config::CompressionPolicy;
+use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable};
 
 use super::sweep::{Sweep, get_in_order, joined, scan_in_order};
-use super::{Durability, Store};
+use super::{Durability, SortedEntries, Store, ingest};
 use crate::derive::{Arrangements, Mutation, Space, Visit, VisitMany};
 use crate::error::{Class, Error, Result};
 
@@ -78,8 +79,10 @@ impl DiskStore {
             .open()
             .map_err(|error| failed(folder, "opening the state", error))?;
         let tree = |name: &str| {
+            let compression = CompressionPolicy::new([CompressionType::None, CompressionType::Lz4]);
+            let tree = KeyspaceCreateOptions::default().max_memtable_size(options.write_buffer_bytes);
             database
-                .keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(options.write_buffer_bytes))
+                .keyspace(name, || tree.data_block_compression_policy(compression))
                 .map_err(|error| failed(folder, "opening the state", error))
         };
         let (base, index, emitted) = (tree("base")?, tree("index")?, tree("emitted")?);
@@ -123,22 +126,27 @@ impl DiskStore {
 }
 
 /// The longest key of the store, less the prefix of its space.
-const KEY_BYTES_MAX: usize = u16::MAX as usize - 4;
+pub(super) const KEY_BYTES_MAX: usize = u16::MAX as usize - 4;
 
 /// A key that the store would end the process for.
-fn too_long(key: &[u8]) -> Error {
+pub(super) fn too_long(key: &[u8]) -> Error {
     let message = format!("a key of {} bytes is longer than the state can hold, which is {KEY_BYTES_MAX}", key.len());
     Error::new(Class::Person, message).with_hint(
         "a join, GROUP BY, DISTINCT, MIN, MAX or ORDER BY with LIMIT over texts this long cannot be kept; leave them out of the mapping",
     )
 }
 
-fn failed(folder: &Path, what: &str, error: fjall::Error) -> Error {
+pub(super) fn failed(folder: &Path, what: &str, error: fjall::Error) -> Error {
     match error {
         fjall::Error::Locked => Error::new(Class::Locked, format!("{what}: another process has it open"))
             .with_hint("one engine at a time may use a state folder; stop the other one"),
         error => Error::new(Class::Local, format!("{what} failed")).with_hint(remedy(free_bytes(folder))).because(error),
     }
+}
+
+/// A file beside the store could not be written.
+pub(super) fn disk_failed(folder: &Path, what: &str, error: std::io::Error) -> Error {
+    Error::new(Class::Local, format!("{what} failed")).with_hint(remedy(free_bytes(folder))).because(error)
 }
 
 /// Less than this is a full disk: a flush or a compaction fails long before the last byte is used.
@@ -319,6 +327,11 @@ impl Store for DiskStore {
             }
         }
         batch.commit().map_err(|error| failed(&self.folder, "writing the state", error))
+    }
+
+    fn ingest(&self, space: Space, entries: &mut dyn SortedEntries) -> Result<()> {
+        let (tree, prefix) = self.place(space);
+        ingest::ingest((&self.folder, &self.database), tree, prefix, entries)
     }
 
     fn sync(&self) -> Result<()> {

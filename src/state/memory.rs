@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Durability, Store};
+use super::{Durability, SortedEntries, Store};
 use crate::derive::{Arrangements, Mutation, Space};
 use crate::error::Result;
 
@@ -63,6 +63,15 @@ impl Store for MemoryStore {
                 None => entries.remove(&(mutation.space, mutation.key)),
             };
         }
+        Ok(())
+    }
+
+    fn ingest(&self, space: Space, entries: &mut dyn SortedEntries) -> Result<()> {
+        let mut taken = Vec::new();
+        while let Some((key, value)) = entries.next()? {
+            taken.push(((space, key.to_vec()), value.to_vec()));
+        }
+        self.entries().extend(taken);
         Ok(())
     }
 

@@ -7,11 +7,13 @@ pub mod codec;
 #[cfg(test)]
 pub mod conformance;
 pub mod disk;
+mod ingest;
 pub mod memory;
 pub mod meta;
 pub mod numbering;
 pub mod outbox;
 pub mod parts;
+pub mod sort;
 pub mod spool;
 pub mod standing;
 mod sweep;
@@ -29,6 +31,15 @@ pub enum Durability {
     Synced,
 }
 
+/// Entries in ascending order of their keys, no key twice.
+pub trait SortedEntries {
+    /// The next entry, its key and its value; `None` behind the last.
+    ///
+    /// # Errors
+    /// Whatever gives the entries failed.
+    fn next(&mut self) -> Result<Option<(&[u8], &[u8])>>;
+}
+
 /// What the flows need of a state store beyond the reads of [`Arrangements`].
 pub trait Store: Arrangements {
     /// Writes all of `mutations`, or none. Later mutations of the same key win.
@@ -36,6 +47,13 @@ pub trait Store: Arrangements {
     /// # Errors
     /// The disk failed or is full; nothing of the batch is visible after a reopen.
     fn commit(&self, mutations: Vec<Mutation>, durability: Durability) -> Result<()>;
+
+    /// Puts sorted entries into a keyspace, whole or not at all; they are durable when the call returns. Cheaper than [`Store::commit`] from
+    /// some thousand entries on. No other batch may write to these keys meanwhile.
+    ///
+    /// # Errors
+    /// The disk failed or is full, or `entries` failed: nothing is visible.
+    fn ingest(&self, space: Space, entries: &mut dyn SortedEntries) -> Result<()>;
 
     /// Makes everything committed so far durable.
     ///

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Durability, Store, meta};
+use super::{Durability, SortedEntries, Store, meta};
 use crate::derive::{Arrangements, Mutation, Space, Visit, VisitMany};
 use crate::error::Result;
 use crate::plan::{IndexId, MappingId, Names, NodeId};
@@ -206,6 +206,10 @@ impl<S: Store + ?Sized> Store for Numbered<S> {
             mutation.space = self.numbers.space(mutation.space);
         }
         self.store.commit(mutations, durability)
+    }
+
+    fn ingest(&self, space: Space, entries: &mut dyn SortedEntries) -> Result<()> {
+        self.store.ingest(self.numbers.space(space), entries)
     }
 
     fn sync(&self) -> Result<()> {

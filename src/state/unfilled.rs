@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::meta;
-use crate::derive::{Arrangements, Mutation};
+use crate::derive::{Arrangements, Mutation, Space};
 use crate::error::Result;
 
 /// Tables and indexes without their entries.
@@ -21,6 +21,14 @@ pub struct Unfilled {
 /// `Local` if the record is damaged.
 pub fn read(store: &dyn Arrangements) -> Result<Unfilled> {
     Ok(meta::record(store, b"unfilled")?.unwrap_or_default())
+}
+
+/// Whether there is a record at all.
+///
+/// # Errors
+/// `Local` if the store fails.
+pub fn is_recorded(store: &dyn Arrangements) -> Result<bool> {
+    Ok(store.get(Space::Meta, b"unfilled")?.is_some())
 }
 
 /// Writes the record.

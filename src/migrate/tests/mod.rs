@@ -26,7 +26,7 @@ use crate::position::Position;
 use crate::source::Source;
 use crate::state::memory::MemoryStore;
 use crate::state::meta::{self, FORMAT, Identity, Progress, Stage};
-use crate::state::{Durability, Store};
+use crate::state::{Durability, SortedEntries, Store};
 use crate::target::Phase;
 use crate::value::{Row, Value};
 
@@ -55,6 +55,10 @@ impl Store for Disk {
     fn commit(&self, mutations: Vec<Mutation>, durability: Durability) -> Result<()> {
         self.fuse.burn()?;
         self.memory.commit(mutations, durability)
+    }
+    fn ingest(&self, space: Space, entries: &mut dyn SortedEntries) -> Result<()> {
+        self.fuse.burn()?;
+        self.memory.ingest(space, entries)
     }
     fn sync(&self) -> Result<()> {
         self.memory.sync()

@@ -1,0 +1,144 @@
+//! Gather: chunks of a first load become sorted runs of the state.
+//!
+//! A chunk is too small for a run of its own, and random writes of single rows cost several times a run. So the chunks of a table wait in
+//! memory until they fill a run or the table is complete; the run goes into the state whole, and only then the records of its chunks say
+//! that they are there. A crash in between reads those chunks again. What the run stored of them then needs no care: a row that
+//! is still on the source is replaced, and one that is gone was deleted behind the start of the spool, whose replay deletes it.
+//!
+//! Chunks come back in about the order in which they were asked for. A run takes those that follow one another, so that runs do
+//! not overlap and the store never has to merge them.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::backfill::blocking;
+use super::run::Engine;
+use super::steps::LoadStep;
+use crate::derive::Space;
+use crate::error::Result;
+use crate::schema::TableId;
+use crate::source::Source;
+use crate::state::Durability;
+use crate::state::meta::{self, ChunkRecord};
+use crate::state::sort::Entries;
+use crate::target::Target;
+
+/// Below this many rows a batch is cheaper than a run.
+const RUN_ROWS_MIN: usize = 2_000;
+
+/// A chunk that is read and not stored yet.
+pub(super) struct Gathered {
+    pub(super) record: ChunkRecord,
+    pub(super) entries: Entries,
+}
+
+/// The chunks of one table that are still to come or to be stored.
+#[derive(Default)]
+struct Waiting {
+    /// Chunks that are not stored, in the order in which they are read.
+    order: VecDeque<u32>,
+    read: BTreeMap<u32, Gathered>,
+}
+
+impl Waiting {
+    fn bytes(&self) -> usize {
+        self.read.values().map(|chunk| chunk.entries.size_bytes()).sum()
+    }
+
+    /// The chunks for the next run: those that follow one another, unless that is only the lesser part.
+    fn take(&mut self) -> Vec<(u32, Gathered)> {
+        let bytes = self.bytes();
+        let (mut taken, mut taken_bytes) = (Vec::new(), 0);
+        while let Some(index) = self.order.front().copied()
+            && let Some(chunk) = self.read.remove(&index)
+        {
+            taken_bytes += chunk.entries.size_bytes();
+            taken.push((index, chunk));
+            self.order.pop_front();
+        }
+        if 2 * taken_bytes < bytes {
+            taken.extend(std::mem::take(&mut self.read));
+            self.order.retain(|index| taken.iter().all(|(taken, _)| taken != index));
+        }
+        taken
+    }
+}
+
+/// The chunks of all tables on their way into the state. Clones share everything.
+#[derive(Clone, Default)]
+pub(super) struct Gather {
+    waiting: Arc<Mutex<BTreeMap<TableId, Waiting>>>,
+    /// One run is stored at a time; who has the next one waits, and reads nothing meanwhile.
+    storing: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Gather {
+    fn with<R>(&self, change: impl FnOnce(&mut BTreeMap<TableId, Waiting>) -> R) -> R {
+        change(&mut self.waiting.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Chunks of a table that will come, in the order in which they are read.
+    pub(super) fn expect(&self, table: TableId, chunks: impl Iterator<Item = u32>) {
+        self.with(|waiting| waiting.entry(table).or_default().order.extend(chunks));
+    }
+
+    fn add(&self, table: TableId, index: u32, chunk: Gathered) {
+        self.with(|waiting| waiting.entry(table).or_default().read.insert(index, chunk));
+    }
+
+    /// What is to be stored now: a table that is complete, or the fullest one if more than `bytes_max` wait.
+    fn due(&self, bytes_max: usize) -> Option<(TableId, Vec<(u32, Gathered)>)> {
+        self.with(|waiting| {
+            let complete = waiting.iter().find(|(_, table)| !table.read.is_empty() && table.order.len() == table.read.len());
+            let fullest = || waiting.iter().max_by_key(|(_, table)| table.bytes());
+            let is_full = || waiting.values().map(Waiting::bytes).sum::<usize>() > bytes_max;
+            let table = match complete {
+                Some((table, _)) => *table,
+                None if is_full() => *fullest()?.0,
+                None => return None,
+            };
+            let chunks = waiting.get_mut(&table)?.take();
+            (!chunks.is_empty()).then_some((table, chunks))
+        })
+    }
+}
+
+impl<S: Source, T: Target> Engine<S, T> {
+    /// Takes a chunk, and stores what is due.
+    pub(super) async fn gather(&self, gather: &Gather, table: TableId, index: u32, chunk: Gathered) -> Result<()> {
+        gather.add(table, index, chunk);
+        // Half of the budget waits while the other half is stored.
+        let bytes_max = self.options.sort_bytes_max / 2;
+        loop {
+            let _turn = gather.storing.lock().await;
+            let Some((table, chunks)) = gather.due(bytes_max) else { return Ok(()) };
+            let engine = self.clone();
+            blocking(move || engine.store_run(table, chunks)).await?;
+        }
+    }
+
+    /// Stores chunks as one run, then says that they are there.
+    fn store_run(&self, table: TableId, chunks: Vec<(u32, Gathered)>) -> Result<()> {
+        let began = std::time::Instant::now();
+        let mut records = Vec::with_capacity(chunks.len());
+        let mut run = Entries::default();
+        for (index, chunk) in chunks {
+            records.push(meta::put_chunk(table, index, &chunk.record)?);
+            if run.is_empty() {
+                run = chunk.entries;
+            } else {
+                run.append(&chunk.entries);
+            }
+        }
+        run.sort();
+        let row_count = run.len();
+        if row_count < RUN_ROWS_MIN {
+            records.extend(run.into_mutations(Space::Base(table)));
+        } else {
+            self.store.ingest(Space::Base(table), &mut run)?;
+        }
+        self.store.commit(records, Durability::Synced)?;
+        self.board.took(LoadStep::Store, began.elapsed(), row_count as u64);
+        Ok(())
+    }
+}
