@@ -16,13 +16,13 @@ use crate::value::{Row, Value, row};
 /// Per group, what it is shown by and its aggregates.
 pub(crate) type Groups = Vec<(Environment, Vec<Value>)>;
 
-/// The groups that a SELECT asks for, before HAVING: what it shows them by, and their aggregates. `None`: only the rows tell them, because
+/// The groups that a SELECT asks for, before HAVING: what it shows them by, and their aggregates; `outer` is taken for them. `None`: it is left, and only the rows tell them, because
 /// the accumulator is not complete, or because a group has its key in several spellings.
 pub(crate) fn read_groups(
     execution: &Execution<'_>,
     select: &Select,
     used: &AccumulatorUse,
-    outer: &Environment,
+    outer: &mut Environment,
 ) -> Result<Option<Groups>> {
     if !execution.reader.reads_accumulator(used.id)? {
         return Ok(None);
@@ -43,16 +43,22 @@ pub(crate) fn read_groups(
             last = key.to_vec();
             let own = row::decode(entry.get(1 + group.key_length..).ok_or_else(damaged)?)?;
             let Some(aggregates) = values(execution, select, used, entry, &group.totals)? else { return Ok(None) };
-            found.push((shown_by(used, outer, own), aggregates));
+            found.push((own, aggregates));
         }
     }
     if found.is_empty() && select.group_by.as_ref().is_some_and(Vec::is_empty) {
         // Aggregates without GROUP BY give a row even over nothing.
         let empty = Group::empty(accumulator, 0);
         let Some(aggregates) = values(execution, select, used, &[], &empty.totals)? else { return Ok(None) };
-        found.push((shown_by(used, outer, row::decode(&[0])?), aggregates));
+        found.push((row::decode(&[0])?, aggregates));
     }
-    Ok(Some(found))
+    let count = found.len();
+    let shown = |(place, (own, aggregates)): (usize, (Row, Vec<Value>))| {
+        // The last group needs no copy of what is around it.
+        let around = if place + 1 == count { std::mem::take(outer) } else { outer.clone() };
+        (shown_by(used, around, own), aggregates)
+    };
+    Ok(Some(found.into_iter().enumerate().map(shown).collect()))
 }
 
 /// The first rows of a SELECT with ORDER BY and LIMIT, and all that tie with the last of them, with the values they are ordered by. `None` as
@@ -154,8 +160,7 @@ impl Listed {
     }
 }
 
-fn shown_by(used: &AccumulatorUse, outer: &Environment, own: Row) -> Environment {
-    let mut environment = outer.clone();
+fn shown_by(used: &AccumulatorUse, mut environment: Environment, own: Row) -> Environment {
     if let Some(slot) = environment.get_mut(used.alias.0) {
         *slot = Binding::Derived(Arc::new(own));
     }
@@ -221,9 +226,10 @@ fn extreme(
         return Ok(Some(Value::Null));
     }
     let prefix = values_prefix(entry, place);
-    let mut first = execution.reader.view.first(Space::Accumulator(used.id), &prefix, 2)?.into_iter();
+    let firsts = execution.reader.firsts(used.id, &prefix)?;
+    let mut first = firsts.iter();
     let Some((key, bytes)) = first.next() else { return Ok(Some(Value::Null)) };
-    let listed = decode_listed(&bytes)?;
+    let listed = decode_listed(bytes)?;
     let ordered = key.get(..listed.ordered_to).ok_or_else(damaged)?;
     if first.next().is_some_and(|(second, _)| second.starts_with(ordered)) {
         return Ok(None);

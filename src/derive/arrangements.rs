@@ -43,8 +43,12 @@ pub struct Mutation {
 /// What a scan does with a key and its value; `false` ends it.
 pub type Visit<'v> = &'v mut dyn FnMut(&[u8], &[u8]) -> Result<bool>;
 
-/// What a scan of several prefixes does with the place of a prefix, and a key and its value that begin with it.
-pub type VisitMany<'v> = &'v mut dyn FnMut(usize, &[u8], &[u8]) -> Result<()>;
+/// What a scan of several prefixes does with the place of a prefix, and a key and its value that begin with it; `false` goes on with the
+/// next prefix.
+pub type VisitMany<'v> = &'v mut dyn FnMut(usize, &[u8], &[u8]) -> Result<bool>;
+
+/// What is done with the place of a key, and its value if it has one.
+pub type VisitEach<'v> = &'v mut dyn FnMut(usize, Option<&[u8]>) -> Result<()>;
 
 /// Reads of the state as it is between epochs.
 pub trait Arrangements: Send + Sync {
@@ -62,6 +66,15 @@ pub trait Arrangements: Send + Sync {
         keys.iter().map(|key| self.get(space, key)).collect()
     }
 
+    /// Visits the values of several keys, in the order of `keys`. Sorted keys are cheaper.
+    ///
+    /// # Errors
+    /// The store or `visit` failed.
+    fn get_each(&self, space: Space, keys: &[Vec<u8>], visit: VisitEach<'_>) -> Result<()> {
+        let values = self.get_many(space, keys)?;
+        values.iter().enumerate().try_for_each(|(place, value)| visit(place, value.as_deref()))
+    }
+
     /// Visits entries whose key starts with `prefix`, in key order, until `visit` answers `false`. With `after`, starts behind
     /// that key.
     ///
@@ -75,7 +88,7 @@ pub trait Arrangements: Send + Sync {
     /// The store or `visit` failed.
     fn scan_many(&self, space: Space, prefixes: &[Vec<u8>], visit: VisitMany<'_>) -> Result<()> {
         for (place, prefix) in prefixes.iter().enumerate() {
-            self.scan(space, prefix, None, &mut |key, value| visit(place, key, value).map(|()| true))?;
+            self.scan(space, prefix, None, &mut |key, value| visit(place, key, value))?;
         }
         Ok(())
     }

@@ -86,7 +86,7 @@ impl<'a> Part<'a> {
     /// Derives one anchor from the state as it is.
     pub(crate) fn derive(&self, reader: &Reader<'_>, anchor: &[u8]) -> Result<Derived> {
         let is_gone = match &self.branch.anchor {
-            Anchor::Row { alias } => reader.rows(self.table_of(*alias)?, &[anchor.to_vec()])?.is_empty(),
+            Anchor::Row { alias } => reader.row(self.table_of(*alias)?, anchor)?.is_none(),
             Anchor::Group { .. } => false,
         };
         let mut rows = BTreeMap::new();
@@ -107,9 +107,8 @@ impl<'a> Part<'a> {
     }
 
     fn output_key(&self, row: &[Value]) -> Vec<u8> {
-        let values: Vec<Value> = self.node.table.key.iter().filter_map(|column| row.get(*column)).cloned().collect();
-        let mut key = Vec::new();
-        row::encode(&values, &mut key);
+        let mut key = Vec::with_capacity(16 * self.node.table.key.len());
+        row::encode_columns(row, &self.node.table.key, &mut key);
         key
     }
 

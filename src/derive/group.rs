@@ -35,7 +35,7 @@ pub(crate) fn finish_groups(execution: &Execution<'_>, select: &Select, outer: E
 }
 
 /// The groups that HAVING lets through, in the order of their keys: a row of each, and its aggregates.
-pub(crate) fn settled_groups(execution: &Execution<'_>, select: &Select, outer: Environment) -> Result<Groups> {
+pub(crate) fn settled_groups(execution: &Execution<'_>, select: &Select, mut outer: Environment) -> Result<Groups> {
     let groups_by = select.group_by.as_deref().unwrap_or_default();
     let default = SelectAccess::default();
     let access = execution.access(select).unwrap_or(&default);
@@ -44,7 +44,7 @@ pub(crate) fn settled_groups(execution: &Execution<'_>, select: &Select, outer: 
         _ => None,
     };
     if let Some(used) = kept_up
-        && let Some(groups) = read_groups(execution, select, used, &outer)?
+        && let Some(groups) = read_groups(execution, select, used, &mut outer)?
     {
         let mut settled = Vec::new();
         for (environment, aggregates) in groups {

@@ -36,7 +36,7 @@ mod whole;
 mod tests;
 
 pub use accumulate::{Filling, fill, fill_estimate};
-pub use arrangements::{Arrangements, Mutation, Space, Visit, VisitMany};
+pub use arrangements::{Arrangements, Mutation, Space, Visit, VisitEach, VisitMany};
 pub use dirty::{Marked, derive_dirty, mark};
 pub use duty::{BrokenKey, Duty, Failure, Marks, Outlets, duty_of};
 pub use facts::holds;

@@ -4,6 +4,7 @@
 //! that cannot be judged yet counts as true, a key that cannot be computed is left to the derivation, and so is what would take too much
 //! memory at once.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::derive::accumulated::prefix;
@@ -15,6 +16,7 @@ use crate::plan::expr::{children, has_subquery, select_exprs, subquery};
 use crate::plan::{AccessPath, AccessStep, AccumulatorUse, BranchPlan, Regrouped, SelectAccess};
 use crate::sql::evaluate::is_true;
 use crate::sql::query::{Expr, FromItem, JoinKind, Relation, Select};
+use crate::sql::total::Upkeep;
 
 /// Fewer anchors are read as they come.
 const ANCHORS_MIN: usize = 4;
@@ -31,7 +33,7 @@ pub(crate) fn prefetch(reader: &Reader<'_>, branch: &BranchPlan, anchors: &[Vec<
     }
     let unbound = vec![Binding::Unbound; branch.branch.aliases.len()];
     let start = anchors.iter().map(|anchor| Combination { anchor, environment: unbound.clone() }).collect();
-    Prefetch { reader, branch }.select(&branch.branch.select, start)
+    Prefetch { reader, branch }.select(&branch.branch.select, Cow::Owned(start))
 }
 
 /// Rows that stand together so far.
@@ -50,7 +52,7 @@ struct Prefetch<'a> {
 type Found = Option<Arc<[Arc<Stored>]>>;
 
 impl Prefetch<'_> {
-    fn select(&self, select: &Select, mut combinations: Vec<Combination<'_>>) -> Result<()> {
+    fn select<'c>(&self, select: &Select, mut combinations: Cow<'_, [Combination<'c>]>) -> Result<()> {
         let Some(access) = self.access(select) else { return Ok(()) };
         if let Some(Regrouped::KeptUp(used)) = &access.regrouped
             && self.reader.reads_accumulator(used.id)?
@@ -67,9 +69,9 @@ impl Prefetch<'_> {
             if is_last || found.iter().flatten().map(|rows| rows.len().max(1)).sum::<usize>() > COMBINATIONS_MAX {
                 return Ok(());
             }
-            combinations = self.extended(item, step, combinations, found);
+            combinations = Cow::Owned(self.extended(item, step, combinations.into_owned(), found));
         }
-        inner.into_iter().try_for_each(|inner| self.select(inner, combinations.clone()))
+        inner.into_iter().try_for_each(|inner| self.select(inner, Cow::Borrowed(&*combinations)))
     }
 
     fn access(&self, select: &Select) -> Option<&SelectAccess> {
@@ -96,7 +98,7 @@ impl Prefetch<'_> {
                 keys.into_iter().map(rows).collect::<Result<_>>().map(Some)
             }
             (AccessPath::Derived, Relation::Derived(arms)) => {
-                arms.iter().try_for_each(|arm| self.select(arm, combinations.to_vec()))?;
+                arms.iter().try_for_each(|arm| self.select(arm, Cow::Borrowed(combinations)))?;
                 Ok(None)
             }
             (AccessPath::Derived, Relation::Table(_)) => Ok(None),
@@ -114,7 +116,8 @@ impl Prefetch<'_> {
             }
             (Some((_, None)), Relation::Table(table)) => {
                 self.reader.rows(*table, &anchors().collect::<Vec<_>>())?;
-                anchors().map(|anchor| Ok(Some(self.reader.rows(*table, &[anchor])?.into()))).collect()
+                let row = |anchor| Ok(Some(self.reader.row(*table, anchor)?.into_iter().collect()));
+                combinations.iter().map(|combination| row(combination.anchor)).collect()
             }
             _ => Ok(combinations.iter().map(|_| None).collect()),
         }
@@ -133,19 +136,32 @@ impl Prefetch<'_> {
                 extended.push(combination);
                 continue;
             };
-            let with = |binding: Binding| {
-                let mut next = combination.clone();
-                if let Some(slot) = next.environment.get_mut(item.alias.0) {
+            let bound = |mut combination: Combination<'c>, binding: Binding| {
+                if let Some(slot) = combination.environment.get_mut(item.alias.0) {
                     *slot = binding;
                 }
-                next
+                combination
             };
-            let matching = rows.iter().map(|row| with(Binding::Stored(Arc::clone(row))));
-            let mut matching: Vec<_> = matching.filter(|next| self.may_pass(&step.matches, next)).collect();
-            if matching.is_empty() && item.join == JoinKind::Left {
-                matching.push(with(Binding::Null));
+            // The last row takes the combination itself; what binds nothing gives it back.
+            let (mut rest, mut matched, mut spare) = (rows.iter(), false, Some(combination));
+            while let Some(row) = rest.next() {
+                let own = if rest.len() == 0 { spare.take() } else { spare.clone() };
+                let Some(next) = own.map(|own| bound(own, Binding::Stored(Arc::clone(row)))) else { break };
+                if !self.may_pass(&step.matches, &next) {
+                    spare = spare.or(Some(next));
+                    continue;
+                }
+                matched = true;
+                if self.may_pass(&step.filters, &next) {
+                    extended.push(next);
+                }
             }
-            extended.extend(matching.into_iter().filter(|next| self.may_pass(&step.filters, next)));
+            if let Some(own) = spare.filter(|_| !matched && item.join == JoinKind::Left) {
+                let next = bound(own, Binding::Null);
+                if self.may_pass(&step.filters, &next) {
+                    extended.push(next);
+                }
+            }
         }
         extended
     }
@@ -156,7 +172,10 @@ impl Prefetch<'_> {
         let asked = |combination: &Combination<'_>| {
             prefix(&self.execution(combination), accumulator, used, &combination.environment).ok().flatten()
         };
-        self.reader.prefetch_groups(used.id, combinations.iter().filter_map(asked).collect())
+        let is_list = |upkeep: &Upkeep| matches!(upkeep, Upkeep::Extreme { .. });
+        let aggregates = accumulator.aggregates.iter().enumerate();
+        let lists: Vec<usize> = aggregates.filter(|(_, kept)| is_list(&kept.upkeep)).map(|(place, _)| place).collect();
+        self.reader.prefetch_groups(used.id, combinations.iter().filter_map(asked).collect(), &lists)
     }
 
     fn execution<'e>(&'e self, combination: &Combination<'e>) -> Execution<'e> {

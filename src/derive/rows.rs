@@ -36,6 +36,28 @@ pub(crate) enum Binding {
     Derived(Arc<Row>),
 }
 
+/// The rows of a relation that may match.
+enum Candidates {
+    /// Stored rows.
+    Stored(Arc<[Arc<Stored>]>),
+    /// One stored row, or none.
+    One(Option<Arc<Stored>>),
+    /// Rows of a derived table.
+    Derived(Vec<Row>),
+}
+
+impl Candidates {
+    /// The row at a place, and how often it counts; a row of a derived table is given away.
+    fn at(&mut self, place: usize) -> Option<(Binding, u64)> {
+        let stored = match self {
+            Self::Stored(rows) => rows.get(place)?,
+            Self::One(row) => row.as_ref().filter(|_| place == 0)?,
+            Self::Derived(rows) => return Some((Binding::Derived(Arc::new(std::mem::take(rows.get_mut(place)?))), 1)),
+        };
+        Some((Binding::Stored(Arc::clone(stored)), stored.count))
+    }
+}
+
 /// Bindings by alias.
 pub(crate) type Environment = Vec<Binding>;
 
@@ -124,7 +146,9 @@ impl<'a> Execution<'a> {
         let Some((step, rest)) = steps.split_first() else { return visit(environment) };
         let Some(item) = select.from.get(step.item) else { return Err(Error::bug("an access step has no relation")) };
         let mut matched = false;
-        for (candidate, count) in self.candidates(item, step, environment)? {
+        let mut candidates = self.candidates(item, step, environment)?;
+        for place in 0.. {
+            let Some((candidate, count)) = candidates.at(place) else { break };
             set(environment, item.alias, candidate);
             if !self.all_true(&step.matches, environment)? {
                 continue;
@@ -151,32 +175,29 @@ impl<'a> Execution<'a> {
         Ok(flow)
     }
 
-    fn candidates(&self, item: &FromItem, step: &AccessStep, environment: &Environment) -> Result<Vec<(Binding, u64)>> {
-        let stored =
-            |rows: &[Arc<Stored>]| rows.iter().map(|stored| (Binding::Stored(Arc::clone(stored)), stored.count)).collect();
+    fn candidates(&self, item: &FromItem, step: &AccessStep, environment: &Environment) -> Result<Candidates> {
         match (&step.path, &item.relation) {
             (AccessPath::Bound, _) => {
                 let given = self.branch.anchor.members().find(|(alias, _)| *alias == item.alias);
                 match (given, &item.relation) {
-                    (Some((_, Some(index))), _) => Ok(stored(&self.reader.probe(index, self.anchor.to_vec())?)),
-                    (Some((_, None)), Relation::Table(table)) => Ok(stored(&self.reader.rows(*table, &[self.anchor.to_vec()])?)),
+                    (Some((_, Some(index))), _) => Ok(Candidates::Stored(self.reader.probe(index, self.anchor.to_vec())?)),
+                    (Some((_, None)), Relation::Table(table)) => Ok(Candidates::One(self.reader.row(*table, self.anchor)?)),
                     _ => Err(Error::bug("a relation is planned as an anchor, and is none")),
                 }
             }
             (AccessPath::Probe { index, values }, _) => {
                 let frame = Frame::over(self, environment);
                 match probe_key(self.reader.index(*index)?, values, &frame)? {
-                    Some(key) => Ok(stored(&self.reader.probe(*index, key)?)),
-                    None => Ok(vec![]),
+                    Some(key) => Ok(Candidates::Stored(self.reader.probe(*index, key)?)),
+                    None => Ok(Candidates::One(None)),
                 }
             }
             (AccessPath::Derived, Relation::Derived(arms)) => {
                 let mut rows = Vec::new();
                 for arm in arms {
-                    let found = self.select(arm, environment.clone())?;
-                    rows.extend(found.into_iter().map(|row| (Binding::Derived(Arc::new(row)), 1)));
+                    rows.extend(self.select(arm, environment.clone())?);
                 }
-                Ok(rows)
+                Ok(Candidates::Derived(rows))
             }
             (AccessPath::Derived, Relation::Table(_)) => Err(Error::bug("a stored table is planned as a derived one")),
         }

@@ -5,9 +5,9 @@
 
 use crate::derive::Space;
 use crate::error::{Error, Result};
-use crate::plan::{IndexId, IndexPlan, Plan, TablePlan};
+use crate::plan::{IndexId, IndexPart, IndexPlan, Plan, TablePlan};
 use crate::schema::TableId;
-use crate::sql::evaluate::{Scope, evaluate};
+use crate::sql::evaluate::{Scope, with_value};
 use crate::sql::query::{AliasId, Expr, Select};
 use crate::value::{Row, Value, row};
 
@@ -69,11 +69,9 @@ pub(crate) fn index_key(index: &IndexPlan, values: &[Value]) -> Result<Option<Ve
     let scope = OneRow { alias: AliasId(0), values };
     let mut key = Vec::with_capacity(10 * index.parts.len());
     for part in &index.parts {
-        let value = evaluate(&part.expr, &scope)?;
-        if value.is_null() && !part.null_safe {
+        if !push_part(part, &part.expr, &scope, &mut key)? {
             return Ok(None);
         }
-        part.kind.encode(&value, &mut key)?;
     }
     Ok(Some(key))
 }
@@ -82,13 +80,21 @@ pub(crate) fn index_key(index: &IndexPlan, values: &[Value]) -> Result<Option<Ve
 pub(crate) fn probe_key(index: &IndexPlan, values: &[Expr], scope: &dyn Scope) -> Result<Option<Vec<u8>>> {
     let mut key = Vec::with_capacity(10 * index.parts.len());
     for (part, value) in index.parts.iter().zip(values) {
-        let value = evaluate(value, scope)?;
-        if value.is_null() && !part.null_safe {
+        if !push_part(part, value, scope, &mut key)? {
             return Ok(None);
         }
-        part.kind.encode(&value, &mut key)?;
     }
     Ok(Some(key))
+}
+
+/// Appends one part of a key; `false` for a NULL that equals nothing.
+fn push_part(part: &IndexPart, value: &Expr, scope: &dyn Scope, key: &mut Vec<u8>) -> Result<bool> {
+    with_value(value, scope, |value| {
+        if value.is_null() && !part.null_safe {
+            return Ok(false);
+        }
+        part.kind.encode(value, key).map(|()| true)
+    })
 }
 
 /// All index entries of a row.

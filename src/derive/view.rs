@@ -7,9 +7,10 @@ use std::sync::{Arc, Mutex};
 
 use xxhash_rust::xxh3::Xxh3DefaultBuilder;
 
+use crate::derive::accumulate::values_prefix;
 use crate::derive::keys::Keys;
 use crate::derive::stored::{Stored, decode_base, index, table};
-use crate::derive::{Arrangements, Mutation, Space};
+use crate::derive::{Arrangements, Mutation, Space, VisitEach};
 use crate::error::{Error, Result};
 use crate::plan::{AccumulatorId, IndexId, IndexPlan, Plan, TablePlan};
 use crate::schema::TableId;
@@ -75,6 +76,15 @@ impl<'a> View<'a> {
         }
     }
 
+    /// Visits the values of several sorted keys, in their order.
+    pub(crate) fn get_each(&self, space: Space, keys: &[Vec<u8>], visit: VisitEach<'_>) -> Result<()> {
+        if !self.overlay.contains_key(&space) {
+            return self.store.get_each(space, keys, visit);
+        }
+        let values = self.get_many(space, keys)?;
+        values.iter().enumerate().try_for_each(|(place, value)| visit(place, value.as_deref()))
+    }
+
     /// The values of several sorted keys, in their order.
     pub(crate) fn get_many(&self, space: Space, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>> {
         let Some(entries) = self.overlay.get(&space) else { return self.store.get_many(space, keys) };
@@ -105,19 +115,42 @@ impl<'a> View<'a> {
         Ok(())
     }
 
-    /// All entries whose keys start with one of several sorted prefixes, for each prefix in key order.
-    pub(crate) fn entries_of(&self, space: Space, prefixes: &[Vec<u8>]) -> Result<Vec<Entries>> {
+    /// What `take` makes of all entries whose keys start with one of several sorted prefixes, for each prefix in key order.
+    pub(crate) fn entries_of<T>(
+        &self,
+        space: Space,
+        prefixes: &[Vec<u8>],
+        take: &dyn Fn(usize, &[u8], &[u8]) -> Result<T>,
+    ) -> Result<Vec<Vec<T>>> {
+        let mut found: Vec<Vec<T>> = prefixes.iter().map(|_| Vec::new()).collect();
+        if !self.overlay.contains_key(&space) {
+            self.store.scan_many(space, prefixes, &mut |place, key, value| {
+                if let Some(found) = found.get_mut(place) {
+                    found.push(take(place, key, value)?);
+                }
+                Ok(true)
+            })?;
+            return Ok(found);
+        }
+        let changed = self.changed_entries_of(space, prefixes)?;
+        for ((place, entries), found) in changed.into_iter().enumerate().zip(&mut found) {
+            found.extend(entries.iter().map(|(key, value)| take(place, key, value)).collect::<Result<Vec<T>>>()?);
+        }
+        Ok(found)
+    }
+
+    /// The same in a keyspace that this epoch changes.
+    fn changed_entries_of(&self, space: Space, prefixes: &[Vec<u8>]) -> Result<Vec<Entries>> {
         let mut found: Vec<Entries> = vec![Vec::new(); prefixes.len()];
-        let overlay = self.overlay.get(&space);
+        let Some(overlay) = self.overlay.get(&space) else { return Ok(found) };
         self.store.scan_many(space, prefixes, &mut |place, key, value| {
-            if overlay.is_none_or(|entries| !entries.contains_key(key))
+            if !overlay.contains_key(key)
                 && let Some(found) = found.get_mut(place)
             {
                 found.push((key.to_vec(), value.to_vec()));
             }
-            Ok(())
+            Ok(true)
         })?;
-        let Some(overlay) = overlay else { return Ok(found) };
         for (prefix, found) in prefixes.iter().zip(&mut found) {
             let above = overlay.range::<[u8], _>((Bound::Included(prefix.as_slice()), Bound::Unbounded));
             let above = above.take_while(|(key, _)| key.starts_with(prefix));
@@ -125,6 +158,20 @@ impl<'a> View<'a> {
             found.sort();
         }
         Ok(found)
+    }
+
+    /// The first entries of several sorted prefixes, at most `count_max` of each; `None` where this epoch's own changes have a part in it.
+    pub(crate) fn firsts_of(&self, space: Space, prefixes: &[Vec<u8>], count_max: usize) -> Result<Option<Vec<Entries>>> {
+        if self.overlay.contains_key(&space) {
+            return Ok(None);
+        }
+        let mut found: Vec<Entries> = vec![Vec::new(); prefixes.len()];
+        self.store.scan_many(space, prefixes, &mut |place, key, value| {
+            let Some(found) = found.get_mut(place) else { return Ok(false) };
+            found.push((key.to_vec(), value.to_vec()));
+            Ok(found.len() < count_max)
+        })?;
+        Ok(Some(found))
     }
 
     /// All entries whose key starts with `prefix`, in key order.
@@ -203,6 +250,9 @@ const PREFIXES_SWEPT: usize = 5_000;
 /// A reader remembers this many keys per table or index, then starts again.
 const REMEMBERED_MAX: usize = 20_000;
 
+/// How many first entries of a list are remembered: the least one, and the one that could be its equal.
+pub(crate) const FIRSTS: usize = 2;
+
 /// By key, within one table or index. The hash is fixed, and nothing depends on the order.
 type Memory<T> = HashMap<Vec<u8>, T, Xxh3DefaultBuilder>;
 type RowMemory = BTreeMap<TableId, Memory<Option<Arc<Stored>>>>;
@@ -216,6 +266,8 @@ pub(crate) struct Reader<'a> {
     rows: RefCell<RowMemory>,
     probes: RefCell<ProbeMemory>,
     groups: RefCell<GroupMemory>,
+    /// The first entries under a prefix, [`FIRSTS`] of them if there are so many.
+    firsts: RefCell<GroupMemory>,
     readable: RefCell<BTreeMap<AccumulatorId, bool>>,
 }
 
@@ -227,6 +279,7 @@ impl<'a> Reader<'a> {
             rows: RefCell::default(),
             probes: RefCell::default(),
             groups: RefCell::default(),
+            firsts: RefCell::default(),
             readable: RefCell::default(),
         }
     }
@@ -256,13 +309,22 @@ impl<'a> Reader<'a> {
         }
         let unknown: Vec<Vec<u8>> = keys.iter().filter(|key| !memory.contains_key(*key)).cloned().collect();
         if !unknown.is_empty() {
-            let values = self.view.get_many(Space::Base(id), &unknown)?;
-            for (key, value) in unknown.into_iter().zip(values) {
-                let stored = value.map(|bytes| decode_base(plan, key.clone(), &bytes)).transpose()?.map(Arc::new);
-                memory.insert(key, stored);
-            }
+            self.view.get_each(Space::Base(id), &unknown, &mut |place, value| {
+                let Some(key) = unknown.get(place) else { return Ok(()) };
+                let stored = value.map(|bytes| decode_base(plan, key.clone(), bytes)).transpose()?.map(Arc::new);
+                memory.insert(key.clone(), stored);
+                Ok(())
+            })?;
         }
         Ok(keys.iter().filter_map(|key| memory.get(key).cloned().flatten()).collect())
+    }
+
+    /// The row of a base key.
+    pub(crate) fn row(&self, id: TableId, key: &[u8]) -> Result<Option<Arc<Stored>>> {
+        if let Some(known) = self.rows.borrow().get(&id).and_then(|memory| memory.get(key)) {
+            return Ok(known.clone());
+        }
+        Ok(self.rows(id, &[key.to_vec()])?.pop())
     }
 
     /// The rows that an index finds under a key, in base key order.
@@ -300,18 +362,18 @@ impl<'a> Reader<'a> {
             return self.rows(index.table, &keys).map(|_| ());
         }
         let space = if index.over_identity { Space::Base(index.table) } else { Space::Index(id) };
-        let entries = self.view.entries_of(space, &keys)?;
         if index.over_identity {
-            for (key, entries) in keys.into_iter().zip(entries) {
-                let rows = entries.into_iter().map(|(key, bytes)| decode_base(plan, key, &bytes).map(Arc::new));
-                self.remember_probe(id, key, rows.collect::<Result<_>>()?);
+            let rows = |_, key: &[u8], bytes: &[u8]| decode_base(plan, key.to_vec(), bytes).map(Arc::new);
+            for (key, rows) in self.view.entries_of(space, &keys, &rows)?.into_iter().zip(&keys).map(|(rows, key)| (key, rows)) {
+                self.remember_probe(id, key.clone(), rows.into());
             }
             return Ok(());
         }
-        let own = |key: &Vec<u8>, entry: Vec<u8>| entry.get(key.len()..).unwrap_or_default().to_vec();
-        let found =
-            keys.iter().zip(entries).map(|(key, entries)| entries.into_iter().map(|(entry, _)| own(key, entry)).collect());
-        let found: Vec<Vec<Vec<u8>>> = found.collect();
+        let own = |place: usize, entry: &[u8], _: &[u8]| {
+            let prefix = keys.get(place).map_or(0, Vec::len);
+            Ok(entry.get(prefix..).unwrap_or_default().to_vec())
+        };
+        let found = self.view.entries_of(space, &keys, &own)?;
         let mut wanted: Vec<Vec<u8>> = found.iter().flatten().cloned().collect();
         wanted.sort_unstable();
         wanted.dedup();
@@ -324,11 +386,16 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Reads the entries of several groups of an accumulator and remembers them.
-    pub(crate) fn prefetch_groups(&self, id: AccumulatorId, mut prefixes: Vec<Vec<u8>>) -> Result<()> {
+    /// Reads the entries of several groups of an accumulator and remembers them, and the first values that their `lists` list.
+    pub(crate) fn prefetch_groups(&self, id: AccumulatorId, mut prefixes: Vec<Vec<u8>>, lists: &[usize]) -> Result<()> {
         prefixes.sort_unstable();
         prefixes.dedup();
-        let entries = self.view.entries_of(Space::Accumulator(id), &prefixes)?;
+        let pair = |_, key: &[u8], value: &[u8]| Ok((key.to_vec(), value.to_vec()));
+        let entries = self.view.entries_of(Space::Accumulator(id), &prefixes, &pair)?;
+        for list in lists {
+            let groups = entries.iter().flatten();
+            self.prefetch_firsts(id, groups.map(|(group, _)| values_prefix(group, *list)).collect())?;
+        }
         let mut memory = self.groups.borrow_mut();
         let memory = memory.entry(id).or_default();
         if memory.len() > REMEMBERED_MAX {
@@ -336,6 +403,26 @@ impl<'a> Reader<'a> {
         }
         memory.extend(prefixes.into_iter().zip(entries.into_iter().map(Arc::new)));
         Ok(())
+    }
+
+    fn prefetch_firsts(&self, id: AccumulatorId, mut prefixes: Vec<Vec<u8>>) -> Result<()> {
+        prefixes.sort_unstable();
+        let Some(firsts) = self.view.firsts_of(Space::Accumulator(id), &prefixes, FIRSTS)? else { return Ok(()) };
+        let mut memory = self.firsts.borrow_mut();
+        let memory = memory.entry(id).or_default();
+        if memory.len() > REMEMBERED_MAX {
+            memory.clear();
+        }
+        memory.extend(prefixes.into_iter().zip(firsts.into_iter().map(Arc::new)));
+        Ok(())
+    }
+
+    /// The first [`FIRSTS`] entries of an accumulator that begin with a prefix.
+    pub(crate) fn firsts(&self, id: AccumulatorId, prefix: &[u8]) -> Result<Arc<Entries>> {
+        if let Some(known) = self.firsts.borrow().get(&id).and_then(|memory| memory.get(prefix)) {
+            return Ok(Arc::clone(known));
+        }
+        self.view.first(Space::Accumulator(id), prefix, FIRSTS).map(Arc::new)
     }
 
     /// The entries of the groups of an accumulator that begin with a prefix.
@@ -375,7 +462,7 @@ impl<'a> Reader<'a> {
             return self.rows_of_index(plan, index.table, &self.base_keys(id, key)?);
         }
         if !index.parts.is_empty() && index.parts.len() == plan.identity_kinds.len() {
-            return self.rows(index.table, &[key.to_vec()]);
+            return Ok(self.row(index.table, key)?.into_iter().collect());
         }
         let entries = self.view.entries(Space::Base(index.table), key)?;
         entries.into_iter().map(|(key, bytes)| decode_base(plan, key, &bytes).map(Arc::new)).collect()

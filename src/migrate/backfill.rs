@@ -71,6 +71,7 @@ impl<S: Source, T: Target> Engine<S, T> {
                 error = spooler.failed() => return Err(error),
             }
         }
+        self.store_rest(&gather).await?;
         self.greatest_high_mark()
     }
 

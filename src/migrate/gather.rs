@@ -6,7 +6,7 @@
 //! is still on the source is replaced, and one that is gone was deleted behind the start of the spool, whose replay deletes it.
 //!
 //! Chunks come back in about the order in which they were asked for. A run takes those that follow one another, so that runs do
-//! not overlap and the store never has to merge them.
+//! not overlap and the store never has to merge them. Tables too small for a run are one batch, behind all runs for the same reason.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,9 +22,6 @@ use crate::state::Durability;
 use crate::state::meta::{self, ChunkRecord};
 use crate::state::sort::Entries;
 use crate::target::Target;
-
-/// Below this many rows a batch is cheaper than a run.
-const RUN_ROWS_MIN: usize = 2_000;
 
 /// A chunk that is read and not stored yet.
 pub(super) struct Gathered {
@@ -43,6 +40,12 @@ struct Waiting {
 impl Waiting {
     fn bytes(&self) -> usize {
         self.read.values().map(|chunk| chunk.entries.size_bytes()).sum()
+    }
+
+    /// Whether all that is left of the table is here, and enough for a run.
+    fn is_complete(&self, rows_min: usize) -> bool {
+        let row_count: usize = self.read.values().map(|chunk| chunk.entries.len()).sum();
+        !self.read.is_empty() && self.order.len() == self.read.len() && row_count >= rows_min
     }
 
     /// The chunks for the next run: those that follow one another, unless that is only the lesser part.
@@ -86,10 +89,10 @@ impl Gather {
         self.with(|waiting| waiting.entry(table).or_default().read.insert(index, chunk));
     }
 
-    /// What is to be stored now: a table that is complete, or the fullest one if more than `bytes_max` wait.
-    fn due(&self, bytes_max: usize) -> Option<(TableId, Vec<(u32, Gathered)>)> {
+    /// What is to be stored now: a table that is complete and has `rows_min` rows, or the fullest one if more than `bytes_max` wait.
+    fn due(&self, bytes_max: usize, rows_min: usize) -> Option<(TableId, Vec<(u32, Gathered)>)> {
         self.with(|waiting| {
-            let complete = waiting.iter().find(|(_, table)| !table.read.is_empty() && table.order.len() == table.read.len());
+            let complete = waiting.iter().find(|(_, table)| table.is_complete(rows_min));
             let fullest = || waiting.iter().max_by_key(|(_, table)| table.bytes());
             let is_full = || waiting.values().map(Waiting::bytes).sum::<usize>() > bytes_max;
             let table = match complete {
@@ -111,10 +114,30 @@ impl<S: Source, T: Target> Engine<S, T> {
         let bytes_max = self.options.sort_bytes_max / 2;
         loop {
             let _turn = gather.storing.lock().await;
-            let Some((table, chunks)) = gather.due(bytes_max) else { return Ok(()) };
+            let Some((table, chunks)) = gather.due(bytes_max, self.options.run_rows_min) else { return Ok(()) };
             let engine = self.clone();
             blocking(move || engine.store_run(table, chunks)).await?;
         }
+    }
+
+    /// Stores what is left when every chunk was taken.
+    pub(super) async fn store_rest(&self, gather: &Gather) -> Result<()> {
+        let rest = gather.with(std::mem::take);
+        let engine = self.clone();
+        blocking(move || {
+            let (began, mut row_count, mut batch) = (std::time::Instant::now(), 0, Vec::new());
+            for (table, waiting) in rest {
+                for (index, chunk) in waiting.read {
+                    row_count += chunk.entries.len() as u64;
+                    batch.push(meta::put_chunk(table, index, &chunk.record)?);
+                    batch.extend(chunk.entries.into_mutations(Space::Base(table)));
+                }
+            }
+            engine.store.commit(batch, Durability::Synced)?;
+            engine.board.took(LoadStep::Store, began.elapsed(), row_count);
+            Ok(())
+        })
+        .await
     }
 
     /// Stores chunks as one run, then says that they are there.
@@ -132,13 +155,56 @@ impl<S: Source, T: Target> Engine<S, T> {
         }
         run.sort();
         let row_count = run.len();
-        if row_count < RUN_ROWS_MIN {
-            records.extend(run.into_mutations(Space::Base(table)));
-        } else {
-            self.store.ingest(Space::Base(table), &mut run)?;
-        }
+        self.store.ingest(Space::Base(table), &mut run)?;
         self.store.commit(records, Durability::Synced)?;
         self.board.took(LoadStep::Store, began.elapsed(), row_count as u64);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::position::{BinlogPosition, Position};
+
+    fn chunk(bytes: usize) -> Gathered {
+        let high = Position::Binlog(BinlogPosition {
+            server: "s".into(),
+            file: "binlog.000001".into(),
+            offset: 4,
+            gtid: String::new(),
+            prepared_from: None,
+            altered: Vec::new(),
+        });
+        let mut entries = Entries::default();
+        entries.push(&[1], &vec![0; bytes]);
+        Gathered { record: ChunkRecord { high, row_count: 1, bytes: 0, exact: false, visibility: None }, entries }
+    }
+
+    fn due(gather: &Gather, bytes_max: usize) -> Option<(u32, Vec<u32>)> {
+        gather.due(bytes_max, 2).map(|(table, chunks)| (table.0, chunks.into_iter().map(|(index, _)| index).collect()))
+    }
+
+    #[test]
+    fn a_run_takes_what_follows_one_another_and_a_complete_table_at_once() {
+        let gather = Gather::default();
+        gather.expect(TableId(0), 0..6);
+        gather.expect(TableId(1), [3, 7].into_iter());
+        for index in [1, 0, 3] {
+            gather.add(TableId(0), index, chunk(1_000));
+        }
+        assert_eq!(due(&gather, 1 << 20), None, "there is room");
+        assert_eq!(due(&gather, 2_000), Some((0, vec![0, 1])), "2 is not there yet");
+        gather.add(TableId(1), 7, chunk(10));
+        gather.add(TableId(1), 3, chunk(10));
+        assert_eq!(due(&gather, 1 << 20), Some((1, vec![3, 7])));
+        assert_eq!(due(&gather, 1 << 20), None, "a stored table is not stored again");
+        gather.add(TableId(0), 4, chunk(1_000));
+        gather.add(TableId(0), 5, chunk(1_000));
+        assert_eq!(due(&gather, 2_000), Some((0, vec![3, 4, 5])), "memory is bounded whatever is late");
+        gather.add(TableId(0), 2, chunk(0));
+        assert_eq!(due(&gather, 1 << 20), None, "what is too small for a run waits for the end");
+        assert_eq!(due(&gather, 0), Some((0, vec![2])), "or for memory to be short");
+        assert_eq!(due(&gather, 0), None);
     }
 }

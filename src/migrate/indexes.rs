@@ -13,14 +13,14 @@ use rayon::prelude::*;
 use super::backfill::blocking;
 use super::run::Engine;
 use super::steps::LoadStep;
-use crate::derive::{self, Space};
+use crate::derive::{self, Mutation, Space};
 use crate::error::Result;
 use crate::plan::IndexId;
 use crate::schema::TableId;
 use crate::source::Source;
-use crate::state::Durability;
 use crate::state::sort::Sorter;
 use crate::state::unfilled::{self, Unfilled};
+use crate::state::{Durability, SortedEntries};
 use crate::target::Target;
 
 /// A sorter with less memory than this writes files of no useful size.
@@ -52,42 +52,63 @@ impl<S: Source, T: Target> Engine<S, T> {
             }
             let tables = wanted.keys().filter_map(|table| engine.plan.tables.get(table.0 as usize));
             let estimate = tables.map(|table| table.schema.row_estimate).sum();
-            let missing = Mutex::new(missing);
             // Large tables first: the last one to end is then a small one.
             let mut wanted: Vec<(TableId, Vec<IndexId>)> = wanted.into_iter().collect();
             wanted.sort_by_key(|(table, _)| {
                 std::cmp::Reverse(engine.plan.tables.get(table.0 as usize).map_or(0, |table| table.schema.row_estimate))
             });
+            let made = Mutex::new((missing, Vec::new()));
             wanted.into_par_iter().with_max_len(1).try_for_each(|(table, indexes)| {
-                let rows = engine.make_indexes(table, &indexes)?;
+                let (rows, small) = engine.make_indexes(table, &indexes)?;
                 engine.board.filled("indexes", rows, estimate);
-                let mut missing = missing.lock().unwrap_or_else(PoisonError::into_inner);
-                let made = |name: &String| indexes.iter().any(|id| names.get(id.0 as usize) == Some(name));
-                missing.indexes.retain(|name| !made(name));
-                engine.store.commit(vec![unfilled::put(&missing)?], Durability::Synced)
+                let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
+                let is_run = |name: &String| {
+                    let place = indexes.iter().position(|id| names.get(id.0 as usize) == Some(name));
+                    place.is_some_and(|place| small.get(place).is_some_and(Option::is_none))
+                };
+                made.0.indexes.retain(|name| !is_run(name));
+                made.1.extend(small.into_iter().flatten().flatten());
+                engine.store.commit(vec![unfilled::put(&made.0)?], Durability::Synced)
             })?;
+            // Those too small for a run: behind all runs, so that none of them overlaps what the store flushes.
+            let (mut missing, mut batch) = made.into_inner().unwrap_or_else(PoisonError::into_inner);
+            missing.indexes.retain(|name| !names.contains(name));
+            batch.push(unfilled::put(&missing)?);
+            engine.store.commit(batch, Durability::Synced)?;
             engine.board.update(|status| status.filling = None);
             Ok(())
         })
         .await
     }
 
-    /// Makes some indexes of one table from its stored rows; answers how many those are.
-    fn make_indexes(&self, table: TableId, indexes: &[IndexId]) -> Result<u64> {
+    /// Makes some indexes of one table from its stored rows. Answers how many those are, and for each index too small for a run its
+    /// entries, which are not stored yet.
+    fn make_indexes(&self, table: TableId, indexes: &[IndexId]) -> Result<(u64, Vec<Option<Vec<Mutation>>>)> {
         let began = std::time::Instant::now();
         indexes.iter().try_for_each(|index| self.store.clear(Space::Index(*index)))?;
         let sorters = indexes.len().max(1) * rayon::current_num_threads().max(1);
         let bytes_max = (self.options.sort_bytes_max / sorters).max(SORTER_BYTES_MIN);
         let mut sorters: Vec<Sorter> = indexes.iter().map(|_| Sorter::new(&self.options.folder, bytes_max)).collect();
-        let mut entry_count = 0;
         let row_count = derive::index_entries_of(&self.plan, &*self.store, table, indexes, &mut |place, entry| {
-            entry_count += 1;
             sorters.get_mut(place).map_or(Ok(()), |sorter| sorter.push(entry, &[]))
         })?;
+        let (mut entry_count, mut small) = (0, Vec::with_capacity(indexes.len()));
         for (index, sorter) in indexes.iter().zip(sorters) {
-            self.store.ingest(Space::Index(*index), &mut sorter.finish()?)?;
+            let (space, count) = (Space::Index(*index), sorter.len());
+            entry_count += count as u64;
+            let mut entries = sorter.finish()?;
+            small.push(if count < self.options.run_rows_min {
+                let mut batch = Vec::with_capacity(count);
+                while let Some((key, value)) = entries.next()? {
+                    batch.push(Mutation { space, key: key.to_vec(), value: Some(value.to_vec()) });
+                }
+                Some(batch)
+            } else {
+                self.store.ingest(space, &mut entries)?;
+                None
+            });
         }
         self.board.took(LoadStep::Index, began.elapsed(), entry_count);
-        Ok(row_count)
+        Ok((row_count, small))
     }
 }

@@ -180,7 +180,7 @@ impl<S: Source, T: Target> Engine<S, T> {
         let target = self.target(mapping.id)?;
         let mut retry = Retry::new(self.options.retry_for);
         loop {
-            let Err(error) = target.load(table, slice.rows.clone(), &advance).await else { break };
+            let Err(error) = target.load(table, &slice.rows, &advance).await else { break };
             retry.failed(error, &self.board).await?;
             if self.has_landed(mapping, &advance).await? {
                 break;

@@ -59,6 +59,8 @@ pub struct EngineOptions {
     pub part_bytes_max: usize,
     /// Bytes of rows and index entries that are sorted in memory at once.
     pub sort_bytes_max: usize,
+    /// Rows below which a batch is cheaper than a sorted run.
+    pub run_rows_min: usize,
     /// Bytes of source changes between the stream and the epochs.
     pub queue_bytes_max: usize,
     /// Bytes of outbox entries that one target transaction may merge.
@@ -108,6 +110,7 @@ impl Default for EngineOptions {
             slice_rows_max: 10_000,
             part_bytes_max: 8 << 20,
             sort_bytes_max: 48 << 20,
+            run_rows_min: 2_000,
             queue_bytes_max: 16 << 20,
             apply_bytes_max: 8 << 20,
             outbox_bytes_max: 8 << 30,

@@ -107,7 +107,7 @@ fn truth(expr: &Expr, scope: &dyn Scope) -> Result<Option<bool>> {
 }
 
 /// Gives `then` the value of an expression, without a copy where it is a column or a constant.
-fn with_value<T>(expr: &Expr, scope: &dyn Scope, then: impl FnOnce(&Value) -> Result<T>) -> Result<T> {
+pub(crate) fn with_value<T>(expr: &Expr, scope: &dyn Scope, then: impl FnOnce(&Value) -> Result<T>) -> Result<T> {
     match &expr.kind {
         ExprKind::Literal(value) => then(value),
         ExprKind::Column { alias, column } => then(scope.column(*alias, *column)?),

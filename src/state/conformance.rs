@@ -25,7 +25,7 @@ fn many_keys(store: &dyn Arrangements, space: Space, prefixes: &[Vec<u8>]) -> Ve
     store
         .scan_many(space, prefixes, &mut |place, key, _| {
             found.push((place, key.to_vec()));
-            Ok(())
+            Ok(true)
         })
         .unwrap();
     found

@@ -13,7 +13,7 @@ use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistM
 
 use super::sweep::{Sweep, get_in_order, joined, scan_in_order};
 use super::{Durability, SortedEntries, Store, ingest};
-use crate::derive::{Arrangements, Mutation, Space, Visit, VisitMany};
+use crate::derive::{Arrangements, Mutation, Space, Visit, VisitEach, VisitMany};
 use crate::error::{Class, Error, Result};
 
 /// How much memory the store may use.
@@ -194,9 +194,19 @@ impl Arrangements for DiskStore {
     }
 
     fn get_many(&self, space: Space, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>> {
+        let mut values = Vec::with_capacity(keys.len());
+        self.get_each(space, keys, &mut |_, value| {
+            values.push(value.map(<[u8]>::to_vec));
+            Ok(())
+        })?;
+        Ok(values)
+    }
+
+    fn get_each(&self, space: Space, keys: &[Vec<u8>], visit: VisitEach<'_>) -> Result<()> {
         let (tree, prefix) = self.place(space);
         let sweep = Sweep::new(|key: &[u8]| tree.range(key.to_vec()..));
-        get_in_order(sweep, prefix, keys, |key| tree.get(key)).map_err(|error| failed(&self.folder, "reading the state", error))
+        let failed = |error| failed(&self.folder, "reading the state", error);
+        get_in_order(sweep, prefix, keys, (&|key| tree.get(key), &failed), visit)
     }
 
     fn scan_many(&self, space: Space, prefixes: &[Vec<u8>], visit: VisitMany<'_>) -> Result<()> {
@@ -265,10 +275,19 @@ impl Arrangements for DiskSnapshot {
     }
 
     fn get_many(&self, space: Space, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>> {
+        let mut values = Vec::with_capacity(keys.len());
+        self.get_each(space, keys, &mut |_, value| {
+            values.push(value.map(<[u8]>::to_vec));
+            Ok(())
+        })?;
+        Ok(values)
+    }
+
+    fn get_each(&self, space: Space, keys: &[Vec<u8>], visit: VisitEach<'_>) -> Result<()> {
         let (tree, prefix) = self.store.place(space);
         let sweep = Sweep::new(|key: &[u8]| self.snapshot.range(tree, key.to_vec()..));
-        let found = get_in_order(sweep, prefix, keys, |key| self.snapshot.get(tree, key));
-        found.map_err(|error| failed(&self.store.folder, "reading the state", error))
+        let failed = |error| failed(&self.store.folder, "reading the state", error);
+        get_in_order(sweep, prefix, keys, (&|key| self.snapshot.get(tree, key), &failed), visit)
     }
 
     fn scan_many(&self, space: Space, prefixes: &[Vec<u8>], visit: VisitMany<'_>) -> Result<()> {

@@ -43,3 +43,87 @@ pub(super) fn ingest(
     }
     ingestion.finish().map_err(failed)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::derive::{Arrangements, Mutation, Space};
+    use crate::error::{Error, Result};
+    use crate::schema::TableId;
+    use crate::state::disk::{DiskOptions, DiskStore};
+    use crate::state::sort::Entries;
+    use crate::state::{Durability, SortedEntries, Store};
+
+    const SPACE: Space = Space::Base(TableId(1));
+
+    /// Gives so many entries, then fails or ends.
+    struct Numbers {
+        next: u32,
+        end: u32,
+        fails: bool,
+        key: [u8; 4],
+    }
+
+    impl SortedEntries for Numbers {
+        fn next(&mut self) -> Result<Option<(&[u8], &[u8])>> {
+            if self.next == self.end {
+                return if self.fails { Err(Error::bug("the entries end here")) } else { Ok(None) };
+            }
+            self.key = self.next.to_be_bytes();
+            self.next += 1;
+            Ok(Some((&self.key, b"sorted")))
+        }
+    }
+
+    fn numbers(end: u32, fails: bool) -> Numbers {
+        Numbers { next: 0, end, fails, key: [0; 4] }
+    }
+
+    fn put(number: u32, value: &[u8]) -> Vec<Mutation> {
+        vec![Mutation { space: SPACE, key: number.to_be_bytes().to_vec(), value: Some(value.to_vec()) }]
+    }
+
+    fn values(store: &DiskStore, numbers: &[u32]) -> Vec<Option<Vec<u8>>> {
+        numbers.iter().map(|number| store.get(SPACE, &number.to_be_bytes()).unwrap()).collect()
+    }
+
+    #[test]
+    fn f83_a_run_that_is_cut_off_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || DiskStore::open(folder.path(), DiskOptions::within(64 << 20)).unwrap();
+        let store = open();
+        store.commit(put(7, b"before"), Durability::Synced).unwrap();
+        assert!(store.ingest(SPACE, &mut numbers(50_000, true)).is_err());
+        assert_eq!(values(&store, &[7, 8]), [Some(b"before".to_vec()), None]);
+        drop(store);
+        let store = open();
+        assert_eq!(values(&store, &[7, 8]), [Some(b"before".to_vec()), None]);
+        store.ingest(SPACE, &mut numbers(50_000, false)).unwrap();
+        assert_eq!(values(&store, &[7, 49_999]), [Some(b"sorted".to_vec()), Some(b"sorted".to_vec())]);
+    }
+
+    /// The journal still holds what was written before the run when it is replayed.
+    #[test]
+    fn f84_a_run_stays_between_what_was_written_before_it_and_behind_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || DiskStore::open(folder.path(), DiskOptions::within(64 << 20)).unwrap();
+        let store = open();
+        store.commit(put(1, b"before"), Durability::Buffered).unwrap();
+        store.ingest(SPACE, &mut numbers(3, false)).unwrap();
+        store.commit(put(2, b"behind"), Durability::Synced).unwrap();
+        let expected = [b"sorted", b"sorted", b"behind"].map(|value| Some(value.to_vec()));
+        assert_eq!(values(&store, &[0, 1, 2]), expected);
+        drop(store);
+        assert_eq!(values(&open(), &[0, 1, 2]), expected);
+    }
+
+    #[test]
+    fn entries_out_of_order_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = DiskStore::open(folder.path(), DiskOptions::within(64 << 20)).unwrap();
+        let mut entries = Entries::default();
+        entries.push(b"b", b"");
+        entries.push(b"a", b"");
+        assert!(store.ingest(SPACE, &mut entries).is_err());
+        assert_eq!(store.get(SPACE, b"b").unwrap(), None);
+    }
+}

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{Durability, SortedEntries, Store, meta};
-use crate::derive::{Arrangements, Mutation, Space, Visit, VisitMany};
+use crate::derive::{Arrangements, Mutation, Space, Visit, VisitEach, VisitMany};
 use crate::error::Result;
 use crate::plan::{IndexId, MappingId, Names, NodeId};
 use crate::schema::TableId;
@@ -181,6 +181,13 @@ impl<S: Arrangements + ?Sized> Arrangements for Numbered<S> {
             Space::Meta => keys.iter().map(|key| self.get(space, key)).collect(),
             space => self.store.get_many(self.numbers.space(space), keys),
         }
+    }
+
+    fn get_each(&self, space: Space, keys: &[Vec<u8>], visit: VisitEach<'_>) -> Result<()> {
+        if space != Space::Meta {
+            return self.store.get_each(self.numbers.space(space), keys, visit);
+        }
+        keys.iter().enumerate().try_for_each(|(place, key)| visit(place, self.get(space, key)?.as_deref()))
     }
 
     fn scan_many(&self, space: Space, prefixes: &[Vec<u8>], visit: VisitMany<'_>) -> Result<()> {

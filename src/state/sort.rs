@@ -125,6 +125,7 @@ pub struct Sorter {
     /// Where the runs are written.
     folder: PathBuf,
     bytes_max: usize,
+    count: usize,
     buffer: Entries,
     /// Runs by how often their entries were merged, oldest first.
     levels: Vec<Vec<File>>,
@@ -134,7 +135,7 @@ impl Sorter {
     /// A sorter that holds about `bytes_max` bytes in memory and writes what is more to `folder`.
     #[must_use]
     pub fn new(folder: &Path, bytes_max: usize) -> Self {
-        Self { folder: folder.to_path_buf(), bytes_max, buffer: Entries::default(), levels: Vec::new() }
+        Self { folder: folder.to_path_buf(), bytes_max, count: 0, buffer: Entries::default(), levels: Vec::new() }
     }
 
     /// Takes an entry.
@@ -147,7 +148,20 @@ impl Sorter {
             self.spill()?;
         }
         self.buffer.push(key, value);
+        self.count += 1;
         Ok(())
+    }
+
+    /// How many entries it took.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether it took none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
     }
 
     fn spill(&mut self) -> Result<()> {

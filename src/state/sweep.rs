@@ -5,7 +5,7 @@
 
 use fjall::{Iter, Slice};
 
-use crate::derive::VisitMany;
+use crate::derive::{VisitEach, VisitMany};
 use crate::error::{Error, Result};
 
 /// Entries that are stepped over at first, and at most, before a search.
@@ -80,25 +80,29 @@ pub(super) fn joined(prefix: [u8; 4], key: &[u8]) -> Vec<u8> {
 /// Below this many keys each is searched for.
 const SWEPT_MIN: usize = 8;
 
-/// The values of keys, in their order; ascending keys that lie near one another are read in one pass.
+/// Visits the values of keys, in their order; ascending keys that lie near one another are read in one pass. `failed` makes the error of a
+/// failure of the store.
 pub(super) fn get_in_order<F: Fn(&[u8]) -> Iter>(
     mut sweep: Sweep<F>,
     prefix: [u8; 4],
     keys: &[Vec<u8>],
-    get: impl Fn(&[u8]) -> fjall::Result<Option<Slice>>,
-) -> fjall::Result<Vec<Option<Vec<u8>>>> {
-    let mut last: Option<Vec<u8>> = None;
-    let value_of = |key: &Vec<u8>| {
-        let key = joined(prefix, key);
+    (get, failed): (&dyn Fn(&[u8]) -> fjall::Result<Option<Slice>>, &dyn Fn(fjall::Error) -> Error),
+    visit: VisitEach<'_>,
+) -> Result<()> {
+    let (mut key, mut last) = (Vec::new(), None::<Vec<u8>>);
+    for (place, own) in keys.iter().enumerate() {
+        key.clear();
+        key.extend_from_slice(&prefix);
+        key.extend_from_slice(own);
         if keys.len() < SWEPT_MIN || sweep.is_sparse() || last.as_ref().is_some_and(|last| *last > key) {
-            return Ok(get(&key)?.map(|value| value.to_vec()));
+            visit(place, get(&key).map_err(failed)?.as_deref())?;
+            continue;
         }
-        sweep.seek(&key)?;
-        let found = sweep.current().filter(|(at, _)| *at == key.as_slice()).map(|(_, value)| value.to_vec());
-        last = Some(key);
-        Ok(found)
-    };
-    keys.iter().map(value_of).collect()
+        sweep.seek(&key).map_err(failed)?;
+        visit(place, sweep.current().filter(|(at, _)| *at == key.as_slice()).map(|(_, value)| value))?;
+        std::mem::swap(last.get_or_insert_default(), &mut key);
+    }
+    Ok(())
 }
 
 /// Visits what begins with each of several prefixes; `failed` makes the error of a failure of the store.
@@ -118,7 +122,9 @@ pub(super) fn scan_in_order<F: Fn(&[u8]) -> Iter>(
             false => sweep.seek(&bound).map_err(failed)?,
         }
         while let Some((key, value)) = sweep.current().filter(|(key, _)| key.starts_with(&bound)) {
-            visit(place, key.get(4..).unwrap_or_default(), value)?;
+            if !visit(place, key.get(4..).unwrap_or_default(), value)? {
+                break;
+            }
             sweep.step().map_err(failed)?;
         }
         last = Some(bound);

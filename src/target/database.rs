@@ -88,7 +88,7 @@ impl Target for Database {
         of_either!(self, target => target.take_over(current, next).await)
     }
 
-    async fn load(&self, table: &TargetTable, rows: Vec<Row>, advance: &Advance) -> Result<()> {
+    async fn load(&self, table: &TargetTable, rows: &[Row], advance: &Advance) -> Result<()> {
         of_either!(self, target => target.load(table, rows, advance).await)
     }
 

@@ -116,7 +116,7 @@ pub trait Target: Send + Sync + 'static {
     fn take_over(&self, current: Option<&Checkpoint>, next: Checkpoint) -> impl Future<Output = Result<Checkpoint>> + Send;
 
     /// Loads rows of one table with COPY and moves the checkpoint, in one transaction.
-    fn load(&self, table: &TargetTable, rows: Vec<Row>, advance: &Advance) -> impl Future<Output = Result<()>> + Send;
+    fn load(&self, table: &TargetTable, rows: &[Row], advance: &Advance) -> impl Future<Output = Result<()>> + Send;
 
     /// Applies batches (deletes first, then upserts) and moves each mapping's checkpoint, in one transaction. A checkpoint row
     /// that does not match is a `Locked` error and nothing is written. After a lost COMMIT answer the error is `Retry`: read the

@@ -287,10 +287,10 @@ impl<S: Server> Target for ServerTarget<S> {
         lease.settle(result)
     }
 
-    async fn load(&self, table: &TargetTable, rows: Vec<Row>, advance: &Advance) -> Result<()> {
+    async fn load(&self, table: &TargetTable, rows: &[Row], advance: &Advance) -> Result<()> {
         match rows.is_empty() {
             true => self.advance(advance).await,
-            false => self.guarded(&[table], Pending::Load(&rows, advance)).await,
+            false => self.guarded(&[table], Pending::Load(rows, advance)).await,
         }
     }
 

@@ -38,6 +38,15 @@ pub fn encode(values: &[Value], out: &mut Vec<u8>) {
     }
 }
 
+/// Appends the encoding of the row that some columns of `values` are; columns that are not there are left out.
+pub fn encode_columns(values: &[Value], columns: &[usize], out: &mut Vec<u8>) {
+    let picked = || columns.iter().filter_map(|column| values.get(*column));
+    push_varint(picked().count() as u128, out);
+    for value in picked() {
+        encode_value(value, out);
+    }
+}
+
 /// Reads back one encoded row.
 ///
 /// # Errors

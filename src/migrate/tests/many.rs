@@ -80,6 +80,8 @@ impl House {
         let clock = AtomicU64::new(0);
         let options = EngineOptions {
             chunk_rows_max: 7,
+            sort_bytes_max: 2_000,
+            run_rows_min: 5,
             connections: 2,
             until_caught_up: true,
             retry_for: Duration::from_secs(5),

@@ -138,8 +138,15 @@ impl Machine {
     async fn live(&self, operations: i64, start: StartMode) -> (Result<Ended>, Fuse) {
         // Some lives take larger transactions in by slices and give most writes in parts, some nothing of the kind.
         let bounds = match operations % 3 {
-            0 => EngineOptions { slice_bytes_max: 150, slice_rows_max: 2, part_bytes_max: 400, ..EngineOptions::default() },
-            1 => EngineOptions { part_bytes_max: 1, ..EngineOptions::default() },
+            0 => EngineOptions {
+                slice_bytes_max: 150,
+                slice_rows_max: 2,
+                part_bytes_max: 400,
+                sort_bytes_max: 300,
+                run_rows_min: 1,
+                ..EngineOptions::default()
+            },
+            1 => EngineOptions { part_bytes_max: 1, run_rows_min: 1, ..EngineOptions::default() },
             _ => EngineOptions::default(),
         };
         let fuse = Fuse::new(operations);

@@ -152,10 +152,10 @@ impl Target for Service {
             Ok(next)
         })
     }
-    async fn load(&self, _table: &TargetTable, rows: Vec<Row>, advance: &Advance) -> Result<()> {
+    async fn load(&self, _table: &TargetTable, rows: &[Row], advance: &Advance) -> Result<()> {
         self.commit(advance, |held| {
             for row in rows {
-                assert!(held.insert(integer(&row), row).is_none(), "a row was loaded twice");
+                assert!(held.insert(integer(row), row.clone()).is_none(), "a row was loaded twice");
             }
         })
     }

@@ -157,11 +157,11 @@ impl Target for Shelves {
             Ok(next)
         })
     }
-    async fn load(&self, table: &TargetTable, rows: Vec<Row>, advance: &Advance) -> Result<()> {
+    async fn load(&self, table: &TargetTable, rows: &[Row], advance: &Advance) -> Result<()> {
         self.commit(advance, |held| {
             let held = held.entry(table.name.clone()).or_default();
             for row in rows {
-                assert!(held.insert(integer(&row), row).is_none(), "a row was loaded twice");
+                assert!(held.insert(integer(row), row.clone()).is_none(), "a row was loaded twice");
             }
         })
     }

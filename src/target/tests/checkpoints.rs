@@ -24,7 +24,7 @@ async fn f94_a_wrong_sequence_owner_or_state_writes_nothing() {
             for error in [
                 bench.target.apply(&[(wrong.clone(), tables, write)]).await.unwrap_err(),
                 bench.target.apply(&[(wrong.clone(), tables, WriteBatch::default())]).await.unwrap_err(),
-                bench.target.load(&table, vec![label(1, "x")], &wrong).await.unwrap_err(),
+                bench.target.load(&table, &[label(1, "x")], &wrong).await.unwrap_err(),
             ] {
                 assert_eq!(error.class(), Class::Locked, "{error:?}");
             }

@@ -275,7 +275,7 @@ impl Target for FakeTarget {
         unasked()
     }
 
-    async fn load(&self, _: &TargetTable, _: Vec<Row>, _: &Advance) -> Result<()> {
+    async fn load(&self, _: &TargetTable, _: &[Row], _: &Advance) -> Result<()> {
         unasked()
     }
 

@@ -14,7 +14,7 @@ async fn keys_that_a_loose_collation_calls_equal_stay_apart() {
         let codes = ["a", "A", "á", "a ", " a", "", " ", "ss", "ß", "\t", "a'b", "a\\b", "주문", "🙂", "🙃"];
         let upserts: Vec<Row> = codes.iter().map(|code| values([Value::text(*code), Value::Int(1), Value::Int(0)])).collect();
         let advance = next(&start);
-        bench.target.load(&table, upserts.clone(), &advance).await.unwrap();
+        bench.target.load(&table, &upserts, &advance).await.unwrap();
         let (_, rows) = bench.target.read_after("m", &table, None, 100).await.unwrap();
         assert_eq!(rows.len(), codes.len());
         let key = |row: &Row| values([row[0].clone(), row[1].clone()]);

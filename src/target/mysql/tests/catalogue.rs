@@ -138,7 +138,7 @@ async fn every_missing_grant_is_named_and_its_remedy_is_enough() {
         assert!(found.iter().all(|finding| finding.severity < Severity::Refused), "{found:?}");
         again.create(tables).await.unwrap();
         let start = again.take_over(None, row("m", "state-1", 0)).await.unwrap();
-        again.load(&table, vec![label(1, "x")], &next(&start)).await.unwrap();
+        again.load(&table, &[label(1, "x")], &next(&start)).await.unwrap();
         again.create_indexes(&table).await.unwrap();
         assert!(!format!("{found:?}").contains("canary"));
     }

@@ -112,7 +112,7 @@ async fn every_type_comes_back_as_it_was_written() {
             })
             .collect();
         let loaded = next(&start);
-        bench.target.load(&table, rows.clone(), &loaded).await.unwrap();
+        bench.target.load(&table, &rows, &loaded).await.unwrap();
         let (checkpoint, found) = bench.target.read_after("m", &table, None, 1_000).await.unwrap();
         assert_eq!(checkpoint, Some(loaded.next.clone()));
         assert_eq!(found, rows, "{}", bench.options.kind.name());

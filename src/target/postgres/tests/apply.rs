@@ -32,7 +32,7 @@ async fn f99_a_violated_constraint_is_named_without_values() {
     {
         for error in [
             bench.target.apply(&[(next(&start), tables, batch(0, vec![], rows.clone()))]).await.unwrap_err(),
-            bench.target.load(&table, rows.clone(), &next(&start)).await.unwrap_err(),
+            bench.target.load(&table, &rows, &next(&start)).await.unwrap_err(),
         ] {
             let shown = format!("{error:?}");
             assert_eq!(error.class(), Class::Person);
@@ -120,7 +120,7 @@ async fn hostile_names_are_names() {
         bench.target.create_indexes(&table).await.unwrap();
         let whole = |id: i64| values([Value::Int(id), Value::text(*name), Value::Null]);
         let loaded = next(&current);
-        bench.target.load(&table, vec![whole(1)], &loaded).await.unwrap();
+        bench.target.load(&table, &[whole(1)], &loaded).await.unwrap();
         let applied = next(&loaded.next);
         bench.target.apply(&[(applied.clone(), tables, batch(0, vec![key(1)], vec![whole(2), whole(3)]))]).await.unwrap();
         let (_, rows) = bench.target.read_after("m", &table, Some(&key(2)), 9).await.unwrap();
@@ -180,7 +180,7 @@ async fn a_table_altered_while_live_takes_no_more_rows() {
         bench.target.create(tables).await.unwrap();
         let row = |id: i64| values([Value::Int(id), Value::Decimal(crate::value::Decimal::parse("1.25").unwrap()), Value::Null]);
         let first = next(&current);
-        bench.target.load(&table, vec![row(1)], &first).await.unwrap();
+        bench.target.load(&table, &[row(1)], &first).await.unwrap();
         let second = next(&first.next);
         bench.target.apply(&[(second.clone(), tables, batch(0, vec![], vec![row(2)]))]).await.unwrap();
         bench.run(&alteration.replace("{}", &name)).await;
@@ -188,7 +188,7 @@ async fn a_table_altered_while_live_takes_no_more_rows() {
             let advance = next(&second.next);
             let outcome = match attempt {
                 "apply" => bench.target.apply(&[(advance, tables, batch(0, vec![key(1)], vec![row(3)]))]).await,
-                _ => bench.target.load(&table, vec![row(4)], &advance).await,
+                _ => bench.target.load(&table, &[row(4)], &advance).await,
             };
             let error = outcome.unwrap_err();
             assert_eq!(error.class(), Class::Preflight, "{alteration}: {error:?}");

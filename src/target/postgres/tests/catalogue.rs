@@ -110,7 +110,7 @@ async fn every_printed_grant_is_needed_and_together_they_suffice() {
     limited.create(&tables).await.unwrap();
     let start = limited.take_over(None, row("m", "s", 0)).await.unwrap();
     let advance = next(&start);
-    limited.load(&tables[1], vec![label(1, "x")], &advance).await.unwrap();
+    limited.load(&tables[1], &[label(1, "x")], &advance).await.unwrap();
     let write = batch(0, vec![key(1)], (0..6_000).map(|id| label(id, "x")).collect());
     limited.apply(&[(next(&advance.next), &tables, write)]).await.unwrap();
     limited.create(&tables).await.unwrap();

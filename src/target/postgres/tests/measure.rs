@@ -50,7 +50,7 @@ async fn rows_a_second() {
     for chunk in 0..40 {
         let rows: Vec<Row> = (0..5_000).map(|row| wide_row(chunk * 5_000 + row)).collect();
         let advance = next(&current);
-        bench.target.load(&table, rows, &advance).await.unwrap();
+        bench.target.load(&table, &rows, &advance).await.unwrap();
         current = advance.next;
     }
     report("load, chunks of 5,000", 200_000, started.elapsed());

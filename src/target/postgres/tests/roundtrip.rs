@@ -172,7 +172,7 @@ async fn every_type_comes_back_with_equal_bytes() {
     assert_eq!(bench.target.inspect(&table).await.unwrap(), TableState::Present { has_rows: false });
 
     let loaded = next(&start);
-    bench.target.load(&table, rows.clone(), &loaded).await.unwrap();
+    bench.target.load(&table, &rows, &loaded).await.unwrap();
     let (checkpoint, read) = bench.target.read_after("m", &table, None, 10).await.unwrap();
     assert_eq!(checkpoint.as_ref(), Some(&loaded.next));
     assert_eq!(bytes(&read), bytes(&rows), "by COPY");
@@ -211,7 +211,7 @@ async fn values_that_do_not_fit_are_refused_by_name_and_nothing_is_written() {
         let mut row = extremes().pop().unwrap();
         row[position] = value;
         let failures = [
-            bench.target.load(&table, vec![row.clone()], &next(&start)).await.unwrap_err(),
+            bench.target.load(&table, std::slice::from_ref(&row), &next(&start)).await.unwrap_err(),
             bench.target.apply(&[(next(&start), tables, batch(0, vec![], vec![row]))]).await.unwrap_err(),
         ];
         for error in failures {
@@ -229,7 +229,7 @@ async fn f69_bigint_unsigned_above_2_63_goes_into_numeric() {
     let Some(bench) = Bench::new().await else { return };
     let table = table("t", 1, &[("id", TargetType::Numeric(Some((20, 0))))]);
     let start = bench.begin(std::slice::from_ref(&table)).await;
-    bench.target.load(&table, vec![values([Value::UInt(u64::MAX)])], &next(&start)).await.unwrap();
+    bench.target.load(&table, &[values([Value::UInt(u64::MAX)])], &next(&start)).await.unwrap();
     let (_, read) = bench.target.read_keys("m", &table, &[values([Value::UInt(u64::MAX)])]).await.unwrap();
     assert_eq!(read, [values([decimal("18446744073709551615")])]);
 }
@@ -243,7 +243,7 @@ async fn types_that_travel_as_text_are_keys_too() {
     let start = bench.begin(tables).await;
     let rows = ["10.0.0.1", "10.0.0.2", "10.0.0.10"].map(|id| values([Value::text(id), Value::text("{1,2}")]));
     let loaded = next(&start);
-    bench.target.load(&table, rows.to_vec(), &loaded).await.unwrap();
+    bench.target.load(&table, &rows, &loaded).await.unwrap();
     let changed = values([Value::text("10.0.0.2"), Value::Null]);
     let write = batch(0, vec![values([Value::text("10.0.0.1")])], vec![changed.clone()]);
     bench.target.apply(&[(next(&loaded.next), tables, write)]).await.unwrap();
