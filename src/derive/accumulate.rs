@@ -103,9 +103,10 @@ fn fill_slice(
     let FilledTo { body, key } = mark.filled_to.take().unwrap_or_default();
     let member = accumulator.bodies.get(body).ok_or_else(damaged)?;
     let after = Some(key).filter(|key| !key.is_empty());
-    let mut roots = Keys::default();
-    view.stored().scan(Space::Base(root_table(member)?), &[], after.as_deref(), &mut |key, _| {
-        roots.push(key);
+    let (mut roots, mut rows) = (Keys::default(), Keys::default());
+    view.stored().scan(Space::Base(root_table(member)?), &[], after.as_deref(), &mut |key, bytes| {
+        roots.push_unsorted(key);
+        rows.push_unsorted(bytes);
         Ok(roots.len() < rows_max)
     })?;
     mark.filled_to = match roots.iter().last() {
@@ -114,7 +115,7 @@ fn fill_slice(
         _ => None,
     };
     for window in roots.slices(ROOTS_PER_WINDOW) {
-        contributions(view, (accumulator, member), &roots, window, 1)?.apply(view, (id, accumulator), mark)?;
+        contributions(view, (accumulator, member), (&roots, Some(&rows)), window, 1)?.apply(view, (id, accumulator), mark)?;
     }
     Ok(roots.len() as u64)
 }
@@ -149,8 +150,8 @@ pub(crate) fn keep_up(view: &mut View<'_>, net: &Net) -> Result<()> {
         let without_value = mark.without_value;
         for (body, roots) in accumulator.bodies.iter().zip(roots) {
             for window in roots.slices(ROOTS_PER_WINDOW) {
-                let mut change = contributions(&before, (accumulator, body), &roots, window.clone(), -1)?;
-                change.merge(contributions(view, (accumulator, body), &roots, window, 1)?);
+                let mut change = contributions(&before, (accumulator, body), (&roots, None), window.clone(), -1)?;
+                change.merge(contributions(view, (accumulator, body), (&roots, None), window, 1)?);
                 change.apply(view, (id, accumulator), &mut mark)?;
             }
         }
@@ -247,16 +248,20 @@ struct Change {
     without_value: i64,
 }
 
-/// What the members at `range` of `roots` contribute to their groups, with a sign.
+/// What the members at `range` of the roots contribute to their groups, with a sign; with the roots come their stored bytes where those
+/// were read with them.
 fn contributions(
     view: &View<'_>,
     (accumulator, body): (&AccumulatorPlan, &BranchPlan),
-    roots: &Keys,
+    (roots, rows): (&Keys, Option<&Keys>),
     range: Range<usize>,
     sign: i64,
 ) -> Result<Change> {
-    let slice = |range| {
+    let slice = |range: Range<usize>| {
         let reader = Reader::new(view);
+        if let Some(rows) = rows {
+            reader.remember_rows(root_table(body)?, range.clone().map(|place| (roots.key(place), rows.key(place))))?;
+        }
         let roots = roots.owned(range);
         prefetch(&reader, body, &roots)?;
         let mut change = Change::default();

@@ -134,7 +134,7 @@ impl<'a> Part<'a> {
         let prefixes: Vec<Vec<u8>> = derived.iter().map(|derived| derived.prefix.clone()).collect();
         let emitted = match prefixes.as_slice() {
             [prefix] => vec![view.entries(Space::Emitted(self.id), prefix)?],
-            _ => view.entries_of(Space::Emitted(self.id), &prefixes)?,
+            _ => view.entries_of(Space::Emitted(self.id), &prefixes, &|_, key, value| Ok((key.to_vec(), value.to_vec())))?,
         };
         Ok(derived.into_iter().zip(emitted).filter_map(|(derived, emitted)| self.difference(emitted, derived)).collect())
     }

@@ -24,6 +24,12 @@ impl Keys {
         self.ends.push(self.bytes.len());
     }
 
+    /// Appends bytes that stand in the order of other keys, and are never sorted.
+    pub(crate) fn push_unsorted(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+        self.ends.push(self.bytes.len());
+    }
+
     /// Appends all keys of another set.
     pub(crate) fn append(&mut self, other: &Self) {
         other.iter().for_each(|key| self.push(key));
@@ -67,7 +73,8 @@ impl Keys {
         positions.map(|position| self.key(position).to_vec()).collect()
     }
 
-    fn key(&self, position: usize) -> &[u8] {
+    /// The key at a position; empty behind the last.
+    pub(crate) fn key(&self, position: usize) -> &[u8] {
         let start = position.checked_sub(1).and_then(|before| self.ends.get(before)).copied().unwrap_or(0);
         self.ends.get(position).and_then(|end| self.bytes.get(start..*end)).unwrap_or_default()
     }

@@ -1,10 +1,12 @@
 //! The first load of one branch: anchors in the order of their stored rows, from a cursor on.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
+
+use xxhash_rust::xxh3::Xxh3DefaultBuilder;
 
 use crate::derive::emit::Part;
 use crate::derive::keys::Keys;
-use crate::derive::step::{derive_all, parts};
+use crate::derive::step::{derive_read, parts};
 use crate::derive::stored::{decode_base, index, index_key, table};
 use crate::derive::view::{Reader, View};
 use crate::derive::{Arrangements, Loaded, Space};
@@ -38,10 +40,15 @@ pub fn load(
         }
     }
     let anchors_max = anchors_max.max(1);
-    let (anchors, next) = page(&view, store, &part, after, anchors_max)?;
+    let mut rows = Keys::default();
+    let (anchors, next) = match &part.branch.anchor {
+        Anchor::Row { .. } => roots(store, &part, after, anchors_max, Some(&mut rows))?,
+        Anchor::Group { .. } => groups(&view, store, &part, after, anchors_max)?,
+    };
+    let read = (rows.len() == anchors.len()).then_some(&rows);
     let mut loaded = Loaded { next, anchors: anchors.len() as u64, ..Loaded::default() };
-    let mut keys = BTreeSet::new();
-    for derived in derive_all(&view, part, &anchors, 0..anchors.len(), Ok)? {
+    let mut keys: HashSet<Vec<u8>, Xxh3DefaultBuilder> = HashSet::default();
+    for derived in derive_read(&view, part, (&anchors, read), 0..anchors.len(), Ok)? {
         loaded.mutations.extend(part.emissions(&derived));
         for (key, (_, row)) in derived.rows {
             if !keys.insert(key) {
@@ -65,7 +72,7 @@ pub(crate) fn page(
     anchors_max: usize,
 ) -> Result<Page> {
     match &part.branch.anchor {
-        Anchor::Row { .. } => roots(store, part, after, anchors_max),
+        Anchor::Row { .. } => roots(store, part, after, anchors_max, None),
         Anchor::Group { .. } => groups(view, store, part, after, anchors_max),
     }
 }
@@ -92,10 +99,20 @@ pub(crate) fn without_stored(view: &View<'_>, part: &Part<'_>, anchors: &Keys) -
     Ok(kept)
 }
 
-fn roots(store: &dyn Arrangements, part: &Part<'_>, after: Option<&[u8]>, anchors_max: usize) -> Result<Page> {
+/// The next roots; their stored bytes go to `rows`.
+fn roots(
+    store: &dyn Arrangements,
+    part: &Part<'_>,
+    after: Option<&[u8]>,
+    anchors_max: usize,
+    mut rows: Option<&mut Keys>,
+) -> Result<Page> {
     let mut keys = Keys::default();
-    store.scan(Space::Base(part.anchor_table()?), &[], after, &mut |key, _| {
+    store.scan(Space::Base(part.anchor_table()?), &[], after, &mut |key, bytes| {
         keys.push(key);
+        if let Some(rows) = &mut rows {
+            rows.push_unsorted(bytes);
+        }
         Ok(keys.len() < anchors_max)
     })?;
     let next = if keys.len() == anchors_max { keys.iter().last().map(<[u8]>::to_vec) } else { None };

@@ -193,8 +193,22 @@ pub(crate) fn derive_all<T: Send>(
     positions: std::ops::Range<usize>,
     keep: impl Fn(Vec<Derived>) -> Result<Vec<T>> + Sync,
 ) -> Result<Vec<T>> {
-    let derive = |slice| {
+    derive_read(view, part, (anchors, None), positions, keep)
+}
+
+/// The same for anchors that are rows, and with `read` their stored bytes where those were read with the keys.
+pub(crate) fn derive_read<T: Send>(
+    view: &View<'_>,
+    part: Part<'_>,
+    (anchors, read): (&Keys, Option<&Keys>),
+    positions: std::ops::Range<usize>,
+    keep: impl Fn(Vec<Derived>) -> Result<Vec<T>> + Sync,
+) -> Result<Vec<T>> {
+    let derive = |slice: std::ops::Range<usize>| {
         let reader = Reader::new(view);
+        if let Some(read) = read {
+            reader.remember_rows(part.anchor_table()?, slice.clone().map(|place| (anchors.key(place), read.key(place))))?;
+        }
         let anchors = anchors.owned(slice);
         part.prefetch(&reader, &anchors)?;
         let mut kept = Vec::new();

@@ -220,7 +220,7 @@ impl<'a> View<'a> {
                     let skipped = prefixes.get(place).map_or(0, |prefix| skipped(prefix));
                     visit(key.get(skipped..).unwrap_or_default());
                 }
-                Ok(())
+                Ok(true)
             })?;
             let Some(overlay) = overlay else { continue };
             for prefix in &prefixes {
@@ -317,6 +317,17 @@ impl<'a> Reader<'a> {
             })?;
         }
         Ok(keys.iter().filter_map(|key| memory.get(key).cloned().flatten()).collect())
+    }
+
+    /// Remembers rows that were read already, by key and stored bytes.
+    pub(crate) fn remember_rows<'r>(&self, id: TableId, rows: impl Iterator<Item = (&'r [u8], &'r [u8])>) -> Result<()> {
+        let plan = table(self.view.plan, id)?;
+        let mut memory = self.rows.borrow_mut();
+        let memory = memory.entry(id).or_default();
+        for (key, bytes) in rows {
+            memory.insert(key.to_vec(), Some(Arc::new(decode_base(plan, key.to_vec(), bytes)?)));
+        }
+        Ok(())
     }
 
     /// The row of a base key.

@@ -43,6 +43,14 @@ impl Arrangements for Frozen {
         self.of(space).get_many(space, keys)
     }
 
+    fn get_each(&self, space: Space, keys: &[Vec<u8>], visit: crate::derive::VisitEach<'_>) -> Result<()> {
+        self.of(space).get_each(space, keys, visit)
+    }
+
+    fn scan_many(&self, space: Space, prefixes: &[Vec<u8>], visit: crate::derive::VisitMany<'_>) -> Result<()> {
+        self.of(space).scan_many(space, prefixes, visit)
+    }
+
     fn scan(&self, space: Space, prefix: &[u8], after: Option<&[u8]>, visit: crate::derive::Visit<'_>) -> Result<()> {
         self.of(space).scan(space, prefix, after, visit)
     }

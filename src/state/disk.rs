@@ -34,7 +34,7 @@ const WORKER_THREADS: usize = 4;
 /// From this many mutations on a batch waits while the write buffers are full. Smaller ones are the outbox's bookkeeping and must not.
 const LARGE_BATCH: usize = 256;
 /// A batch waits no longer than this: if the disk failed, the store says so when it is written.
-const FLUSH_PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const FLUSH_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Marks the prefixes of the second kind of space in a tree; ids are small.
 const SECOND: u32 = 1 << 31;

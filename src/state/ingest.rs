@@ -5,12 +5,24 @@
 //! replaces.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use fjall::{Database, Keyspace, PersistMode};
+use fjall::{AbstractTree, Database, Keyspace, PersistMode};
 
 use super::SortedEntries;
-use super::disk::{KEY_BYTES_MAX, failed, too_long};
+use super::disk::{FLUSH_PATIENCE, KEY_BYTES_MAX, failed, too_long};
 use crate::error::{Error, Result};
+
+/// The tables flush what is left themselves, but the store's count of what it buffers then never hears of it.
+fn flushed(tree: &Keyspace) -> fjall::Result<()> {
+    if tree.rotate_memtable()? {
+        let asked = Instant::now();
+        while tree.tree.sealed_memtable_count() > 0 && asked.elapsed() < FLUSH_PATIENCE {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+    Ok(())
+}
 
 /// Puts ascending entries into a tree, behind the prefix of their space.
 pub(super) fn ingest(
@@ -22,7 +34,7 @@ pub(super) fn ingest(
     let failed = |error: fjall::Error| failed(folder, "writing sorted rows to the state", error);
     // Batches span trees: what is flushed with this tree must not be newer than the journal of the others.
     database.persist(PersistMode::SyncData).map_err(failed)?;
-    tree.rotate_memtable_and_wait().map_err(failed)?;
+    flushed(tree).map_err(failed)?;
     let mut ingestion = tree.start_ingestion().map_err(failed)?;
     let mut last: Option<Vec<u8>> = None;
     let mut joined = prefix.to_vec();
