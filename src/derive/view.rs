@@ -16,6 +16,9 @@ use crate::plan::{AccumulatorId, IndexId, IndexPlan, Plan, TablePlan};
 use crate::schema::TableId;
 use crate::value::Value;
 
+/// What is made of an entry: of the place of its prefix, its key and its value.
+type Take<'t, T> = &'t dyn Fn(usize, &[u8], &[u8]) -> Result<T>;
+
 /// Keys and values.
 pub(crate) type Entries = Vec<(Vec<u8>, Vec<u8>)>;
 
@@ -116,12 +119,7 @@ impl<'a> View<'a> {
     }
 
     /// What `take` makes of all entries whose keys start with one of several sorted prefixes, for each prefix in key order.
-    pub(crate) fn entries_of<T>(
-        &self,
-        space: Space,
-        prefixes: &[Vec<u8>],
-        take: &dyn Fn(usize, &[u8], &[u8]) -> Result<T>,
-    ) -> Result<Vec<Vec<T>>> {
+    pub(crate) fn entries_of<T>(&self, space: Space, prefixes: &[Vec<u8>], take: Take<'_, T>) -> Result<Vec<Vec<T>>> {
         let mut found: Vec<Vec<T>> = prefixes.iter().map(|_| Vec::new()).collect();
         if !self.overlay.contains_key(&space) {
             self.store.scan_many(space, prefixes, &mut |place, key, value| {
@@ -375,7 +373,7 @@ impl<'a> Reader<'a> {
         let space = if index.over_identity { Space::Base(index.table) } else { Space::Index(id) };
         if index.over_identity {
             let rows = |_, key: &[u8], bytes: &[u8]| decode_base(plan, key.to_vec(), bytes).map(Arc::new);
-            for (key, rows) in self.view.entries_of(space, &keys, &rows)?.into_iter().zip(&keys).map(|(rows, key)| (key, rows)) {
+            for (rows, key) in self.view.entries_of(space, &keys, &rows)?.into_iter().zip(&keys) {
                 self.remember_probe(id, key.clone(), rows.into());
             }
             return Ok(());

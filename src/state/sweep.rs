@@ -77,6 +77,11 @@ pub(super) fn joined(prefix: [u8; 4], key: &[u8]) -> Vec<u8> {
     joined
 }
 
+/// Searches for one key.
+type Get<'g> = &'g dyn Fn(&[u8]) -> fjall::Result<Option<Slice>>;
+/// Makes the error of a failure of the store.
+type Failed<'f> = &'f dyn Fn(fjall::Error) -> Error;
+
 /// Below this many keys each is searched for.
 const SWEPT_MIN: usize = 8;
 
@@ -86,7 +91,7 @@ pub(super) fn get_in_order<F: Fn(&[u8]) -> Iter>(
     mut sweep: Sweep<F>,
     prefix: [u8; 4],
     keys: &[Vec<u8>],
-    (get, failed): (&dyn Fn(&[u8]) -> fjall::Result<Option<Slice>>, &dyn Fn(fjall::Error) -> Error),
+    (get, failed): (Get<'_>, Failed<'_>),
     visit: VisitEach<'_>,
 ) -> Result<()> {
     let (mut key, mut last) = (Vec::new(), None::<Vec<u8>>);
@@ -111,7 +116,7 @@ pub(super) fn scan_in_order<F: Fn(&[u8]) -> Iter>(
     space_prefix: [u8; 4],
     prefixes: &[Vec<u8>],
     visit: VisitMany<'_>,
-    failed: &dyn Fn(fjall::Error) -> Error,
+    failed: Failed<'_>,
 ) -> Result<()> {
     let mut last: Option<Vec<u8>> = None;
     for (place, prefix) in prefixes.iter().enumerate() {
