@@ -131,50 +131,53 @@ impl<S: Source, T: Target> Engine<S, T> {
             return Err(Error::new(Class::Preflight, message)
                 .with_hint("give the table a primary or unique key, or leave it out of the mapping"));
         }
-        let row_count = chunk.rows.len() as u64;
-        let bytes = match gather.filter(|_| layout.identity.is_some()) {
-            Some(gather) => self.gather_chunk(gather, index, chunk).await?,
-            None => self.ingest_chunk(index, chunk).await?,
-        };
-        self.board.update(|status| {
-            if let Some(progress) = status.tables.get_mut(table) {
-                progress.chunks_done += 1;
-                progress.row_count += row_count;
-                progress.byte_count += bytes;
-            }
-        });
-        Ok(())
+        match gather.filter(|_| layout.identity.is_some()) {
+            Some(gather) => self.gather_chunk(gather, index, chunk).await,
+            None => self.ingest_chunk(index, chunk).await,
+        }
     }
 
-    /// Gives a chunk to the next run of its table; answers its bytes.
-    async fn gather_chunk(&self, gather: &Gather, index: u32, chunk: Chunk) -> Result<u64> {
+    /// Shows a chunk that is in the state to stay.
+    pub(super) fn show_chunk(&self, table: TableId, record: &ChunkRecord) {
+        self.board.update(|status| {
+            if let Some(progress) = status.tables.get_mut(table.0 as usize) {
+                progress.chunks_done += 1;
+                progress.row_count += record.row_count;
+                progress.byte_count += record.bytes;
+            }
+        });
+    }
+
+    /// Gives a chunk to the next run of its table.
+    async fn gather_chunk(&self, gather: &Gather, index: u32, chunk: Chunk) -> Result<()> {
         let (engine, table) = (self.clone(), chunk.table);
-        let (bytes, gathered) = blocking(move || {
+        let gathered = blocking(move || {
             let began = Instant::now();
             let mut entries = Entries::default();
             derive::chunk_entries(&engine.plan, &chunk, &mut |key, value| entries.push(key, value))?;
             entries.sort();
             let bytes = entries.content_bytes() as u64;
             engine.board.took(LoadStep::Store, began.elapsed(), 0);
-            Ok((bytes, Gathered { record: record_of(chunk, bytes), entries }))
+            Ok(Gathered { record: record_of(chunk, bytes), entries, at_ms: engine.options.clock.now_ms() })
         })
         .await?;
-        self.gather(gather, table, index, gathered).await?;
-        Ok(bytes)
+        self.gather(gather, table, index, gathered).await
     }
 
-    /// Stores a chunk with the index entries of its rows; answers its bytes.
-    async fn ingest_chunk(&self, index: u32, chunk: Chunk) -> Result<u64> {
+    /// Stores a chunk with the index entries of its rows.
+    async fn ingest_chunk(&self, index: u32, chunk: Chunk) -> Result<()> {
         let engine = self.clone();
         blocking(move || {
             let (began, row_count, table) = (Instant::now(), chunk.rows.len() as u64, chunk.table);
             let mut mutations = derive::ingest(&engine.plan, &*engine.store, &chunk)?;
             let stored = mutations.iter().filter(|mutation| mutation.space == Space::Base(table));
             let bytes = stored.map(|stored| stored.key.len() + stored.value.as_ref().map_or(0, Vec::len)).sum::<usize>() as u64;
-            mutations.push(meta::put_chunk(table, index, &record_of(chunk, bytes))?);
+            let record = record_of(chunk, bytes);
+            mutations.push(meta::put_chunk(table, index, &record)?);
             engine.store.commit(mutations, Durability::Synced)?;
             engine.board.took(LoadStep::Store, began.elapsed(), row_count);
-            Ok(bytes)
+            engine.show_chunk(table, &record);
+            Ok(())
         })
         .await
     }

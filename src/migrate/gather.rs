@@ -27,7 +27,12 @@ use crate::target::Target;
 pub(super) struct Gathered {
     pub(super) record: ChunkRecord,
     pub(super) entries: Entries,
+    /// When it was read, by the engine's clock.
+    pub(super) at_ms: u64,
 }
+
+/// From this age on a chunk waits for no fuller run: a crash must not cost more than that, however slow the source is.
+const WAITS_MS: u64 = 2_000;
 
 /// The chunks of one table that are still to come or to be stored.
 #[derive(Default)]
@@ -42,10 +47,11 @@ impl Waiting {
         self.read.values().map(|chunk| chunk.entries.size_bytes()).sum()
     }
 
-    /// Whether all that is left of the table is here, and enough for a run.
-    fn is_complete(&self, rows_min: usize) -> bool {
+    /// Whether there is enough for a run, and all that is left of the table is here or some of it waits too long.
+    fn is_due(&self, rows_min: usize, now_ms: u64) -> bool {
         let row_count: usize = self.read.values().map(|chunk| chunk.entries.len()).sum();
-        !self.read.is_empty() && self.order.len() == self.read.len() && row_count >= rows_min
+        let is_late = || self.read.values().any(|chunk| now_ms.saturating_sub(chunk.at_ms) > WAITS_MS);
+        !self.read.is_empty() && row_count >= rows_min && (self.order.len() == self.read.len() || is_late())
     }
 
     /// The chunks for the next run: those that follow one another, unless that is only the lesser part.
@@ -89,10 +95,11 @@ impl Gather {
         self.with(|waiting| waiting.entry(table).or_default().read.insert(index, chunk));
     }
 
-    /// What is to be stored now: a table that is complete and has `rows_min` rows, or the fullest one if more than `bytes_max` wait.
-    fn due(&self, bytes_max: usize, rows_min: usize) -> Option<(TableId, Vec<(u32, Gathered)>)> {
+    /// What is to be stored now: a table that is complete or waits too long and has `rows_min` rows, or the fullest one if more than
+    /// `bytes_max` wait.
+    fn due(&self, bytes_max: usize, rows_min: usize, now_ms: u64) -> Option<(TableId, Vec<(u32, Gathered)>)> {
         self.with(|waiting| {
-            let complete = waiting.iter().find(|(_, table)| table.is_complete(rows_min));
+            let complete = waiting.iter().find(|(_, table)| table.is_due(rows_min, now_ms));
             let fullest = || waiting.iter().max_by_key(|(_, table)| table.bytes());
             let is_full = || waiting.values().map(Waiting::bytes).sum::<usize>() > bytes_max;
             let table = match complete {
@@ -114,7 +121,9 @@ impl<S: Source, T: Target> Engine<S, T> {
         let bytes_max = self.options.sort_bytes_max / 2;
         loop {
             let _turn = gather.storing.lock().await;
-            let Some((table, chunks)) = gather.due(bytes_max, self.options.run_rows_min) else { return Ok(()) };
+            let Some((table, chunks)) = gather.due(bytes_max, self.options.run_rows_min, self.options.clock.now_ms()) else {
+                return Ok(());
+            };
             let engine = self.clone();
             blocking(move || engine.store_run(table, chunks)).await?;
         }
@@ -125,16 +134,18 @@ impl<S: Source, T: Target> Engine<S, T> {
         let rest = gather.with(std::mem::take);
         let engine = self.clone();
         blocking(move || {
-            let (began, mut row_count, mut batch) = (std::time::Instant::now(), 0, Vec::new());
+            let (began, mut row_count, mut batch, mut records) = (std::time::Instant::now(), 0, Vec::new(), Vec::new());
             for (table, waiting) in rest {
                 for (index, chunk) in waiting.read {
                     row_count += chunk.entries.len() as u64;
                     batch.push(meta::put_chunk(table, index, &chunk.record)?);
+                    records.push((table, chunk.record));
                     batch.extend(chunk.entries.into_mutations(Space::Base(table)));
                 }
             }
             engine.store.commit(batch, Durability::Synced)?;
             engine.board.took(LoadStep::Store, began.elapsed(), row_count);
+            records.iter().for_each(|(table, record)| engine.show_chunk(*table, record));
             Ok(())
         })
         .await
@@ -143,10 +154,11 @@ impl<S: Source, T: Target> Engine<S, T> {
     /// Stores chunks as one run, then says that they are there.
     fn store_run(&self, table: TableId, chunks: Vec<(u32, Gathered)>) -> Result<()> {
         let began = std::time::Instant::now();
-        let mut records = Vec::with_capacity(chunks.len());
+        let (mut records, mut shown) = (Vec::with_capacity(chunks.len()), Vec::with_capacity(chunks.len()));
         let mut run = Entries::default();
         for (index, chunk) in chunks {
             records.push(meta::put_chunk(table, index, &chunk.record)?);
+            shown.push(chunk.record);
             if run.is_empty() {
                 run = chunk.entries;
             } else {
@@ -158,6 +170,7 @@ impl<S: Source, T: Target> Engine<S, T> {
         self.store.ingest(Space::Base(table), &mut run)?;
         self.store.commit(records, Durability::Synced)?;
         self.board.took(LoadStep::Store, began.elapsed(), row_count as u64);
+        shown.iter().for_each(|record| self.show_chunk(table, record));
         Ok(())
     }
 }
@@ -178,11 +191,11 @@ mod tests {
         });
         let mut entries = Entries::default();
         entries.push(&[1], &vec![0; bytes]);
-        Gathered { record: ChunkRecord { high, row_count: 1, bytes: 0, exact: false, visibility: None }, entries }
+        Gathered { record: ChunkRecord { high, row_count: 1, bytes: 0, exact: false, visibility: None }, entries, at_ms: 100 }
     }
 
     fn due(gather: &Gather, bytes_max: usize) -> Option<(u32, Vec<u32>)> {
-        gather.due(bytes_max, 2).map(|(table, chunks)| (table.0, chunks.into_iter().map(|(index, _)| index).collect()))
+        gather.due(bytes_max, 2, 150).map(|(table, chunks)| (table.0, chunks.into_iter().map(|(index, _)| index).collect()))
     }
 
     #[test]
@@ -194,6 +207,7 @@ mod tests {
             gather.add(TableId(0), index, chunk(1_000));
         }
         assert_eq!(due(&gather, 1 << 20), None, "there is room");
+        assert!(gather.due(1 << 20, 4, 100 + WAITS_MS + 1).is_none(), "three rows are too few for a run");
         assert_eq!(due(&gather, 2_000), Some((0, vec![0, 1])), "2 is not there yet");
         gather.add(TableId(1), 7, chunk(10));
         gather.add(TableId(1), 3, chunk(10));
@@ -202,6 +216,10 @@ mod tests {
         gather.add(TableId(0), 4, chunk(1_000));
         gather.add(TableId(0), 5, chunk(1_000));
         assert_eq!(due(&gather, 2_000), Some((0, vec![3, 4, 5])), "memory is bounded whatever is late");
+        gather.expect(TableId(2), 0..3);
+        [0, 1].into_iter().for_each(|index| gather.add(TableId(2), index, chunk(10)));
+        let late = gather.due(1 << 20, 2, 100 + WAITS_MS + 1).map(|(table, chunks)| (table.0, chunks.len()));
+        assert_eq!(late, Some((2, 2)), "what is read of a slow source is stored before the table is complete");
         gather.add(TableId(0), 2, chunk(0));
         assert_eq!(due(&gather, 1 << 20), None, "what is too small for a run waits for the end");
         assert_eq!(due(&gather, 0), Some((0, vec![2])), "or for memory to be short");
