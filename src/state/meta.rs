@@ -16,8 +16,9 @@ use crate::position::Position;
 use crate::schema::{SourceCatalog, TableId};
 
 /// The layout version of the state folder; a folder of another version is refused. 2: groups are kept up row by row, so that a version that
-/// does not know them must not change the rows below them. 3: what a group lists may be longer than a key.
-pub const FORMAT: u32 = 3;
+/// does not know them must not change the rows below them. 3: what a group lists may be longer than a key. 4: a snapshot makes
+/// its indexes when its tables are complete, so that a version that makes them with each chunk must not go on with it.
+pub const FORMAT: u32 = 4;
 
 /// How far the engine is with its mappings, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
