@@ -16,6 +16,8 @@ pub async fn compared(postgres: &Postgres, folder: &std::path::Path, count: u64,
         postgres.create_database(database).await?;
     }
     postgres.execute("pulse", &format!("{TABLE}; INSERT INTO pulse SELECT n, 0 FROM generate_series(0, {}) n", ROWS - 1)).await?;
+    // The servers of the bench commit without waiting for their disk; a log that is read must have been written, at once and not by a timer.
+    postgres.execute("pulse", "ALTER DATABASE pulse SET synchronous_commit = on").await?;
     postgres.execute("pulse", "CREATE PUBLICATION native FOR TABLE pulse").await?;
     postgres.execute("native", TABLE).await?;
     // The slot is made apart: made by the subscription, it would wait for the subscription's own transaction on this server.
