@@ -144,7 +144,10 @@ impl Picture<'_> {
                 let asked = found.filter.iter().flat_map(conjuncts).count();
                 let relation = self.relation(alias);
                 (asked > values.len()).then(|| {
-                    format!("a change reads the rows of {relation} {} until one meets the whole ON", self.found_by(*index, values))
+                    format!(
+                        "a change reads the rows of {relation} {} until one meets the whole ON",
+                        self.found_by(*index, values)
+                    )
                 })
             })
         })

@@ -137,7 +137,8 @@ fn referenced_tables_are_found_at_every_depth_once() {
 #[test]
 fn postgresql_maximum_of_a_numeric_that_may_be_nan_is_not_rounded_again() {
     // Rounding takes a number; NaN is none, and PostgreSQL gives it back as it is.
-    let sql = "SELECT o.id, max(o.total) AS a, min(l.price::numeric(20,1)) AS b FROM ord o JOIN line l ON l.ord = o.id GROUP BY o.id";
+    let sql =
+        "SELECT o.id, max(o.total) AS a, min(l.price::numeric(20,1)) AS b FROM ord o JOIN line l ON l.ord = o.id GROUP BY o.id";
     let query = bind(sql, &postgres::shop()).unwrap();
     let outputs = &query.branches[0].select.outputs;
     assert!(outputs[1..].iter().all(|output| matches!(output.kind, ExprKind::Aggregate { .. })), "{outputs:?}");
