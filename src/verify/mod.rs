@@ -149,14 +149,13 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
             driven::refuse_scans(self.source, self.node, &ranges, self.catalog).await?;
         }
         let mut report = TableReport { table: self.table().name.clone(), ..TableReport::default() };
-        let mut answers = stream::iter(&ranges)
-            .map(|range| self.retried(|| self.compare_range(range)))
-            .buffer_unordered(self.options.ranges_at_once.max(1));
-        while let Some(answer) = answers.try_next().await? {
-            report.row_count += answer.hashes.len() as u64;
-            answer.hashes.into_iter().for_each(|hash| held.strike(hash));
+        let mut answers =
+            stream::iter(&ranges).map(|range| self.settled_range(range)).buffer_unordered(self.options.ranges_at_once.max(1));
+        while let Some((hashes, settled)) = answers.try_next().await? {
+            report.row_count += hashes.len() as u64;
+            hashes.into_iter().for_each(|hash| held.strike(hash));
             progress(Compared { row_count: report.row_count, row_estimate: held.count() });
-            report.add(self.confirm(answer.mismatches).await?);
+            report.add(settled);
         }
         drop(answers);
         let surplus = self.retried(|| held_by_hash(self.target, self.mapping, self.node, held.left())).await?;
@@ -174,6 +173,14 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
         }
         let message = format!("mapping {} is still loading: there is nothing to verify before it is live", self.mapping);
         Err(Error::new(Class::Retry, message).with_hint("`strangler status --watch` shows when it is"))
+    }
+
+    /// Compares a range and settles what differs. Both happen here, in the future that is polled beside those of other ranges: awaited
+    /// between two polls of them, a second reading would wait for a legacy TRUNCATE that waits for the read view of a range which
+    /// nobody drives on.
+    async fn settled_range(&self, range: &Range) -> Result<(Vec<u128>, confirm::Settled)> {
+        let answer = self.retried(|| self.compare_range(range)).await?;
+        Ok((answer.hashes, self.confirm(answer.mismatches).await?))
     }
 
     async fn compare_range(&self, range: &Range) -> Result<RangeAnswer> {

@@ -111,11 +111,14 @@ pub struct FakeSource {
     planned: Vec<PlannedAccess>,
     offset: u64,
     faults: AtomicU32,
+    /// How often a SELECT of a range must be driven on for each of its rows, and how many are not at their end.
+    pauses: usize,
+    reading: AtomicU32,
 }
 
 impl FakeSource {
     pub fn answering(answers: impl IntoIterator<Item = Vec<Row>>) -> Self {
-        Self { answers: Mutex::new(answers.into_iter().collect()), planned: vec![], offset: 100, faults: AtomicU32::new(0) }
+        Self { answers: Mutex::new(answers.into_iter().collect()), planned: vec![], offset: 100, faults: AtomicU32::new(0), pauses: 0, reading: AtomicU32::new(0) }
     }
 
     /// Its log is beyond what the target contains.
@@ -125,6 +128,27 @@ impl FakeSource {
 
     pub fn planned(self, planned: Vec<PlannedAccess>) -> Self {
         Self { planned, ..self }
+    }
+
+    /// There are two ranges, split behind key 1. Their SELECTs take a while, and a legacy TRUNCATE waits for their end; SELECTs of keys wait for the TRUNCATE.
+    pub fn slow_beside_a_truncate(self) -> Self {
+        Self { pauses: 20, ..self }
+    }
+
+    fn next_answer(&self) -> Vec<Row> {
+        let mut answers = self.answers.lock().unwrap();
+        if answers.len() > 1 { answers.pop_front().unwrap() } else { answers.front().unwrap().clone() }
+    }
+
+    /// Waits as the server does for a lock that ranges under reading hold.
+    async fn lock_for_keys(&self) -> Result<()> {
+        for _ in 0..1_000 {
+            if self.reading.load(Ordering::SeqCst) == 0 {
+                return Ok(());
+            }
+            tokio::task::yield_now().await;
+        }
+        Err(Error::new(Class::Retry, "lock wait timeout"))
     }
 
     /// Its first SELECTs fail.
@@ -162,7 +186,8 @@ impl Source for FakeSource {
     }
 
     async fn ranges(&self, _: &TableLayout, _: u32) -> Result<Vec<KeyRange>> {
-        Ok(vec![])
+        let behind_first = KeyRange { after: Some(Row::from([Value::Int(1)])), up_to: None };
+        Ok(if self.pauses > 0 { vec![behind_first] } else { vec![] })
     }
 
     async fn read_chunk(&self, _: &TableLayout, _: u32, _: &KeyRange) -> Result<Chunk> {
@@ -183,10 +208,20 @@ impl Source for FakeSource {
         if self.faults.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok() {
             return Err(Error::new(Class::Unreachable, "connection lost"));
         }
-        let mut answers = self.answers.lock().unwrap();
-        let answer = if answers.len() > 1 { answers.pop_front().unwrap() } else { answers.front().unwrap().clone() };
+        let is_of_keys = sql.contains(" = <");
+        if is_of_keys {
+            self.lock_for_keys().await?;
+        }
+        let answer = self.next_answer();
+        if !is_of_keys {
+            self.reading.fetch_add(1, Ordering::SeqCst);
+            for _ in 0..self.pauses * answer.len() {
+                tokio::task::yield_now().await;
+            }
+            self.reading.fetch_sub(1, Ordering::SeqCst);
+        }
         // There is one open range, so only a second reading names keys.
-        let asked = |row: &Row| !sql.contains(" = <") || sql.contains(&format!(" = <{:?}>", row[0]));
+        let asked = |row: &Row| !is_of_keys || sql.contains(&format!(" = <{:?}>", row[0]));
         answer.into_iter().filter(asked).try_for_each(visit)
     }
 

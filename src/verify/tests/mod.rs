@@ -82,6 +82,17 @@ async fn a_row_that_changes_and_changes_back_within_one_epoch_is_never_confirmed
 }
 
 #[tokio::test]
+async fn a_second_reading_never_waits_for_a_range_that_nobody_drives_on() {
+    // Two ranges at once: one has a row in flight, the other is long.
+    let long: Vec<(i64, &str)> = (2..40).map(|number| (number, "a")).collect();
+    let source = FakeSource::answering([rows(&[(1, "old")]), rows(&long), rows(&[(1, "a")])]).slow_beside_a_truncate();
+    let target = FakeTarget::holding(rows(&[&[(1, "a")], long.as_slice()].concat()));
+    let report = verify(&source, &target, Some(&Engine::untouched())).await.unwrap();
+    assert!(report.confirmed.is_empty() && report.unconfirmed.is_empty(), "{report:?}");
+    assert_eq!(report.row_count, 39);
+}
+
+#[tokio::test]
 async fn without_an_engine_a_moved_source_confirms_nothing() {
     let source = FakeSource::answering([rows(&[(1, "a")])]).ahead();
     let target = FakeTarget::holding(rows(&[(1, "x"), (2, "y")]));
