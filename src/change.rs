@@ -2,6 +2,7 @@
 //!
 //! Rows have the columns of their [`crate::schema::TableLayout`], in its order. A transaction is never split.
 
+pub mod encoding;
 pub mod spilled;
 
 use serde::{Deserialize, Serialize};

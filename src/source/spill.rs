@@ -1,7 +1,7 @@
 //! The spill: a transaction beyond a bound of memory goes to a file without a name in the state folder while it is read.
 //!
 //! A file without a name is gone with its last user, also after a crash: the source then tells the transaction again. A record is a length, a
-//! flag and a change; rows are in their canonical encoding.
+//! flag and a change.
 
 use std::fs::File;
 use std::io::{BufWriter, ErrorKind, Write};
@@ -10,11 +10,11 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::change::Change;
+use crate::change::encoding::{read_change, write_change};
 use crate::change::spilled::{Changes, Spilled, SpilledChanges};
-use crate::change::{Change, Image, Operation};
 use crate::error::{Class, Error, Result};
-use crate::schema::TableId;
-use crate::value::{Row, Value, row};
+use crate::value::record::{Reader, Writer, damaged};
 
 /// Bytes that are read from the file at once.
 const READ_BYTES: usize = 256 << 10;
@@ -36,17 +36,13 @@ fn failed(error: std::io::Error) -> Error {
     Error::new(Class::Local, "a transaction that is too large for memory cannot be kept on disk").with_hint(hint).because(error)
 }
 
-fn damaged() -> Error {
-    Error::new(Class::Local, "a change that was kept on disk does not decode")
-}
-
 /// A file that changes are added to.
 #[derive(Debug)]
 pub struct SpillWriter {
     file: BufWriter<File>,
     bytes: u64,
     count: usize,
-    record: Vec<u8>,
+    record: Writer,
     dropped: Vec<Range<usize>>,
 }
 
@@ -62,7 +58,7 @@ impl SpillWriter {
             options.after_bytes
         );
         let file = BufWriter::with_capacity(READ_BYTES, file);
-        Ok(Self { file, bytes: 0, count: 0, record: Vec::new(), dropped: Vec::new() })
+        Ok(Self { file, bytes: 0, count: 0, record: Writer::default(), dropped: Vec::new() })
     }
 
     /// How many changes were added.
@@ -76,11 +72,11 @@ impl SpillWriter {
     /// # Errors
     /// `Local` if the disk fails or is full.
     pub fn append(&mut self, change: &Change, is_undone_by_rollback: bool) -> Result<()> {
-        self.record.clear();
-        self.record.push(u8::from(is_undone_by_rollback));
-        encode(change, &mut self.record)?;
-        let length = u32::try_from(self.record.len()).map_err(|_| Error::bug("a change has more than 4 GiB"))?;
-        self.file.write_all(&length.to_le_bytes()).and_then(|()| self.file.write_all(&self.record)).map_err(failed)?;
+        self.record.0.clear();
+        self.record.byte(u8::from(is_undone_by_rollback));
+        write_change(&mut self.record, change);
+        let length = u32::try_from(self.record.0.len()).map_err(|_| Error::bug("a change has more than 4 GiB"))?;
+        self.file.write_all(&length.to_le_bytes()).and_then(|()| self.file.write_all(&self.record.0)).map_err(failed)?;
         self.bytes += 4 + u64::from(length);
         self.count += 1;
         Ok(())
@@ -89,6 +85,8 @@ impl SpillWriter {
     /// Takes back what a rollback undoes of the changes from number `first` on.
     pub fn drop_from(&mut self, first: usize) {
         if first < self.count {
+            // Ranges stay ascending and apart: one that begins behind `first` is part of the new one.
+            self.dropped.truncate(self.dropped.partition_point(|range| range.start < first));
             self.dropped.push(first..self.count);
         }
     }
@@ -119,7 +117,11 @@ impl SpilledChanges for SpillFile {
 
     fn read(&self) -> Result<Changes<'_>> {
         let reading = Reading { file: self, offset: 0, buffer: Vec::new(), used: 0 };
-        let is_dropped = |number: usize| self.dropped.iter().any(|range| range.contains(&number));
+        let mut dropped = self.dropped.iter().peekable();
+        let mut is_dropped = move |number: usize| {
+            while dropped.next_if(|range| range.end <= number).is_some() {}
+            dropped.peek().is_some_and(|range| range.contains(&number))
+        };
         let left = reading.enumerate().filter_map(move |(number, record)| match record {
             Ok((true, _)) if is_dropped(number) => None,
             Ok((_, change)) => Some(Ok(change)),
@@ -160,9 +162,10 @@ impl Reading<'_> {
     fn record(&mut self) -> Result<(bool, Change)> {
         let length = self.bytes(4)?.first_chunk::<4>().copied().ok_or_else(damaged)?;
         let record = self.bytes(u32::from_le_bytes(length) as usize)?;
-        let (flag, mut change) = record.split_first().ok_or_else(damaged)?;
-        let decoded = decode(&mut change)?;
-        if change.is_empty() { Ok((*flag == 1, decoded)) } else { Err(damaged()) }
+        let mut record = Reader(record);
+        let (is_undone_by_rollback, change) = (record.byte()? == 1, read_change(&mut record)?);
+        record.end()?;
+        Ok((is_undone_by_rollback, change))
     }
 }
 
@@ -182,89 +185,12 @@ impl Iterator for Reading<'_> {
     }
 }
 
-fn encode(change: &Change, out: &mut Vec<u8>) -> Result<()> {
-    out.extend_from_slice(&change.table.0.to_le_bytes());
-    let (kind, images) = match &change.operation {
-        Operation::Insert { new } => (0, vec![new]),
-        Operation::Update { old, new } => (1, vec![old, new]),
-        Operation::Delete { old } => (2, vec![old]),
-        Operation::Truncate => (3, vec![]),
-    };
-    out.push(kind);
-    images.into_iter().try_for_each(|image| encode_image(image, out))
-}
-
-/// Which columns are known, then the values of those.
-fn encode_image(image: &Image, out: &mut Vec<u8>) -> Result<()> {
-    let mut values = Vec::new();
-    match image {
-        Image::Full(row) => {
-            out.push(0);
-            row::encode(row, &mut values);
-        }
-        Image::Partial(columns) => {
-            out.push(1);
-            out.extend_from_slice(&length(columns.len())?);
-            out.extend(columns.iter().map(|column| u8::from(column.is_some())));
-            let known: Vec<Value> = columns.iter().flatten().cloned().collect();
-            row::encode(&known, &mut values);
-        }
-    }
-    out.extend_from_slice(&length(values.len())?);
-    out.extend_from_slice(&values);
-    Ok(())
-}
-
-fn length(length: usize) -> Result<[u8; 4]> {
-    u32::try_from(length).map(u32::to_le_bytes).map_err(|_| Error::bug("a row has more than 4 GiB"))
-}
-
-fn take<'b>(from: &mut &'b [u8], length: usize) -> Result<&'b [u8]> {
-    let (taken, rest) = from.split_at_checked(length).ok_or_else(damaged)?;
-    *from = rest;
-    Ok(taken)
-}
-
-fn take_number(from: &mut &[u8]) -> Result<u32> {
-    let bytes = take(from, 4)?.first_chunk::<4>().copied().ok_or_else(damaged)?;
-    Ok(u32::from_le_bytes(bytes))
-}
-
-fn decode(from: &mut &[u8]) -> Result<Change> {
-    let table = TableId(take_number(from)?);
-    let operation = match take(from, 1)? {
-        [0] => Operation::Insert { new: decode_image(from)? },
-        [1] => Operation::Update { old: decode_image(from)?, new: decode_image(from)? },
-        [2] => Operation::Delete { old: decode_image(from)? },
-        [3] => Operation::Truncate,
-        _ => return Err(damaged()),
-    };
-    Ok(Change { table, operation })
-}
-
-fn decode_image(from: &mut &[u8]) -> Result<Image> {
-    let known = match take(from, 1)? {
-        [0] => None,
-        [1] => {
-            let count = take_number(from)? as usize;
-            Some(take(from, count)?)
-        }
-        _ => return Err(damaged()),
-    };
-    let bytes = take_number(from)? as usize;
-    let values: Row = row::decode(take(from, bytes)?)?;
-    let Some(known) = known else { return Ok(Image::Full(values)) };
-    let mut values = values.into_vec().into_iter();
-    let columns = known.iter().map(|is_known| match is_known {
-        0 => Ok(None),
-        _ => values.next().map(Some).ok_or_else(damaged),
-    });
-    Ok(Image::Partial(columns.collect::<Result<_>>()?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::change::{Image, Operation};
+    use crate::schema::TableId;
+    use crate::value::{Row, Value};
 
     fn changes() -> Vec<Change> {
         let row =

@@ -1,106 +1,14 @@
 //! Bytes of what the state keeps besides rows: transactions in the spool, writes in the outbox, chunk ranges.
 //!
-//! Every record is read to its last byte; anything else is damage and says so. Integers are little-endian, lists carry their
-//! length, rows are the canonical row encoding.
+//! Each is a [record](crate::value::record), read to its last byte.
 
-use crate::change::{Change, Image, KeyRange, Operation, SchemaChange, SourceEvent, Transaction};
+use crate::change::encoding::{read_change, write_change};
+use crate::change::{Change, KeyRange, SchemaChange, SourceEvent, Transaction};
 use crate::derive::{Mutation, Space};
-use crate::error::{Class, Error, Result};
+use crate::error::{Error, Result};
 use crate::plan::NodeId;
-use crate::schema::TableId;
-use crate::value::{Row, row};
+use crate::value::record::{Reader, Writer, damaged};
 use crate::write::{TableWrites, WriteBatch};
-
-fn damaged() -> Error {
-    Error::new(Class::Local, "the state is damaged: a record does not decode")
-}
-
-/// Appends to a record.
-#[derive(Default)]
-struct Writer(Vec<u8>);
-
-impl Writer {
-    fn byte(&mut self, byte: u8) {
-        self.0.push(byte);
-    }
-    fn u32(&mut self, number: u32) {
-        self.0.extend_from_slice(&number.to_le_bytes());
-    }
-    fn u64(&mut self, number: u64) {
-        self.0.extend_from_slice(&number.to_le_bytes());
-    }
-    fn length(&mut self, length: usize) {
-        self.u64(length as u64);
-    }
-    fn bytes(&mut self, bytes: &[u8]) {
-        self.length(bytes.len());
-        self.0.extend_from_slice(bytes);
-    }
-    fn row(&mut self, values: &Row) {
-        let mut encoded = Vec::new();
-        row::encode(values, &mut encoded);
-        self.bytes(&encoded);
-    }
-    fn optional_row(&mut self, values: Option<&Row>) {
-        self.byte(u8::from(values.is_some()));
-        if let Some(values) = values {
-            self.row(values);
-        }
-    }
-    fn json<T: serde::Serialize>(&mut self, record: &T) -> Result<()> {
-        self.bytes(&serde_json::to_vec(record).map_err(|error| Error::bug("a record cannot be written as JSON").because(error))?);
-        Ok(())
-    }
-}
-
-/// Takes from a record.
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn take(&mut self, length: usize) -> Result<&'a [u8]> {
-        let (head, tail) = self.0.split_at_checked(length).ok_or_else(damaged)?;
-        self.0 = tail;
-        Ok(head)
-    }
-    fn byte(&mut self) -> Result<u8> {
-        self.take(1)?.first().copied().ok_or_else(damaged)
-    }
-    fn u32(&mut self) -> Result<u32> {
-        Ok(u32::from_le_bytes(self.take(4)?.try_into().map_err(|_| damaged())?))
-    }
-    fn u64(&mut self) -> Result<u64> {
-        Ok(u64::from_le_bytes(self.take(8)?.try_into().map_err(|_| damaged())?))
-    }
-    fn length(&mut self) -> Result<usize> {
-        let length = usize::try_from(self.u64()?).map_err(|_| damaged())?;
-        // Every counted element takes at least a byte, so a larger count is damage, not a reason to allocate.
-        if length > self.0.len() { Err(damaged()) } else { Ok(length) }
-    }
-    fn bytes(&mut self) -> Result<&'a [u8]> {
-        let length = self.length()?;
-        self.take(length)
-    }
-    fn row(&mut self) -> Result<Row> {
-        row::decode(self.bytes()?)
-    }
-    fn optional_row(&mut self) -> Result<Option<Row>> {
-        match self.byte()? {
-            0 => Ok(None),
-            1 => self.row().map(Some),
-            _ => Err(damaged()),
-        }
-    }
-    fn rows(&mut self) -> Result<Vec<Row>> {
-        let length = self.length()?;
-        (0..length).map(|_| self.row()).collect()
-    }
-    fn json<T: serde::de::DeserializeOwned>(&mut self) -> Result<T> {
-        serde_json::from_slice(self.bytes()?).map_err(|error| damaged().because(error))
-    }
-    fn end(self) -> Result<()> {
-        if self.0.is_empty() { Ok(()) } else { Err(damaged()) }
-    }
-}
 
 /// The record of a source event.
 ///
@@ -192,69 +100,6 @@ pub fn count_of_piece(bytes: &[u8]) -> Result<usize> {
     let mut from = Reader(bytes);
     from.byte()?;
     from.length()
-}
-
-fn write_change(out: &mut Writer, change: &Change) {
-    out.u32(change.table.0);
-    match &change.operation {
-        Operation::Insert { new } => {
-            out.byte(0);
-            write_image(out, new);
-        }
-        Operation::Update { old, new } => {
-            out.byte(1);
-            write_image(out, old);
-            write_image(out, new);
-        }
-        Operation::Delete { old } => {
-            out.byte(2);
-            write_image(out, old);
-        }
-        Operation::Truncate => out.byte(3),
-    }
-}
-
-fn read_change(from: &mut Reader) -> Result<Change> {
-    let table = TableId(from.u32()?);
-    let operation = match from.byte()? {
-        0 => Operation::Insert { new: read_image(from)? },
-        1 => Operation::Update { old: read_image(from)?, new: read_image(from)? },
-        2 => Operation::Delete { old: read_image(from)? },
-        3 => Operation::Truncate,
-        _ => return Err(damaged()),
-    };
-    Ok(Change { table, operation })
-}
-
-fn write_image(out: &mut Writer, image: &Image) {
-    match image {
-        Image::Full(values) => {
-            out.byte(0);
-            out.row(values);
-        }
-        Image::Partial(values) => {
-            out.byte(1);
-            out.length(values.len());
-            for value in values {
-                out.optional_row(value.clone().map(|value| Row::from([value])).as_ref());
-            }
-        }
-    }
-}
-
-fn read_image(from: &mut Reader) -> Result<Image> {
-    match from.byte()? {
-        0 => Ok(Image::Full(from.row()?)),
-        1 => {
-            let length = from.length()?;
-            let values = (0..length).map(|_| match from.optional_row()? {
-                None => Ok(None),
-                Some(row) => row.into_iter().next().map(Some).ok_or_else(damaged),
-            });
-            Ok(Image::Partial(values.collect::<Result<_>>()?))
-        }
-        _ => Err(damaged()),
-    }
 }
 
 /// The record of a write batch.
@@ -379,8 +224,10 @@ pub fn decode_ranges(bytes: &[u8]) -> Result<Vec<KeyRange>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::change::{Image, Operation};
     use crate::position::{BinlogPosition, Position};
-    use crate::value::Value;
+    use crate::schema::TableId;
+    use crate::value::{Row, Value};
 
     fn row(number: i64) -> Row {
         Row::from([Value::Int(number), Value::text("한글"), Value::Null])

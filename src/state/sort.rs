@@ -205,7 +205,7 @@ impl Sorter {
 
 fn write_run(folder: &Path, entries: &mut dyn SortedEntries) -> Result<File> {
     let failed = |error: std::io::Error| disk_failed(folder, "writing a sorted run", error);
-    let file = tempfile_in(folder).map_err(failed)?;
+    let file = tempfile::tempfile_in(folder).map_err(failed)?;
     let mut writer = BufWriter::with_capacity(WRITE_BYTES, file);
     while let Some((key, value)) = entries.next()? {
         let lengths = (key.len() as u64) << 32 | value.len() as u64;
@@ -215,16 +215,6 @@ fn write_run(folder: &Path, entries: &mut dyn SortedEntries) -> Result<File> {
     }
     let mut file = writer.into_inner().map_err(|error| failed(error.into_error()))?;
     file.rewind().map_err(failed)?;
-    Ok(file)
-}
-
-/// A file without a name.
-fn tempfile_in(folder: &Path) -> std::io::Result<File> {
-    static COUNT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-    let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    let path = folder.join(format!("sort-{}-{count}", std::process::id()));
-    let file = File::options().read(true).write(true).create(true).truncate(true).open(&path)?;
-    std::fs::remove_file(&path)?;
     Ok(file)
 }
 

@@ -20,6 +20,7 @@ pub mod interval;
 pub mod json_number;
 pub mod key;
 pub mod non_finite;
+pub mod record;
 pub mod row;
 pub mod temporal;
 #[cfg(test)]

@@ -118,7 +118,14 @@ pub struct FakeSource {
 
 impl FakeSource {
     pub fn answering(answers: impl IntoIterator<Item = Vec<Row>>) -> Self {
-        Self { answers: Mutex::new(answers.into_iter().collect()), planned: vec![], offset: 100, faults: AtomicU32::new(0), pauses: 0, reading: AtomicU32::new(0) }
+        Self {
+            answers: Mutex::new(answers.into_iter().collect()),
+            planned: vec![],
+            offset: 100,
+            faults: AtomicU32::new(0),
+            pauses: 0,
+            reading: AtomicU32::new(0),
+        }
     }
 
     /// Its log is beyond what the target contains.
