@@ -58,21 +58,25 @@ pub trait Arrangements: Send + Sync {
     /// The store failed; see its class.
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>>;
 
-    /// Values of several keys, in the order of `keys`. Sorted keys are cheaper.
-    ///
-    /// # Errors
-    /// The store failed; see its class.
-    fn get_many(&self, space: Space, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>> {
-        keys.iter().map(|key| self.get(space, key)).collect()
-    }
-
     /// Visits the values of several keys, in the order of `keys`. Sorted keys are cheaper.
     ///
     /// # Errors
     /// The store or `visit` failed.
     fn get_each(&self, space: Space, keys: &[Vec<u8>], visit: VisitEach<'_>) -> Result<()> {
-        let values = self.get_many(space, keys)?;
-        values.iter().enumerate().try_for_each(|(place, value)| visit(place, value.as_deref()))
+        keys.iter().enumerate().try_for_each(|(place, key)| visit(place, self.get(space, key)?.as_deref()))
+    }
+
+    /// Values of several keys, in the order of `keys`: what [`Self::get_each`] visits.
+    ///
+    /// # Errors
+    /// The store failed; see its class.
+    fn get_many(&self, space: Space, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>> {
+        let mut values = Vec::with_capacity(keys.len());
+        self.get_each(space, keys, &mut |_, value| {
+            values.push(value.map(<[u8]>::to_vec));
+            Ok(())
+        })?;
+        Ok(values)
     }
 
     /// Visits entries whose key starts with `prefix`, in key order, until `visit` answers `false`. With `after`, starts behind

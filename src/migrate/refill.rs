@@ -39,10 +39,6 @@ impl Arrangements for Frozen {
         self.of(space).get(space, key)
     }
 
-    fn get_many(&self, space: Space, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>> {
-        self.of(space).get_many(space, keys)
-    }
-
     fn get_each(&self, space: Space, keys: &[Vec<u8>], visit: crate::derive::VisitEach<'_>) -> Result<()> {
         self.of(space).get_each(space, keys, visit)
     }

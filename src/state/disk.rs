@@ -193,15 +193,6 @@ impl Arrangements for DiskStore {
         Ok(value.map(|value| value.to_vec()))
     }
 
-    fn get_many(&self, space: Space, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>> {
-        let mut values = Vec::with_capacity(keys.len());
-        self.get_each(space, keys, &mut |_, value| {
-            values.push(value.map(<[u8]>::to_vec));
-            Ok(())
-        })?;
-        Ok(values)
-    }
-
     fn get_each(&self, space: Space, keys: &[Vec<u8>], visit: VisitEach<'_>) -> Result<()> {
         let (tree, prefix) = self.place(space);
         let sweep = Sweep::new(|key: &[u8]| tree.range(key.to_vec()..));
@@ -272,15 +263,6 @@ impl Arrangements for DiskSnapshot {
         let (tree, prefix) = self.store.place(space);
         let value = self.snapshot.get(tree, joined(prefix, key));
         Ok(value.map_err(|error| failed(&self.store.folder, "reading the state", error))?.map(|value| value.to_vec()))
-    }
-
-    fn get_many(&self, space: Space, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>> {
-        let mut values = Vec::with_capacity(keys.len());
-        self.get_each(space, keys, &mut |_, value| {
-            values.push(value.map(<[u8]>::to_vec));
-            Ok(())
-        })?;
-        Ok(values)
     }
 
     fn get_each(&self, space: Space, keys: &[Vec<u8>], visit: VisitEach<'_>) -> Result<()> {

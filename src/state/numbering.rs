@@ -176,13 +176,6 @@ impl<S: Arrangements + ?Sized> Arrangements for Numbered<S> {
         }
     }
 
-    fn get_many(&self, space: Space, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>> {
-        match space {
-            Space::Meta => keys.iter().map(|key| self.get(space, key)).collect(),
-            space => self.store.get_many(self.numbers.space(space), keys),
-        }
-    }
-
     fn get_each(&self, space: Space, keys: &[Vec<u8>], visit: VisitEach<'_>) -> Result<()> {
         if space != Space::Meta {
             return self.store.get_each(self.numbers.space(space), keys, visit);
