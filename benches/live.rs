@@ -19,6 +19,7 @@ mod latency;
 mod native;
 mod support;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -47,9 +48,12 @@ async fn main() -> Outcome<()> {
     let ours = pulse(&stage, pulses, per_second).await?;
     println!("commit to visible at {per_second:.0} transactions/s");
     println!("  orders, MariaDB to PostgreSQL        {ours}");
+    println!("    the slowest: {}", ours.slowest());
     let (native, engine) = native::compared(&stage.postgres, stage.folder.path(), pulses, per_second).await?;
     println!("  one table, PostgreSQL to PostgreSQL  {engine}");
+    println!("    the slowest: {}", engine.slowest());
     println!("  the same, native logical replication {native}");
+    println!("    the slowest: {}", native.slowest());
     println!("  ratio of the medians                 {:.1}", engine.p50 / native.p50);
     // Last: it takes the mapping over, so that no engine goes on behind it.
     let alone = alone::rate(&stage, "order-service", applied.rows_per_transaction as usize).await?;
@@ -105,9 +109,7 @@ async fn catch_up(stage: &Stage, transactions: u32) -> Outcome<Applied> {
     println!("engine, sustained       {sustained:>12.0} /s       between the first and the last that was seen");
     println!("engine, target rows     {rate:>12.0} /s");
     println!("engine, processor       {:>12.1} s per million changes", per_million(cpu, taken));
-    threads
-        .iter()
-        .for_each(|(name, cpu)| println!("  threads {name:<20} {:>6.1} s per million changes", per_million(*cpu, taken)));
+    processor(&status, &threads, taken);
     busy(&status, taken);
     println!("engine, peak memory     {peak_mib:>12} MiB");
     println!("engine, state on disk   {:>12} MiB of {} legacy rows", folder_bytes(&stage.state_path()) >> 20, stage.row_count);
@@ -118,15 +120,30 @@ fn per_million(seconds: f64, changes: u64) -> f64 {
     seconds * 1e6 / changes.max(1) as f64
 }
 
+/// Processor time by stage: epochs are derived on threads of their own, and the state's flushes and compactions too; decoding, which never waits,
+/// shares the rest with the target.
+fn processor(status: &Value, threads: &BTreeMap<String, f64>, changes: u64) {
+    let of = |names: &[&str]| names.iter().filter_map(|name| threads.get(*name)).sum::<f64>();
+    let decode = stage_us(status, "decode", "total_us") / 1e6;
+    let (step, state) = (of(&["epochs", "derive"]), of(&["fjall:worker"]));
+    let rest = threads.values().sum::<f64>() - step - state - decode;
+    let stages = [("decode", decode), ("step, state_commit", step), ("flush, compaction", state), ("outbox, target_apply", rest)];
+    for (name, seconds) in stages {
+        println!("  processor {name:<22} {:>6.1} s per million changes", per_million(seconds, changes));
+    }
+}
+
 /// How long each stage was busy; waits are in `queue` and `outbox`.
 fn busy(status: &Value, changes: u64) {
     for stage in STAGES {
-        let [count, total, p50, p99] = ["count", "total_us", "p50_us", "p99_us"].map(|field| stage_us(status, stage, field));
+        let [count, total, p50, p99, max] =
+            ["count", "total_us", "p50_us", "p99_us", "max_us"].map(|field| stage_us(status, stage, field));
         println!(
-            "  stage {stage:<14} {:>8.1} s busy per million changes, {count} times, p50 {:.2} ms, p99 {:.2} ms",
+            "  stage {stage:<14} {:>8.1} s busy per million changes, {count} times, p50 {:.2} ms, p99 {:.2} ms, max {:.2} ms",
             per_million(total / 1e6, changes),
             p50 / 1e3,
-            p99 / 1e3
+            p99 / 1e3,
+            max / 1e3
         );
     }
 }

@@ -70,7 +70,8 @@ fn outcome() -> Code {
     };
     let printer = Printer::new(arguments.common.format, arguments.common.quiet);
     tracing_output::start(arguments.common.verbose, &printer);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    name_threads();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().thread_name("async").enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             let failure = Failure::from(Error::new(Class::Local, "cannot start the runtime").because(error));
@@ -88,6 +89,13 @@ fn outcome() -> Code {
             failure.code()
         }
         Err(_panic) => printer.panicked(),
+    }
+}
+
+/// Threads have the names of what they do: what each costs can be told from outside.
+fn name_threads() {
+    if rayon::ThreadPoolBuilder::new().thread_name(|_| "derive".to_owned()).build_global().is_err() {
+        tracing::debug!("the threads that derive were started already");
     }
 }
 

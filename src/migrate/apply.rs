@@ -1,7 +1,8 @@
 //! Apply: outbox entries go to the target in sequence, each target transaction moving the mapping's checkpoint row.
 //!
-//! The applier reads what is durable and nothing else, so a crash, a restart and the ordinary case are one path. What the target has is
-//! told by its own checkpoint row: after any doubt it is read back.
+//! The applier commits what is durable and nothing else, so a crash, a restart and the ordinary case are one path. An idle one takes an
+//! entry from memory and sends it while the disk takes it in; only COMMIT waits. What the target has is told by its own checkpoint row:
+//! after any doubt it is read back.
 
 use std::future::Future;
 use std::sync::atomic::Ordering;
@@ -16,6 +17,7 @@ use crate::source::Source;
 use crate::state::outbox::{self, Pending};
 use crate::state::parts::{self, Parts};
 use crate::state::{Durability, meta};
+use crate::target::gate::Gate;
 use crate::target::{Advance, Phase, Target};
 use crate::write::{WriteBatch, WriteParts};
 
@@ -23,13 +25,16 @@ use crate::write::{WriteBatch, WriteParts};
 pub(super) enum Writes<'w> {
     /// Held in memory.
     Whole(WriteBatch),
+    /// The same, to be committed once it is durable here.
+    Ahead(WriteBatch, &'w Gate),
     /// Read part by part.
     Parts(&'w dyn WriteParts),
 }
 
 impl<S: Source, T: Target> Engine<S, T> {
-    /// Applies entries of one mapping in one target transaction.
-    pub(super) async fn apply_entries(&self, mapping: &mut Owned, Pending { entries, bytes }: Pending) -> Result<()> {
+    /// Applies entries of one mapping in one target transaction; those that are not durable yet come with the gate to wait at.
+    pub(super) async fn apply_entries(&self, mapping: &mut Owned, pending: Pending, gate: Option<&Gate>) -> Result<()> {
+        let Pending { entries, bytes } = pending;
         let Some(last) = entries.last().map(|entry| (entry.sequence, entry.mark.clone())) else { return Ok(()) };
         let first = mapping.checkpoint.sequence;
         let mut next = mapping.checkpoint.clone();
@@ -54,7 +59,11 @@ impl<S: Source, T: Target> Engine<S, T> {
             }
             _ => {
                 let writes = merge(entries.into_iter().map(|entry| entry.writes).collect(), &self.tables_of(mapping.id)?);
-                self.apply_until_landed(mapping, advance, Writes::Whole(writes)).await?;
+                let writes = match gate {
+                    Some(gate) => Writes::Ahead(writes, gate),
+                    None => Writes::Whole(writes),
+                };
+                self.apply_until_landed(mapping, advance, writes).await?;
             }
         }
         self.board.meters().record(Stage::TargetApply, began.elapsed());
@@ -82,6 +91,10 @@ impl<S: Source, T: Target> Engine<S, T> {
             Writes::Whole(batch) => {
                 let batch = [(advance.clone(), tables.as_slice(), batch)];
                 self.until_landed(mapping, &advance, || target.apply(&batch)).await?;
+            }
+            Writes::Ahead(batch, gate) => {
+                let batch = [(advance.clone(), tables.as_slice(), batch)];
+                self.until_landed(mapping, &advance, || target.apply_ahead(&batch, gate)).await?;
             }
             Writes::Parts(parts) => {
                 self.until_landed(mapping, &advance, || target.apply_parts(&advance, &tables, parts)).await?;

@@ -228,7 +228,7 @@ impl<S: Source, T: Target> Engine<S, T> {
     /// The last batch of an epoch, with `records`: with it the entries count and the position moves.
     pub(super) fn commit_step(&self, step: Step, mut draft: Draft<'_>, mark: &Mark, records: Vec<Mutation>) -> Result<()> {
         let mut mutations = step.mutations;
-        let mut added = Vec::new();
+        let (mut added, mut whole) = (Vec::new(), Vec::new());
         for (id, writes) in self.mapping_ids().zip(step.writes) {
             let (writes, parts) = draft.complete(id, writes)?;
             if writes.is_empty() && parts.is_empty() {
@@ -237,19 +237,28 @@ impl<S: Source, T: Target> Engine<S, T> {
             let sequence = meta::sequence(&*self.store, id)? + 1;
             self.note_touched(id, sequence, &writes, !parts.is_empty())?;
             let bytes = parts.iter().map(|part| part.bytes).sum::<u64>();
-            let entry = outbox::put(id, &Entry { sequence, mark: mark.clone(), writes, parts })?;
+            let entry = Entry { sequence, mark: mark.clone(), writes, parts };
+            let record = outbox::put(id, &entry)?;
+            let own_bytes = record.value.as_ref().map_or(0, Vec::len) as u64;
             self.board.meters().committing(id.0 as usize, sequence, &draft.births);
-            added.push((id, sequence, bytes + entry.value.as_ref().map_or(0, Vec::len) as u64));
-            mutations.push(entry);
+            added.push((id, sequence, bytes + own_bytes));
+            mutations.push(record);
             mutations.push(meta::put_sequence(id, sequence)?);
+            if entry.parts.is_empty() {
+                whole.push((id, entry, own_bytes));
+            }
         }
         mutations.extend(records);
         for (id, _, bytes) in &added {
             self.outbox_of(*id).fetch_add(*bytes, Ordering::Relaxed);
         }
+        // The targets hear of it while the disk takes it in; they show nothing of it before it is there.
+        let offered = self.ahead.offer(whole);
+        self.wake.notify_waiters();
         self.board.meters().timed(meters::Stage::StateCommit, || self.store.commit(mutations, Durability::Synced))?;
-        self.board.update(|status| status.sweep = None);
         added.iter().for_each(|(id, sequence, _)| self.board.meters().committed(id.0 as usize, *sequence));
+        offered.is_durable();
+        self.board.update(|status| status.sweep = None);
         draft.parts.keys().try_for_each(|mapping| parts::fold(&*self.store, *mapping))
     }
 

@@ -14,6 +14,7 @@ use crate::derive::Space;
 use crate::error::{Class, Result};
 use crate::plan::MappingId;
 use crate::source::Source;
+use crate::state::outbox::Pending;
 use crate::state::standing::{Cause, Standing};
 use crate::state::{Durability, meta, outbox, parts};
 use crate::target::{Advance, Target};
@@ -116,9 +117,19 @@ impl<S: Source, T: Target> Engine<S, T> {
             Some(mapping) => mapping,
             None => owned.insert(self.take_back(id).await?),
         };
+        if let Some(offer) = self.ahead.take(id, mapping.checkpoint.sequence + 1) {
+            let pending = Pending { entries: vec![offer.entry], bytes: offer.bytes };
+            let applied = self.apply_entries(mapping, pending, Some(&offer.gate)).await;
+            if offer.gate.is_shut() {
+                return Ok(idle); // why its epoch failed is said where that happened
+            }
+            applied?;
+            *advanced = Instant::now();
+            return Ok(Next::Again);
+        }
         let pending = outbox::pending(&*self.store, id, mapping.checkpoint.sequence, self.options.apply_bytes_max)?;
         if !pending.entries.is_empty() {
-            self.apply_entries(mapping, pending).await?;
+            self.apply_entries(mapping, pending, None).await?;
             *advanced = Instant::now();
             return Ok(Next::Again);
         }

@@ -3,6 +3,7 @@
 //! [`run`] reads as one page: take over, snapshot, catch up, load, live. Each stage is a file; each can be killed at any moment and
 //! goes on from the state's records. Decisions live in `derive` and in pure functions here; this module moves data and waits.
 
+mod ahead;
 pub mod apply;
 pub mod backfill;
 pub mod board;
@@ -34,6 +35,7 @@ pub mod steps;
 mod tests;
 pub mod throttle;
 pub mod touched;
+mod worker;
 
 pub use board::{Board, EngineStatus};
 pub use options::EngineOptions;

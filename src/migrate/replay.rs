@@ -8,13 +8,13 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::backfill::blocking;
 use super::epoch::Epoch;
 use super::feed::Feed;
 use super::meters::Stage;
 use super::run::{Ended, Engine};
 use super::schema_change::Reading;
 use super::standing::Contained;
+use super::worker::Worker;
 use crate::change::{SchemaChange, SourceEvent};
 use crate::error::{Class, Error, Result};
 use crate::plan::MappingId;
@@ -66,7 +66,8 @@ impl<S: Source, T: Target> Engine<S, T> {
     }
 
     async fn take_events(&self, goal: Option<Position>) -> Result<Ended> {
-        if !self.drain_spool().await? {
+        let worker = Worker::start("epochs")?;
+        if !self.drain_spool(&worker).await? {
             return Ok(Ended::Stopped);
         }
         loop {
@@ -76,7 +77,7 @@ impl<S: Source, T: Target> Engine<S, T> {
                 self.source.resume_within(&partial.position);
             }
             let mut feed = self.feed(progress.applied, &reading);
-            match self.take_from(&mut feed, &reading, goal.as_ref()).await? {
+            match self.take_from(&mut feed, &worker, &reading, goal.as_ref()).await? {
                 Some(ended) => return Ok(ended),
                 None => tracing::info!("the change stream is opened again, without what is not read any more"),
             }
@@ -84,7 +85,13 @@ impl<S: Source, T: Target> Engine<S, T> {
     }
 
     /// Takes events until the engine ends; `None` if the stream must be opened again.
-    async fn take_from(&self, feed: &mut Feed, reading: &Reading, goal: Option<&Position>) -> Result<Option<Ended>> {
+    async fn take_from(
+        &self,
+        feed: &mut Feed,
+        worker: &Worker,
+        reading: &Reading,
+        goal: Option<&Position>,
+    ) -> Result<Option<Ended>> {
         let (mut contained, mut hopeless) = (self.contained.subscribe(), self.contained.subscribe());
         let mut stop = self.stop.clone();
         loop {
@@ -112,7 +119,7 @@ impl<S: Source, T: Target> Engine<S, T> {
                 let event = self.as_stored(reading, fed.event)?;
                 let is_change = matches!(&event, SourceEvent::Transaction(transaction) if transaction.has_changes());
                 if let Some(full) = epoch.take(event) {
-                    self.step(full).await?;
+                    self.step(worker, full).await?;
                 }
                 if is_change {
                     self.board.meters().record(Stage::Queue, arrived.elapsed());
@@ -121,7 +128,7 @@ impl<S: Source, T: Target> Engine<S, T> {
                 next = if epoch.is_open() { feed.ready() } else { None };
             }
             let end = epoch.end.as_ref().map(|(position, _)| position.clone());
-            let change = self.step(epoch).await?;
+            let change = self.step(worker, epoch).await?;
             if let Some(position) = end {
                 feed.stored(position);
             }
@@ -134,7 +141,7 @@ impl<S: Source, T: Target> Engine<S, T> {
 
     /// Applies what the backfill's spool still holds, then removes it: from there on the stream is read directly. `false` if a
     /// stop was asked for in between.
-    async fn drain_spool(&self) -> Result<bool> {
+    async fn drain_spool(&self, worker: &Worker) -> Result<bool> {
         let path = self.spool_path();
         if !path.exists() {
             return Ok(true);
@@ -153,13 +160,13 @@ impl<S: Source, T: Target> Engine<S, T> {
                 if !applied.contains(position_of(&event))
                     && let Some(full) = epoch.take(self.as_stored(&reading, event)?)
                 {
-                    self.step(full).await?;
+                    self.step(worker, full).await?;
                 }
             }
             if epoch.is_empty() {
                 break;
             }
-            if let Some(change) = self.step(epoch).await? {
+            if let Some(change) = self.step(worker, epoch).await? {
                 // What is spooled was read for all mappings; it cannot be read again for some of them.
                 self.schema_changed(change, false).await?;
                 reading = self.reading()?;
@@ -171,12 +178,12 @@ impl<S: Source, T: Target> Engine<S, T> {
     }
 
     /// One epoch: derive, make durable, wake the keepers. Answers the schema change at its end.
-    async fn step(&self, epoch: Epoch) -> Result<Option<SchemaChange>> {
+    async fn step(&self, worker: &Worker, epoch: Epoch) -> Result<Option<SchemaChange>> {
         let schema_change = epoch.schema_change.clone();
         if epoch.end.is_some() {
             let (changes, transactions) = (epoch.change_count() as u64, epoch.transactions);
             let engine = Arc::new(self.clone());
-            blocking(move || engine.commit_epoch(&epoch)).await?;
+            worker.run(move || engine.commit_epoch(&epoch)).await?;
             self.board.update(|status| {
                 status.change_count += changes;
                 status.transaction_count += transactions;

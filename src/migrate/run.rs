@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::{Notify, watch};
 
+use super::ahead::Ahead;
 use super::board::Board;
 use super::feed::Spooler;
 use super::fill::Aside;
@@ -59,6 +60,7 @@ pub struct Engine<S, T> {
     /// Bytes that wait, per mapping.
     pub(super) outbox_bytes: Arc<[AtomicU64]>,
     pub(super) places: Places,
+    pub(super) ahead: Ahead,
     pub(super) aside: Aside,
     pub(super) throttle: Throttle,
     pub(super) wake: Arc<Notify>,
@@ -82,6 +84,7 @@ impl<S, T> Clone for Engine<S, T> {
             touched: Arc::clone(&self.touched),
             outbox_bytes: Arc::clone(&self.outbox_bytes),
             places: self.places.clone(),
+            ahead: self.ahead.clone(),
             aside: self.aside.clone(),
             throttle: self.throttle.clone(),
             wake: Arc::clone(&self.wake),
@@ -133,6 +136,7 @@ impl<S: Source, T: Target> Engine<S, T> {
             touched,
             outbox_bytes,
             places: Places::default(),
+            ahead: Ahead::default(),
             aside: Aside::default(),
             throttle,
             wake: Arc::default(),

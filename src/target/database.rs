@@ -3,6 +3,7 @@
 use crate::error::Result;
 use crate::finding::Finding;
 use crate::schema::TargetTable;
+use crate::target::gate::Gate;
 use crate::target::mysql::{MySqlOptions, MySqlTarget};
 use crate::target::postgres::{PostgresOptions, PostgresTarget};
 use crate::target::{Advance, Checkpoint, TableState, Target};
@@ -94,6 +95,10 @@ impl Target for Database {
 
     async fn apply(&self, writes: &[(Advance, &[TargetTable], WriteBatch)]) -> Result<()> {
         of_either!(self, target => target.apply(writes).await)
+    }
+
+    async fn apply_ahead(&self, writes: &[(Advance, &[TargetTable], WriteBatch)], gate: &Gate) -> Result<()> {
+        of_either!(self, target => target.apply_ahead(writes, gate).await)
     }
 
     async fn apply_parts(&self, advance: &Advance, tables: &[TargetTable], parts: &dyn WriteParts) -> Result<()> {

@@ -10,11 +10,13 @@ use serde::{Deserialize, Serialize};
 use crate::error::Result;
 use crate::position::Frontier;
 use crate::schema::TargetTable;
+use crate::target::gate::Gate;
 use crate::value::Row;
 use crate::write::{WriteBatch, WriteParts};
 
 pub mod database;
 mod fence;
+pub mod gate;
 pub mod mysql;
 mod pool;
 pub mod postgres;
@@ -122,6 +124,19 @@ pub trait Target: Send + Sync + 'static {
     /// that does not match is a `Locked` error and nothing is written. After a lost COMMIT answer the error is `Retry`: read the
     /// checkpoint back.
     fn apply(&self, writes: &[(Advance, &[TargetTable], WriteBatch)]) -> impl Future<Output = Result<()>> + Send;
+
+    /// As [`Target::apply`], for writes that are on their way to the engine's own disk: everything is sent at once, and COMMIT when `gate` is
+    /// open. A gate that never opens is a `Local` error, and nothing is written.
+    fn apply_ahead(
+        &self,
+        writes: &[(Advance, &[TargetTable], WriteBatch)],
+        gate: &Gate,
+    ) -> impl Future<Output = Result<()>> + Send {
+        async move {
+            gate.passed().await?;
+            self.apply(writes).await
+        }
+    }
 
     /// As [`Target::apply`] for one mapping whose writes do not fit in memory: the deletes of all parts, then the upserts, in one
     /// transaction. Memory holds one part at a time, and no statement grows with the number of parts.

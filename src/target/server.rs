@@ -14,6 +14,7 @@ use super::transaction::{Accepted, Content, Outcome};
 use crate::error::{Class, Error, Result};
 use crate::finding::Finding;
 use crate::schema::TargetTable;
+use crate::target::gate::Gate;
 use crate::target::{Advance, Checkpoint, TableState, Target};
 use crate::value::Row;
 use crate::write::{WriteBatch, WriteParts};
@@ -303,6 +304,15 @@ impl<S: Server> Target for ServerTarget<S> {
                 self.guarded(&content.tables()?, Pending::Apply(content)).await
             }
         }
+    }
+
+    async fn apply_ahead(&self, writes: &[(Advance, &[TargetTable], WriteBatch)], gate: &Gate) -> Result<()> {
+        if writes.iter().all(|(_, _, batch)| batch.is_empty()) {
+            gate.passed().await?;
+            return self.apply(writes).await;
+        }
+        let content = Content::Ahead(writes, gate);
+        self.guarded(&content.tables()?, Pending::Apply(content)).await
     }
 
     async fn apply_parts(&self, advance: &Advance, tables: &[TargetTable], parts: &dyn WriteParts) -> Result<()> {

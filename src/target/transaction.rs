@@ -10,6 +10,7 @@ use std::future::Future;
 use crate::error::{Error, Result};
 use crate::schema::TargetTable;
 use crate::target::Advance;
+use crate::target::gate::Gate;
 use crate::value::Row;
 use crate::write::{WriteBatch, WriteParts};
 
@@ -35,6 +36,8 @@ pub(super) struct Accepted<'t> {
 pub(super) enum Content<'w> {
     /// Batches of several mappings, held in memory.
     Whole(&'w [(Advance, &'w [TargetTable], WriteBatch)]),
+    /// The same, to be committed behind a gate.
+    Ahead(&'w [(Advance, &'w [TargetTable], WriteBatch)], &'w Gate),
     /// One mapping's writes, read part by part.
     Parts(&'w Advance, &'w [TargetTable], &'w dyn WriteParts),
 }
@@ -53,6 +56,9 @@ pub(super) trait Writing: Send {
     /// Inserts rows; with `overwrite`, those that are there get the new values.
     fn put(&mut self, table: &TargetTable, rows: &[Row], overwrite: bool) -> impl Future<Output = Result<Option<Error>>> + Send;
 
+    /// Sends what is waiting, and waits for the answers.
+    fn send(&mut self) -> impl Future<Output = Result<Option<Error>>> + Send;
+
     /// Sends what is waiting, and COMMIT.
     fn commit(self) -> impl Future<Output = Result<Outcome>> + Send;
 }
@@ -61,7 +67,7 @@ impl<'w> Content<'w> {
     /// The checkpoints that move.
     pub(super) fn advances(self) -> Vec<&'w Advance> {
         match self {
-            Self::Whole(writes) => writes.iter().map(|(advance, _, _)| advance).collect(),
+            Self::Whole(writes) | Self::Ahead(writes, _) => writes.iter().map(|(advance, _, _)| advance).collect(),
             Self::Parts(advance, _, _) => vec![advance],
         }
     }
@@ -72,7 +78,9 @@ impl<'w> Content<'w> {
     /// `Bug` if a write names a table that its mapping does not have.
     pub(super) fn tables(self) -> Result<Vec<&'w TargetTable>> {
         match self {
-            Self::Whole(writes) => writes.iter().flat_map(|(_, tables, batch)| touched(tables, batch)).collect(),
+            Self::Whole(writes) | Self::Ahead(writes, _) => {
+                writes.iter().flat_map(|(_, tables, batch)| touched(tables, batch)).collect()
+            }
             Self::Parts(_, tables, parts) => {
                 let touched: BTreeSet<u32> = parts.tables().iter().copied().collect();
                 touched.into_iter().map(|index| declared(tables, index)).collect()
@@ -86,7 +94,7 @@ impl<'w> Content<'w> {
     /// What the server refuses; the connection must then be given up.
     pub(super) async fn write(self, mut transaction: impl Writing) -> Result<Outcome> {
         match self {
-            Self::Whole(writes) => {
+            Self::Whole(writes) | Self::Ahead(writes, _) => {
                 for (_, tables, batch) in writes {
                     if let Some(mismatch) = write_batch(&mut transaction, tables, batch).await? {
                         return Ok(Outcome::Mismatch(mismatch));
@@ -98,6 +106,12 @@ impl<'w> Content<'w> {
                     return Ok(Outcome::Mismatch(mismatch));
                 }
             }
+        }
+        if let Self::Ahead(_, gate) = self {
+            if let Some(mismatch) = transaction.send().await? {
+                return Ok(Outcome::Mismatch(mismatch));
+            }
+            gate.passed().await?;
         }
         transaction.commit().await
     }

@@ -184,6 +184,10 @@ impl Writing for Transaction<'_> {
         insert(self, table, rows, "", "replace in").await
     }
 
+    async fn send(&mut self) -> Result<Option<Error>> {
+        self.flush().await
+    }
+
     async fn commit(mut self) -> Result<Outcome> {
         if let Some(mismatch) = self.flush().await? {
             return Ok(Outcome::Mismatch(mismatch));

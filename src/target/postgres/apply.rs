@@ -201,6 +201,10 @@ impl Writing for Transaction<'_> {
         send_rows(self, table, &columns, &statement, &rows, verb).await
     }
 
+    async fn send(&mut self) -> Result<Option<Error>> {
+        self.flush().await
+    }
+
     async fn commit(mut self) -> Result<Outcome> {
         if let Some(mismatch) = self.flush().await? {
             return Ok(Outcome::Mismatch(mismatch));

@@ -1,6 +1,7 @@
 //! What every target promises, on a real server of each kind; and what the tests of one dialect share.
 
 mod abandoned;
+mod ahead;
 mod checkpoints;
 mod crash;
 mod parts;
