@@ -16,6 +16,7 @@ mod from_postgres;
 mod kill;
 mod large;
 mod many;
+mod oltp;
 mod pairs;
 mod prefix;
 mod scenarios;
