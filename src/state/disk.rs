@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use fjall::config::CompressionPolicy;
 use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable};
 
-use super::sweep::{Sweep, get_in_order, joined, scan_in_order};
+use super::sweep::{Sweep, get_in_order, joined, scan_in_order, within};
 use super::{Durability, SortedEntries, Store, ingest};
 use crate::derive::{Arrangements, Mutation, Space, Visit, VisitEach, VisitMany};
 use crate::error::{Class, Error, Result};
@@ -195,14 +195,14 @@ impl Arrangements for DiskStore {
 
     fn get_each(&self, space: Space, keys: &[Vec<u8>], visit: VisitEach<'_>) -> Result<()> {
         let (tree, prefix) = self.place(space);
-        let sweep = Sweep::new(|key: &[u8]| tree.range(key.to_vec()..));
+        let sweep = Sweep::new(|key: &[u8]| tree.range(within(key.to_vec(), &prefix)));
         let failed = |error| failed(&self.folder, "reading the state", error);
         get_in_order(sweep, prefix, keys, (&|key| tree.get(key), &failed), visit)
     }
 
     fn scan_many(&self, space: Space, prefixes: &[Vec<u8>], visit: VisitMany<'_>) -> Result<()> {
         let (tree, prefix) = self.place(space);
-        let sweep = Sweep::new(|key: &[u8]| tree.range(key.to_vec()..));
+        let sweep = Sweep::new(|key: &[u8]| tree.range(within(key.to_vec(), &prefix)));
         scan_in_order(sweep, prefix, prefixes, visit, &|error| failed(&self.folder, "reading the state", error))
     }
 
@@ -220,7 +220,7 @@ impl Arrangements for DiskStore {
         let bound = joined(space_prefix, prefix);
         let entries = match after {
             None => tree.prefix(&bound),
-            Some(after) => tree.range(behind(space_prefix, after, &bound)..),
+            Some(after) => tree.range(within(behind(space_prefix, after, &bound), &bound)),
         };
         visit_entries(&self.folder, entries, &bound, visit)
     }
@@ -267,14 +267,14 @@ impl Arrangements for DiskSnapshot {
 
     fn get_each(&self, space: Space, keys: &[Vec<u8>], visit: VisitEach<'_>) -> Result<()> {
         let (tree, prefix) = self.store.place(space);
-        let sweep = Sweep::new(|key: &[u8]| self.snapshot.range(tree, key.to_vec()..));
+        let sweep = Sweep::new(|key: &[u8]| self.snapshot.range(tree, within(key.to_vec(), &prefix)));
         let failed = |error| failed(&self.store.folder, "reading the state", error);
         get_in_order(sweep, prefix, keys, (&|key| self.snapshot.get(tree, key), &failed), visit)
     }
 
     fn scan_many(&self, space: Space, prefixes: &[Vec<u8>], visit: VisitMany<'_>) -> Result<()> {
         let (tree, prefix) = self.store.place(space);
-        let sweep = Sweep::new(|key: &[u8]| self.snapshot.range(tree, key.to_vec()..));
+        let sweep = Sweep::new(|key: &[u8]| self.snapshot.range(tree, within(key.to_vec(), &prefix)));
         scan_in_order(sweep, prefix, prefixes, visit, &|error| failed(&self.store.folder, "reading the state", error))
     }
 
@@ -292,7 +292,7 @@ impl Arrangements for DiskSnapshot {
         let bound = joined(space_prefix, prefix);
         let entries = match after {
             None => self.snapshot.prefix(tree, &bound),
-            Some(after) => self.snapshot.range(tree, behind(space_prefix, after, &bound)..),
+            Some(after) => self.snapshot.range(tree, within(behind(space_prefix, after, &bound), &bound)),
         };
         visit_entries(&self.store.folder, entries, &bound, visit)
     }

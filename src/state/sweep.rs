@@ -3,6 +3,8 @@
 //! Entries that lie near one another are cheaper to step over than to search for. How many are stepped over before the next search follows
 //! from what the last steps were good for, so that keys that lie far apart cost a search each, and little more.
 
+use std::ops::Bound;
+
 use fjall::{Iter, Slice};
 
 use crate::derive::{VisitEach, VisitMany};
@@ -77,6 +79,22 @@ pub(super) fn joined(prefix: [u8; 4], key: &[u8]) -> Vec<u8> {
     joined
 }
 
+/// The keys from `start` on that begin with `bound`. Never open at the end: a pass that finds nothing more would go on through whatever
+/// was removed from the spaces behind, and a space that is used as a queue is full of that.
+pub(super) fn within(start: Vec<u8>, bound: &[u8]) -> (Bound<Vec<u8>>, Bound<Vec<u8>>) {
+    let last = bound.iter().rposition(|byte| *byte != u8::MAX);
+    let end = last.and_then(|last| bound.get(..=last)).map(|head| {
+        let mut end = head.to_vec();
+        if let Some(byte) = end.last_mut() {
+            *byte += 1;
+        }
+        end
+    });
+    // An end before the start would be a fault of the caller's in the store's eyes; it is an empty range.
+    let end = end.map(|end| end.max(start.clone()));
+    (Bound::Included(start), end.map_or(Bound::Unbounded, Bound::Excluded))
+}
+
 /// Searches for one key.
 type Get<'g> = &'g dyn Fn(&[u8]) -> fjall::Result<Option<Slice>>;
 /// Makes the error of a failure of the store.
@@ -135,4 +153,24 @@ pub(super) fn scan_in_order<F: Fn(&[u8]) -> Iter>(
         last = Some(bound);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ops::RangeBounds;
+
+    #[test]
+    fn a_scan_behind_the_last_entry_of_a_queue_does_not_walk_what_was_removed_from_the_next() {
+        let [first, second] = [[0, 0, 0, 0], [0, 0, 0, 1]];
+        let range = within(joined(first, b"7"), &joined(first, b""));
+        assert!(range.contains(&joined(first, b"7")) && range.contains(&joined(first, &[255; 9])));
+        assert!(!range.contains(&joined(first, b"6")) && !range.contains(&joined(second, b"")));
+        // Bytes that cannot be counted up, inside and whole.
+        let range = within(vec![0, 0, 0, 255, 255], &[0, 0, 0, 255]);
+        assert!(range.contains(&vec![0, 0, 0, 255, 255, 255]) && !range.contains(&vec![0, 0, 1, 0]));
+        assert!(within(vec![255; 4], &[255; 4]).contains(&vec![255; 9]));
+        // Behind everything that begins so.
+        assert!(!within(vec![0, 0, 0, 9], &[0, 0, 0, 1]).contains(&vec![0, 0, 0, 9]));
+    }
 }
