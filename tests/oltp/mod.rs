@@ -48,7 +48,7 @@ async fn sampled(sampler: &mut Sampler, samples: u64) {
     let wanted = sampler.count + samples;
     while sampler.count < wanted {
         tokio::time::sleep(Duration::from_millis(20)).await;
-        let scope = if sampler.count % 5 == 0 { Scope::Whole } else { Scope::Districts(4) };
+        let scope = if sampler.count.is_multiple_of(5) { Scope::Whole } else { Scope::Districts(4) };
         let sample = sampler.sample(scope).await.unwrap();
         assert!(sample.violations.is_empty(), "at sample {}:\n{}", sampler.count, sample.violations.join("\n"));
     }
