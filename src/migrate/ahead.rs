@@ -54,7 +54,7 @@ impl Ahead {
 
 impl Offered {
     /// The entries are on disk: what was taken may be committed, and nothing more is taken.
-    pub(super) fn is_durable(mut self) {
+    pub(super) fn made_durable(mut self) {
         if let Some(key) = self.key.take() {
             key.open();
         }
@@ -93,7 +93,7 @@ mod tests {
         assert!(ahead.take(mapping, 6).is_none() && ahead.take(MappingId(1), 7).is_none());
         let taken = ahead.take(mapping, 7).unwrap();
         assert!(ahead.take(mapping, 7).is_none() && !taken.gate.is_shut());
-        offered.is_durable();
+        offered.made_durable();
         assert!(!taken.gate.is_shut());
         drop(ahead.offer(vec![(mapping, entry(8), 9)]));
         assert!(ahead.take(mapping, 8).is_none(), "the outbox has it, or nobody");

@@ -8,11 +8,14 @@ use std::future::Future;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use super::backfill::blocking;
 use super::merge::merge;
 use super::meters::Stage;
 use super::retry::Retry;
 use super::run::{Engine, Owned};
+use crate::derive::Mutation;
 use crate::error::Result;
+use crate::plan::MappingId;
 use crate::source::Source;
 use crate::state::outbox::{self, Pending};
 use crate::state::parts::{self, Parts};
@@ -47,13 +50,13 @@ impl<S: Source, T: Target> Engine<S, T> {
         self.board.meters().applying(mapping.id.0 as usize, last.0);
         let began = Instant::now();
         let mut row_count: u64 = entries.iter().map(|entry| entry.writes.row_count() as u64).sum();
-        let mut removed: Vec<_> = (first + 1..=last.0).map(|sequence| outbox::remove(mapping.id, sequence)).collect();
         let mut bytes = bytes;
+        let mut removed = Vec::new();
         match entries.first() {
             Some(entry) if !entry.parts.is_empty() => {
                 let parts = Parts::new(&*self.store, mapping.id, entry.sequence, &entry.parts);
                 self.apply_until_landed(mapping, advance, Writes::Parts(&parts)).await?;
-                removed.extend(parts::remove(mapping.id, entry.sequence, entry.parts.len()));
+                removed = parts::remove(mapping.id, entry.sequence, entry.parts.len()).collect();
                 bytes += entry.parts.iter().map(|part| part.bytes).sum::<u64>();
                 row_count = entry.parts.iter().map(|part| part.row_count).sum();
             }
@@ -68,7 +71,9 @@ impl<S: Source, T: Target> Engine<S, T> {
         }
         self.board.meters().record(Stage::TargetApply, began.elapsed());
         self.board.meters().visible(mapping.id.0 as usize, last.0);
-        self.store.commit(removed, Durability::Buffered)?;
+        if self.spent.add(mapping.id, first + 1..=last.0) || !removed.is_empty() {
+            self.take_out(mapping.id, removed).await?;
+        }
         let before = self
             .outbox_of(mapping.id)
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| Some(held.saturating_sub(bytes)));
@@ -81,6 +86,13 @@ impl<S: Source, T: Target> Engine<S, T> {
             status.outbox_bytes = status.mappings.iter().map(|mapping| mapping.outbox_bytes).sum();
         });
         Ok(())
+    }
+
+    /// Takes the records of a mapping's applied entries out of the state. The disk may be busy: not on an async thread.
+    pub(super) async fn take_out(&self, mapping: MappingId, mut removed: Vec<Mutation>) -> Result<()> {
+        removed.extend(self.spent.take_of(mapping));
+        let engine = self.clone();
+        blocking(move || engine.store.commit(removed, Durability::Buffered)).await
     }
 
     /// Applies one write, trying again through passing faults; a lost answer is settled by reading the checkpoint back.

@@ -249,6 +249,7 @@ impl<S: Source, T: Target> Engine<S, T> {
             }
         }
         mutations.extend(records);
+        mutations.extend(self.spent.take());
         for (id, _, bytes) in &added {
             self.outbox_of(*id).fetch_add(*bytes, Ordering::Relaxed);
         }
@@ -257,7 +258,7 @@ impl<S: Source, T: Target> Engine<S, T> {
         self.wake.notify_waiters();
         self.board.meters().timed(meters::Stage::StateCommit, || self.store.commit(mutations, Durability::Synced))?;
         added.iter().for_each(|(id, sequence, _)| self.board.meters().committed(id.0 as usize, *sequence));
-        offered.is_durable();
+        offered.made_durable();
         self.board.update(|status| status.sweep = None);
         draft.parts.keys().try_for_each(|mapping| parts::fold(&*self.store, *mapping))
     }

@@ -23,7 +23,7 @@ use crate::source::{CommitClock, Layouts, Pace, Source, SourceStream};
 use crate::state::spool::{SpoolWriter, position_of};
 
 /// Events between the stream task and the epochs, bounded in number besides bytes.
-const EVENTS_MAX: usize = 4_096;
+const EVENTS_MAX: usize = 16_384;
 /// Spooled bytes after which the spool is synced even while events keep coming.
 const SYNC_BYTES: u64 = 1 << 20;
 

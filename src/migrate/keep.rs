@@ -87,7 +87,7 @@ impl<S: Source, T: Target> Engine<S, T> {
             woken.as_mut().enable();
             match self.look(id, owned, advanced, stopping).await? {
                 Next::Again => {}
-                Next::End => return Ok(()),
+                Next::End => return self.take_out(id, Vec::new()).await,
                 Next::Wait => {
                     tokio::select! {
                         () = woken => {}
@@ -175,6 +175,7 @@ impl<S: Source, T: Target> Engine<S, T> {
         let applied = mapping.checkpoint.sequence;
         blocking(move || {
             let _at = engine.places.boundary();
+            engine.spent.forget(id);
             parts::settle(&*engine.store, id, meta::sequence(&*engine.store, id)?, applied)?;
             engine.outbox_of(id).store(outbox::pending_bytes(&*engine.store, id, applied)?, Ordering::Relaxed);
             Ok(())
@@ -189,6 +190,7 @@ impl<S: Source, T: Target> Engine<S, T> {
         let (engine, id, sequence) = (self.clone(), mapping.id, mapping.checkpoint.sequence);
         blocking(move || {
             let _at = engine.places.boundary();
+            engine.spent.forget(id);
             [Space::Outbox(id), Space::OutboxPart(id)].into_iter().try_for_each(|space| engine.store.clear(space))?;
             engine.store.commit(vec![meta::put_sequence(id, sequence)?], Durability::Synced)
         })

@@ -1,7 +1,11 @@
 //! Meters: what the engine measures of itself while it is live, without waiting for anybody.
 //!
-//! From a source's commit to the moment a target shows it, per mapping; where the time goes on the way; how often a cache had the answer. All
-//! of it is counted since the engine started.
+//! From a source's commit to the moment a target shows it, per mapping, and where the time goes on the way. All of it is counted since the
+//! engine started.
+//!
+//! There is no cache of rows whose hits could be counted: what an epoch reads it remembers until its end, and beyond that the store's block cache
+//! answers. While a backlog is caught up, reads of the state take a fifth of the engine's processor time, half of it in stepping over entries that
+//! rows in memory would not save; rows kept across epochs, with what it takes to keep them right, would at best give back a tenth.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,9 +28,9 @@ pub enum Stage {
     Step,
     /// Making one epoch durable in the state, the sync of the disk included.
     StateCommit,
-    /// From there until its mapping's target transaction begins.
+    /// From there until its mapping's target transaction begins; nearly nothing where it begins before.
     Outbox,
-    /// One target transaction, its commit included.
+    /// One target transaction, its commit included, and the wait for the state's disk where it began before that was done.
     TargetApply,
 }
 

@@ -28,6 +28,7 @@ mod resume;
 pub mod retry;
 pub mod run;
 mod schema_change;
+mod spent;
 mod standing;
 pub mod start;
 pub mod steps;

@@ -105,7 +105,7 @@ impl Default for EngineOptions {
             chunk_rows_max: 5_000,
             connections: 4,
             limits: BTreeMap::new(),
-            epoch_bytes_max: 4 << 20,
+            epoch_bytes_max: 8 << 20,
             slice_bytes_max: 8 << 20,
             slice_rows_max: 10_000,
             part_bytes_max: 8 << 20,

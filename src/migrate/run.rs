@@ -14,6 +14,7 @@ use super::feed::Spooler;
 use super::fill::Aside;
 use super::options::EngineOptions;
 use super::retry::Retry;
+use super::spent::Spent;
 use super::standing::{Contained, Places};
 use super::throttle::Throttle;
 use super::touched::Touched;
@@ -61,6 +62,7 @@ pub struct Engine<S, T> {
     pub(super) outbox_bytes: Arc<[AtomicU64]>,
     pub(super) places: Places,
     pub(super) ahead: Ahead,
+    pub(super) spent: Spent,
     pub(super) aside: Aside,
     pub(super) throttle: Throttle,
     pub(super) wake: Arc<Notify>,
@@ -85,6 +87,7 @@ impl<S, T> Clone for Engine<S, T> {
             outbox_bytes: Arc::clone(&self.outbox_bytes),
             places: self.places.clone(),
             ahead: self.ahead.clone(),
+            spent: self.spent.clone(),
             aside: self.aside.clone(),
             throttle: self.throttle.clone(),
             wake: Arc::clone(&self.wake),
@@ -137,6 +140,7 @@ impl<S: Source, T: Target> Engine<S, T> {
             outbox_bytes,
             places: Places::default(),
             ahead: Ahead::default(),
+            spent: Spent::default(),
             aside: Aside::default(),
             throttle,
             wake: Arc::default(),
