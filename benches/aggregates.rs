@@ -11,14 +11,14 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use strangler::change::{Change, Chunk, Image, Operation};
-use strangler::derive::{Filling, fill, ingest, step};
+use strangler::derive::{Filling, filling, ingest, step};
 use strangler::plan::{Builder, MappingInput, Plan, Policies, TableInput};
 use strangler::position::{BinlogPosition, Position};
 use strangler::schema::{
     Column, DataType, Flavor, Generated, SessionSettings, SourceCatalog, TableId, TableName, TableSchema, TargetKind, UniqueKey,
 };
 use strangler::state::disk::{DiskOptions, DiskStore};
-use strangler::state::{Durability, Store};
+use strangler::state::{Durability, Store, summed};
 use strangler::value::{Decimal, Row, Value};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -46,11 +46,10 @@ fn main() -> Outcome<()> {
         whole.push(show(*members, timed(&plan, &store, &mut next, account, changes)?, whole.first().copied()));
     }
     let began = Instant::now();
-    loop {
-        match fill(&plan, &store, 10_000)? {
-            Filling::Done => break,
-            Filling::Clear(space) => store.clear(space)?,
-            Filling::Slice(mutations, _) => store.commit(mutations, Durability::Buffered)?,
+    while let Filling::Missing(ids, mutations) = filling(&plan, &store)? {
+        store.commit(mutations, Durability::Buffered)?;
+        for id in ids {
+            summed::add_up(&plan, &store, id, (folder.path(), 16 << 20), &|_| ())?;
         }
     }
     println!("accumulators filled from {next} rows: {:.0} rows/s", next as f64 / began.elapsed().as_secs_f64());

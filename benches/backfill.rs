@@ -11,6 +11,9 @@ mod peers;
 mod support;
 
 use peers::{pgloader, single_table_copy};
+use strangler::migrate::EngineStatus;
+use strangler::migrate::steps::{StageTime, StepTime};
+use strangler::state::meta;
 use support::{Outcome, Stage, folder_bytes, raw_copy, raw_drain, size};
 
 #[tokio::main]
@@ -39,35 +42,35 @@ async fn main() -> Outcome<()> {
     if let Some(rate) = pgloader_rate {
         println!("  to pgloader               {:>10.2}   goal 2.00", legacy_rate / rate);
     }
-    let load_s = figure_of(&stage, "stage Load")? / 1_000.0;
+    let status = status_of(&stage)?;
+    let load = status.load_stages.iter().find(|stage| stage.stage == meta::Stage::Load).ok_or("the engine loaded nothing")?;
+    let load_s = load.wall_ms as f64 / 1_000.0;
     let load_rate = copied as f64 / load_s;
     println!("engine, load phase          {load_rate:>10.0} target rows/s, {load_s:.1} s");
     println!("  to the raw COPY, keyed    {:>10.2}   goal 0.80", load_rate / copy_rate);
     println!("engine, peak memory         {peak_mib:>10} MiB   cap 512");
-    let mapped = figure_of(&stage, "mapped bytes")?;
+    let mapped: u64 = status.tables.iter().map(|table| table.byte_count).sum();
     let state = folder_bytes(&stage.state_path());
     println!("engine, state on disk       {:>10} MiB, journals not counted", state >> 20);
-    println!("  to the mapped bytes       {:>10.2}   goal 1.60", state as f64 / mapped);
-    for line in log_lines(&stage, "first load: ") {
-        println!("{}", line.split_once("first load: ").map_or(line.as_str(), |(_, figures)| figures));
+    println!("  to the mapped bytes       {:>10.2}   goal 1.60", state as f64 / mapped as f64);
+    for StageTime { stage, wall_ms } in &status.load_stages {
+        println!("stage {stage:?}: {wall_ms} ms");
+    }
+    for StepTime { step, work_ms, row_count } in &status.load_steps {
+        println!("{}: {work_ms} ms of work, {row_count} rows", step.words());
     }
     println!("load of the machine {} at the end", machine_load());
     Ok(())
 }
 
-/// The figure in front of the unit in the engine's line about something.
-fn figure_of(stage: &Stage, what: &str) -> Outcome<f64> {
-    let line = log_lines(stage, &format!("first load: {what}"))
-        .pop()
-        .ok_or_else(|| format!("the engine's log says nothing of {what}"))?;
-    let figure = line.split_whitespace().find_map(|word| word.parse().ok());
-    figure.ok_or_else(|| format!("the engine's log has no figure of {what}").into())
-}
-
-/// The lines of the engine's log that hold a text.
-fn log_lines(stage: &Stage, text: &str) -> Vec<String> {
-    let log = std::fs::read_to_string(stage.folder.path().join("run.log")).unwrap_or_default();
-    log.lines().filter(|line| line.contains(text)).map(str::to_owned).collect()
+/// What the engine said of itself when it ended.
+fn status_of(stage: &Stage) -> Outcome<EngineStatus> {
+    #[derive(serde::Deserialize)]
+    struct Ended {
+        engine: EngineStatus,
+    }
+    let text = std::fs::read_to_string(stage.folder.path().join("run.json"))?;
+    Ok(serde_json::from_str::<Ended>(&text)?.engine)
 }
 
 /// What waits for a processor, on average over the last minute.

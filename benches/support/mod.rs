@@ -51,12 +51,12 @@ impl Stage {
         let began = Instant::now();
         let log = std::fs::File::create(self.folder.path().join("run.log"))?;
         let child = Command::new(env!("CARGO_BIN_EXE_strangler"))
-            .args(["-v", "run", "--until-caught-up", "--config"])
+            .args(["run", "--until-caught-up", "--format", "json", "--config"])
             .arg(self.folder.path().join("strangler.yaml"))
             .env("BENCH_SOURCE_PASSWORD", self.mariadb.password())
             .env("BENCH_TARGET_PASSWORD", self.postgres.password())
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(std::fs::File::create(self.folder.path().join("run.json"))?)
             .stderr(log)
             .spawn()?;
         let peak = watched(child, &self.folder.path().join("run.log"))?;

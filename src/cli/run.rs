@@ -6,13 +6,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::Serialize;
 use tokio::sync::watch;
 
 use super::arguments::{Common, RunArguments};
 use super::check::{preflight, preflight_live};
 use super::exit::{Code, Failure};
 use super::opening::{self, StateLock};
-use super::printer::Printer;
+use super::printer::{Format, Printer};
 use super::project::{Planned, Project};
 use super::signals::Signals;
 use super::waiting::Waiting;
@@ -21,7 +22,7 @@ use crate::error::{Class, Error, Result};
 use crate::migrate::board::{LoadStatus, MappingStatus, TableStatus};
 use crate::migrate::options::StartMode;
 use crate::migrate::run::Parts;
-use crate::migrate::{Board, Ended, Engine, EngineOptions};
+use crate::migrate::{Board, Ended, Engine, EngineOptions, EngineStatus};
 use crate::page;
 use crate::plan::{MappingPlan, NodePlan, Plan};
 use crate::position::Position;
@@ -289,6 +290,14 @@ fn board(plan: &Plan, catalog: &SourceCatalog, store: &Numbered<DiskStore>) -> R
     Ok(board)
 }
 
+/// What a program is told at the end.
+#[derive(Serialize)]
+struct RunJson {
+    format_version: u32,
+    /// What the engine last said of itself.
+    engine: EngineStatus,
+}
+
 /// Passes when a stop was asked for and the engine has had its time to end in order.
 async fn overdue(mut stopped: watch::Receiver<bool>) {
     if stopped.wait_for(|stop| *stop).await.is_err() {
@@ -316,6 +325,9 @@ async fn drive(ready: Ready, project: &Project, signals: Signals, printer: &Prin
     let full = measured.full();
     drop(measured);
     shown.finish();
+    if printer.format == Format::Json {
+        printer.json(&RunJson { format_version: 1, engine: engine.board().snapshot() });
+    }
     drop((serving, page));
     let signal = stopping.finish();
     let ended = ended?;

@@ -7,13 +7,14 @@
 //!
 //! An entry belongs to one group in one spelling: `TOTALS`, group key, its own row -> length of the key, row count, totals. The values of
 //! MIN, MAX and COUNT(DISTINCT) and the rows of ORDER BY with LIMIT are listed one by one: `VALUES`, group, aggregate, what orders them,
-//! fingerprint -> how often, the value as it is written. Under `MARK` stands what is accumulated, and how far the first filling is. Nothing reads an accumulator that is not complete: its groups are derived from all rows.
+//! fingerprint -> how often, the value as it is written. Under `MARK` stands what is accumulated, once all of it is there. Nothing reads an accumulator that is not complete: its groups are derived from all rows.
 //! A member that has no value, because the source would raise an error, makes it unreadable for as long as it is there.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use crate::derive::filled::{FilledTo, MARK, Mark};
+use crate::derive::Space;
+use crate::derive::filled::{MARK, Mark};
 use crate::derive::keys::{Keys, runs};
 use crate::derive::net::Net;
 use crate::derive::parallel::mapped;
@@ -21,7 +22,6 @@ use crate::derive::prefetch::prefetch;
 use crate::derive::rows::Execution;
 use crate::derive::view::{Reader, View};
 use crate::derive::walk::affected;
-use crate::derive::{Arrangements, Mutation, Space};
 use crate::error::{Class, Error, Result};
 use crate::plan::{AccumulatorId, AccumulatorPlan, Anchor, BranchPlan, KeptAggregate, Plan};
 use crate::schema::TableId;
@@ -32,117 +32,25 @@ use crate::value::{Row, Value, row};
 pub(crate) const TOTALS: u8 = 0;
 /// Begins the listed values.
 pub(crate) const VALUES: u8 = 1;
-/// Where the state keeps how many accumulators there have been; no plan has so many.
-const NUMBERED: Space = Space::Accumulator(AccumulatorId(u32::MAX >> 1));
 
 /// Member rows whose contributions are added up at once.
 const ROOTS_PER_WINDOW: usize = 4_096;
 /// Member rows per slice of a window, at least and at most.
 const ROOTS_PER_SLICE: std::ops::RangeInclusive<usize> = 64..=1024;
 
-/// What is to be done next before the accumulators are complete.
-#[derive(Debug)]
-pub enum Filling {
-    /// The entries of another plan are to be cleared first.
-    Clear(Space),
-    /// The next slice, to be committed as one batch, and how many member rows it adds up.
-    Slice(Vec<Mutation>, u64),
-    /// All are complete.
-    Done,
-}
-
-/// Fills the accumulators from the stored rows, in slices of at most `rows_max` of them. The state must stand still meanwhile; after a
-/// crash the filling goes on behind the last committed slice.
-///
-/// # Errors
-/// The store failed or is damaged.
-pub fn fill(plan: &Plan, store: &dyn Arrangements, rows_max: usize) -> Result<Filling> {
-    let ever = numbered(store)?;
-    let planned = u32::try_from(plan.accumulators.len()).unwrap_or(u32::MAX);
-    for space in (planned..ever).map(|id| Space::Accumulator(AccumulatorId(id))) {
-        // Nothing keeps it up any more: a plan that has it again must not believe it.
-        if store.get(space, &[MARK])?.is_some() {
-            return Ok(Filling::Clear(space));
-        }
-    }
-    for (id, accumulator) in accumulators(plan) {
-        let mut view = View::new(plan, store);
-        let mut mark = match Mark::read(&view, id)? {
-            Some(mark) if mark.meaning != accumulator.meaning => return Ok(Filling::Clear(Space::Accumulator(id))),
-            Some(Mark { filled_to: None, .. }) => continue,
-            Some(mark) => mark,
-            None => Mark { meaning: accumulator.meaning, without_value: 0, filled_to: Some(FilledTo::default()) },
-        };
-        let rows = fill_slice(&mut view, (id, accumulator), &mut mark, rows_max.max(1))?;
-        view.put(Space::Accumulator(id), vec![MARK], Some(mark.encode()));
-        if ever < planned {
-            let mut count = Vec::new();
-            row::encode(&[Value::Int(i64::from(planned))], &mut count);
-            view.put(NUMBERED, vec![MARK], Some(count));
-        }
-        return Ok(Filling::Slice(view.into_mutations(), rows));
-    }
-    Ok(Filling::Done)
-}
-
-/// About how many member rows a filling of all accumulators reads, by the source's own estimates.
-#[must_use]
-pub fn fill_estimate(plan: &Plan) -> u64 {
-    let bodies = plan.accumulators.iter().flat_map(|accumulator| &accumulator.bodies);
-    let tables = bodies.filter_map(|body| plan.tables.get(root_table(body).ok()?.0 as usize));
-    tables.map(|table| table.schema.row_estimate).sum()
-}
-
-/// Adds up the next member rows, and marks how far it is; so many they are.
-fn fill_slice(
-    view: &mut View<'_>,
-    (id, accumulator): (AccumulatorId, &AccumulatorPlan),
-    mark: &mut Mark,
-    rows_max: usize,
-) -> Result<u64> {
-    let FilledTo { body, key } = mark.filled_to.take().unwrap_or_default();
-    let member = accumulator.bodies.get(body).ok_or_else(damaged)?;
-    let after = Some(key).filter(|key| !key.is_empty());
-    let (mut roots, mut rows) = (Keys::default(), Keys::default());
-    view.stored().scan(Space::Base(root_table(member)?), &[], after.as_deref(), &mut |key, bytes| {
-        roots.push_unsorted(key);
-        rows.push_unsorted(bytes);
-        Ok(roots.len() < rows_max)
-    })?;
-    mark.filled_to = match roots.iter().last() {
-        Some(last) if roots.len() == rows_max => Some(FilledTo { body, key: last.to_vec() }),
-        _ if body + 1 < accumulator.bodies.len() => Some(FilledTo { body: body + 1, key: Vec::new() }),
-        _ => None,
-    };
-    for window in roots.slices(ROOTS_PER_WINDOW) {
-        contributions(view, (accumulator, member), (&roots, Some(&rows)), window, 1)?.apply(view, (id, accumulator), mark)?;
-    }
-    Ok(roots.len() as u64)
-}
-
-/// So many accumulators have ever been filled in this state, by their numbers.
-fn numbered(store: &dyn Arrangements) -> Result<u32> {
-    let Some(bytes) = store.get(NUMBERED, &[MARK])? else { return Ok(0) };
-    match row::decode(&bytes)?.as_ref() {
-        [Value::Int(count)] => u32::try_from(*count).map_err(|_| damaged()),
-        _ => Err(damaged()),
-    }
-}
-
 /// Moves the contributions of all members that the net changes reach; `view` is the state with those changes. Batches that change members must
 /// be committed one after the other.
 pub(crate) fn keep_up(view: &mut View<'_>, net: &Net) -> Result<()> {
     let plan = view.plan;
     for (id, accumulator) in accumulators(plan) {
-        let Some(mut mark) = Mark::read(view, id)?.filter(|mark| mark.meaning == accumulator.meaning) else { continue };
+        let Some(mut mark) = Mark::read(view, id)?.filter(|mark| mark.is_complete(accumulator)) else { continue };
         let roots: Result<Vec<Keys>> = accumulator.bodies.iter().map(|body| affected(view, body, net)).collect();
         let roots = match roots {
             Err(error) if error.class() == Class::Person => None,
             roots => Some(roots?),
         };
-        let is_filling = mark.filled_to.is_some() && roots.iter().flatten().any(|roots| roots.len() > 0);
-        let Some(roots) = roots.filter(|_| !is_filling) else {
-            // Which members change, or which of them are counted, cannot be told: it is not read until it is filled again.
+        let Some(roots) = roots else {
+            // Which members change cannot be told: it is not read until it is filled again.
             view.put(Space::Accumulator(id), vec![MARK], Some(Mark { meaning: 0, ..mark }.encode()));
             continue;
         };
@@ -150,8 +58,10 @@ pub(crate) fn keep_up(view: &mut View<'_>, net: &Net) -> Result<()> {
         let without_value = mark.without_value;
         for (body, roots) in accumulator.bodies.iter().zip(roots) {
             for window in roots.slices(ROOTS_PER_WINDOW) {
-                let mut change = contributions(&before, (accumulator, body), (&roots, None), window.clone(), -1)?;
-                change.merge(contributions(view, (accumulator, body), (&roots, None), window, 1)?);
+                let mut change = Change::default();
+                let taken_back = contributions(&before, (accumulator, body), (&roots, None), window.clone(), -1)?;
+                let added = contributions(view, (accumulator, body), (&roots, None), window, 1)?;
+                taken_back.into_iter().chain(added).for_each(|part| change.merge(part));
                 change.apply(view, (id, accumulator), &mut mark)?;
             }
         }
@@ -173,11 +83,13 @@ pub(crate) fn by_id(plan: &Plan, id: AccumulatorId) -> Result<&AccumulatorPlan> 
     plan.accumulators.get(id.0 as usize).ok_or_else(|| Error::bug(format!("accumulator {} is not in the plan", id.0)))
 }
 
-fn accumulators(plan: &Plan) -> impl Iterator<Item = (AccumulatorId, &AccumulatorPlan)> {
+/// Every accumulator of the plan.
+pub(crate) fn accumulators(plan: &Plan) -> impl Iterator<Item = (AccumulatorId, &AccumulatorPlan)> {
     (0_u32..).map(AccumulatorId).zip(&plan.accumulators)
 }
 
-fn root_table(body: &BranchPlan) -> Result<TableId> {
+/// The table whose rows are the members that a SELECT gives.
+pub(crate) fn root_table(body: &BranchPlan) -> Result<TableId> {
     let Anchor::Row { alias } = body.anchor else { return Err(Error::bug("members are cut by groups")) };
     let definition = body.branch.aliases.get(alias.0);
     definition.and_then(|definition| definition.table).ok_or_else(|| Error::bug("members are cut by rows of no stored table"))
@@ -198,7 +110,8 @@ impl Group {
         Self { key_length, rows: 0, totals: vec![Total::default(); accumulator.aggregates.len()] }
     }
 
-    fn merge(&mut self, other: &Self) {
+    /// Adds another part of the same group.
+    pub(crate) fn merge(&mut self, other: &Self) {
         self.rows += other.rows;
         for (total, other) in self.totals.iter_mut().zip(&other.totals) {
             total.merge(other);
@@ -209,14 +122,13 @@ impl Group {
         self.rows == 0 && self.totals.iter().all(Total::is_zero)
     }
 
-    fn encode(&self, accumulator: &AccumulatorPlan) -> Vec<u8> {
+    /// Appends its bytes in the state.
+    pub(crate) fn encode(&self, accumulator: &AccumulatorPlan, bytes: &mut Vec<u8>) {
         let mut values = vec![Value::Int(self.key_length as i64), Value::Int(self.rows)];
         for (total, aggregate) in self.totals.iter().zip(&accumulator.aggregates) {
             total.write(aggregate.upkeep, &mut values);
         }
-        let mut bytes = Vec::with_capacity(8 * values.len());
-        row::encode(&values, &mut bytes);
-        bytes
+        row::encode(&values, bytes);
     }
 
     pub(crate) fn decode(accumulator: &AccumulatorPlan, bytes: &[u8]) -> Result<Self> {
@@ -230,33 +142,33 @@ impl Group {
 
 /// A listed value: how often it occurs, or how that changes.
 #[derive(Debug, Clone)]
-struct Listed {
-    count: i64,
+pub(crate) struct Listed {
+    pub(crate) count: i64,
     /// Where the key ends that orders it; a fingerprint follows of what it is written as.
-    ordered_to: usize,
+    pub(crate) ordered_to: usize,
     /// What it is written as.
-    written: Row,
+    pub(crate) written: Row,
     /// Of [`Upkeep::Distinct`], the entry of its group and the aggregate's place in it.
-    counted_in: Option<(Vec<u8>, usize)>,
+    pub(crate) counted_in: Option<(Vec<u8>, usize)>,
 }
 
 /// How entries change.
 #[derive(Default)]
-struct Change {
-    groups: BTreeMap<Vec<u8>, Group>,
-    values: BTreeMap<Vec<u8>, Listed>,
-    without_value: i64,
+pub(crate) struct Change {
+    pub(crate) groups: BTreeMap<Vec<u8>, Group>,
+    pub(crate) values: BTreeMap<Vec<u8>, Listed>,
+    pub(crate) without_value: i64,
 }
 
-/// What the members at `range` of the roots contribute to their groups, with a sign; with the roots come their stored bytes where those
-/// were read with them.
-fn contributions(
+/// What the members at `range` of the roots contribute to their groups, with a sign, some members after the other; with the roots come their
+/// stored bytes where those were read with them.
+pub(crate) fn contributions(
     view: &View<'_>,
     (accumulator, body): (&AccumulatorPlan, &BranchPlan),
     (roots, rows): (&Keys, Option<&Keys>),
     range: Range<usize>,
     sign: i64,
-) -> Result<Change> {
+) -> Result<Vec<Change>> {
     let slice = |range: Range<usize>| {
         let reader = Reader::new(view);
         if let Some(rows) = rows {
@@ -271,10 +183,7 @@ fn contributions(
         Ok(change)
     };
     let per_slice = (range.len() / (2 * rayon::current_num_threads())).clamp(*ROOTS_PER_SLICE.start(), *ROOTS_PER_SLICE.end());
-    let mut slices = mapped(runs(range, per_slice), slice)?.into_iter();
-    let mut all = slices.next().unwrap_or_default();
-    slices.for_each(|change| all.merge(change));
-    Ok(all)
+    mapped(runs(range, per_slice), slice)
 }
 
 impl Change {
@@ -376,7 +285,9 @@ impl Change {
             if after < 0 {
                 return Err(contradiction());
             }
-            view.put(space, key, (after > 0).then(|| encode_listed(after, listed.ordered_to, &listed.written)));
+            let mut bytes = Vec::new();
+            encode_listed(after, listed.ordered_to, &listed.written, &mut bytes);
+            view.put(space, key, (after > 0).then_some(bytes));
         }
         self.groups.retain(|_, group| !group.is_zero());
         let keys: Vec<Vec<u8>> = self.groups.keys().cloned().collect();
@@ -391,7 +302,9 @@ impl Change {
             if !possible && !group.is_zero() {
                 return Err(contradiction());
             }
-            view.put(space, key, possible.then(|| group.encode(accumulator)));
+            let mut bytes = Vec::new();
+            group.encode(accumulator, &mut bytes);
+            view.put(space, key, possible.then_some(bytes));
         }
         Ok(())
     }
@@ -428,12 +341,11 @@ fn encode_listed_key(aggregate: &KeptAggregate, arguments: &[Value], entry: &mut
     Ok(())
 }
 
-fn encode_listed(count: i64, ordered_to: usize, written: &Row) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(8);
+/// Appends the bytes of an entry of a list.
+pub(crate) fn encode_listed(count: i64, ordered_to: usize, written: &Row, bytes: &mut Vec<u8>) {
     let mut values = vec![Value::Int(count), Value::Int(ordered_to as i64)];
     values.extend(written.iter().cloned());
-    row::encode(&values, &mut bytes);
-    bytes
+    row::encode(&values, bytes);
 }
 
 /// An entry of a list as it is stored.

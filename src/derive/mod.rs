@@ -17,6 +17,7 @@ mod duty;
 mod emit;
 mod facts;
 mod filled;
+mod filling;
 mod group;
 mod keys;
 mod load;
@@ -35,11 +36,11 @@ mod whole;
 #[cfg(test)]
 mod tests;
 
-pub use accumulate::{Filling, fill, fill_estimate};
 pub use arrangements::{Arrangements, Mutation, Space, Visit, VisitEach, VisitMany};
 pub use dirty::{Marked, derive_dirty, mark};
 pub use duty::{BrokenKey, Duty, Failure, Marks, Outlets, duty_of};
 pub use facts::holds;
+pub use filling::{Adder, Contributed, Contribution, Filling, contribute, fill_estimate, filling};
 pub use load::load;
 pub use reindex::{chunk_entries, index_entries_of};
 pub use step::{ingest, replay, step, step_in_parts};

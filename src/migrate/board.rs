@@ -323,19 +323,6 @@ impl Board {
         self.with(|inner| inner.times.took(step, time, row_count));
     }
 
-    /// Tells the log where the time of the first load went.
-    pub(super) fn log_times(&self) {
-        let status = self.snapshot();
-        for StageTime { stage, wall_ms } in &status.load_stages {
-            tracing::info!("first load: stage {stage:?} {wall_ms} ms");
-        }
-        for StepTime { step, work_ms, row_count } in &status.load_steps {
-            tracing::info!("first load: {} {work_ms} ms of work, {row_count} rows", step.words());
-        }
-        let bytes: u64 = status.tables.iter().map(|table| table.byte_count).sum();
-        tracing::info!("first load: mapped bytes {bytes}");
-    }
-
     /// So many more rows are in the indexes or groups that are being filled.
     pub fn filled(&self, of: &str, rows: u64, row_estimate: u64) {
         self.update(|status| {

@@ -13,18 +13,18 @@ use rayon::prelude::*;
 use super::backfill::blocking;
 use super::run::Engine;
 use super::steps::LoadStep;
-use crate::derive::{self, Mutation, Space};
+use crate::derive::{self, Space};
 use crate::error::Result;
 use crate::plan::IndexId;
 use crate::schema::TableId;
 use crate::source::Source;
+use crate::state::Durability;
 use crate::state::sort::Sorter;
 use crate::state::unfilled::{self, Unfilled};
-use crate::state::{Durability, SortedEntries};
 use crate::target::Target;
 
 /// A sorter with less memory than this writes files of no useful size.
-const SORTER_BYTES_MIN: usize = 256 << 10;
+pub(super) const SORTER_BYTES_MIN: usize = 256 << 10;
 
 impl<S: Source, T: Target> Engine<S, T> {
     /// Records that every index is to be made; once, at the beginning of a first copy.
@@ -34,7 +34,7 @@ impl<S: Source, T: Target> Engine<S, T> {
         }
         let names = self.plan.names().indexes;
         let indexes = self.plan.indexes.iter().zip(names).filter(|(index, _)| !index.over_identity);
-        let unfilled = Unfilled { tables: Vec::new(), indexes: indexes.map(|(_, name)| name).collect() };
+        let unfilled = Unfilled { indexes: indexes.map(|(_, name)| name).collect(), ..Unfilled::default() };
         self.store.commit(vec![unfilled::put(&unfilled)?], Durability::Synced)
     }
 
@@ -57,33 +57,24 @@ impl<S: Source, T: Target> Engine<S, T> {
             wanted.sort_by_key(|(table, _)| {
                 std::cmp::Reverse(engine.plan.tables.get(table.0 as usize).map_or(0, |table| table.schema.row_estimate))
             });
-            let made = Mutex::new((missing, Vec::new()));
+            let missing = Mutex::new(missing);
             wanted.into_par_iter().with_max_len(1).try_for_each(|(table, indexes)| {
-                let (rows, small) = engine.make_indexes(table, &indexes)?;
+                let rows = engine.make_indexes(table, &indexes)?;
                 engine.board.filled("indexes", rows, estimate);
-                let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
-                let is_run = |name: &String| {
-                    let place = indexes.iter().position(|id| names.get(id.0 as usize) == Some(name));
-                    place.is_some_and(|place| small.get(place).is_some_and(Option::is_none))
-                };
-                made.0.indexes.retain(|name| !is_run(name));
-                made.1.extend(small.into_iter().flatten().flatten());
-                engine.store.commit(vec![unfilled::put(&made.0)?], Durability::Synced)
+                let made: Vec<&String> = indexes.iter().filter_map(|id| names.get(id.0 as usize)).collect();
+                let mut missing = missing.lock().unwrap_or_else(PoisonError::into_inner);
+                missing.indexes.retain(|name| !made.contains(&name));
+                engine.store.commit(vec![unfilled::put(&missing)?], Durability::Synced)
             })?;
-            // Those too small for a run: behind all runs, so that none of them overlaps what the store flushes.
-            let (mut missing, mut batch) = made.into_inner().unwrap_or_else(PoisonError::into_inner);
-            missing.indexes.retain(|name| !names.contains(name));
-            batch.push(unfilled::put(&missing)?);
-            engine.store.commit(batch, Durability::Synced)?;
             engine.board.update(|status| status.filling = None);
             Ok(())
         })
         .await
     }
 
-    /// Makes some indexes of one table from its stored rows. Answers how many those are, and for each index too small for a run its
-    /// entries, which are not stored yet.
-    fn make_indexes(&self, table: TableId, indexes: &[IndexId]) -> Result<(u64, Vec<Option<Vec<Mutation>>>)> {
+    /// Makes some indexes of one table from its stored rows; answers how many those are. Each becomes a run, however small: what is
+    /// written in batches spreads over the runs of all others when the store flushes it, and is merged with them again and again.
+    fn make_indexes(&self, table: TableId, indexes: &[IndexId]) -> Result<u64> {
         let began = std::time::Instant::now();
         indexes.iter().try_for_each(|index| self.store.clear(Space::Index(*index)))?;
         let sorters = indexes.len().max(1) * rayon::current_num_threads().max(1);
@@ -92,23 +83,12 @@ impl<S: Source, T: Target> Engine<S, T> {
         let row_count = derive::index_entries_of(&self.plan, &*self.store, table, indexes, &mut |place, entry| {
             sorters.get_mut(place).map_or(Ok(()), |sorter| sorter.push(entry, &[]))
         })?;
-        let (mut entry_count, mut small) = (0, Vec::with_capacity(indexes.len()));
-        for (index, sorter) in indexes.iter().zip(sorters) {
-            let (space, count) = (Space::Index(*index), sorter.len());
-            entry_count += count as u64;
-            let mut entries = sorter.finish()?;
-            small.push(if count < self.options.run_rows_min {
-                let mut batch = Vec::with_capacity(count);
-                while let Some((key, value)) = entries.next()? {
-                    batch.push(Mutation { space, key: key.to_vec(), value: Some(value.to_vec()) });
-                }
-                Some(batch)
-            } else {
-                self.store.ingest(space, &mut entries)?;
-                None
-            });
+        let mut entry_count = 0;
+        for (index, sorter) in indexes.iter().zip(sorters).filter(|(_, sorter)| !sorter.is_empty()) {
+            entry_count += sorter.len() as u64;
+            self.store.ingest(Space::Index(*index), &mut sorter.finish()?)?;
         }
         self.board.took(LoadStep::Index, began.elapsed(), entry_count);
-        Ok((row_count, small))
+        Ok(row_count)
     }
 }

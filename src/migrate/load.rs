@@ -16,7 +16,7 @@ use super::retry::Retry;
 use super::run::{Engine, Owned};
 use super::start::is_reconciling;
 use super::steps::LoadStep;
-use crate::derive::{self, Filling, Loaded, Space};
+use crate::derive::{self, Loaded, Space};
 use crate::error::{Class, Error, Result};
 use crate::plan::NodeId;
 use crate::source::Source;
@@ -26,9 +26,6 @@ use crate::state::parts::Parts;
 use crate::target::{Advance, Checkpoint, Phase, Target};
 use crate::value::Value;
 use crate::write::WriteBatch;
-
-/// Stored rows that are added up to groups in one batch, for each anchor of a slice of the load.
-const ROWS_PER_ANCHOR: usize = 2;
 
 /// Where the next slice starts; stored in the checkpoint row as JSON.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,34 +62,7 @@ impl<S: Source, T: Target> Engine<S, T> {
         mutations.push(meta::put_progress(&progress)?);
         self.store.commit(mutations, Durability::Synced)?;
         self.board.enter(Stage::Live);
-        self.board.log_times();
         Ok(())
-    }
-
-    /// Adds up the groups that are kept up row by row, where that is not done yet: before the first load, and once for a state that an
-    /// earlier version or another set of mappings left.
-    pub(super) async fn fill_accumulators(&self) -> Result<()> {
-        let estimate = derive::fill_estimate(&self.plan);
-        loop {
-            let engine = self.clone();
-            let is_done = blocking(move || {
-                let began = Instant::now();
-                match derive::fill(&engine.plan, &*engine.store, ROWS_PER_ANCHOR * engine.options.load_anchors_max)? {
-                    Filling::Done => return Ok(true),
-                    Filling::Clear(space) => engine.store.clear(space)?,
-                    Filling::Slice(mutations, rows) => {
-                        engine.store.commit(mutations, Durability::Buffered)?;
-                        engine.board.filled("groups", rows, estimate);
-                        engine.board.took(LoadStep::Group, began.elapsed(), rows);
-                    }
-                }
-                Ok(false)
-            });
-            if is_done.await? {
-                self.board.update(|status| status.filling = None);
-                return Ok(());
-            }
-        }
     }
 
     async fn load_mapping(&self, mapping: &mut Owned) -> Result<()> {

@@ -13,6 +13,7 @@ mod feed;
 mod fill;
 pub mod forecast;
 mod gather;
+mod groups;
 pub mod histogram;
 mod indexes;
 mod keep;

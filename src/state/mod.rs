@@ -16,6 +16,7 @@ pub mod parts;
 pub mod sort;
 pub mod spool;
 pub mod standing;
+pub mod summed;
 mod sweep;
 pub mod unfilled;
 

@@ -5,14 +5,18 @@ use serde::{Deserialize, Serialize};
 use super::meta;
 use crate::derive::{Arrangements, Mutation, Space};
 use crate::error::Result;
+use crate::plan::AccumulatorId;
 
-/// Tables and indexes without their entries.
+/// Tables, indexes and accumulators without their entries.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unfilled {
     /// Tables without rows.
     pub tables: Vec<String>,
     /// Indexes over stored rows without entries.
     pub indexes: Vec<String>,
+    /// Accumulators whose entries are being written.
+    #[serde(default)]
+    pub accumulators: Vec<AccumulatorId>,
 }
 
 /// The record; empty where everything is filled.

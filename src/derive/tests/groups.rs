@@ -4,7 +4,7 @@ use super::random::{fill_all, plan_of, plan_one};
 use super::store::MapStore;
 use super::world::{World, catalog};
 use crate::change::{Change, Image, Operation};
-use crate::derive::{Arrangements, Filling, Space, fill, ingest, step};
+use crate::derive::{Arrangements, Filling, Space, filling, ingest, step};
 use crate::error::Result;
 use crate::plan::{AccumulatorId, Plan, Regrouped};
 use crate::schema::{Flavor, SourceCatalog};
@@ -232,7 +232,7 @@ fn entries_of_another_plan_are_cleared_and_never_read() {
     store.apply(step(&plan, &store, &[first]).unwrap().mutations);
     let (rows, _) = taken(&plan, &mut store, &[payment(&plan, &catalog, 2, 7, Some(100))]);
     assert_eq!(rows[0][1], Value::Int(2));
-    assert!(matches!(fill(&plan, &store, 1).unwrap(), Filling::Clear(Space::Accumulator(AccumulatorId(0)))));
+    assert!(matches!(filling(&plan, &store).unwrap(), Filling::Clear(Space::Accumulator(AccumulatorId(0)))));
     fill_all(&plan, &mut store, 1);
     let (rows, _) = taken(&plan, &mut store, &[payment(&plan, &catalog, 3, 7, Some(100))]);
     assert_eq!(rows[0][1], Value::Int(3));
@@ -263,20 +263,20 @@ fn an_accumulator_that_was_out_of_the_plan_is_not_believed() {
     assert_eq!(store.spaces.get(&Space::Accumulator(group)), fresh.spaces.get(&Space::Accumulator(group)));
 }
 
-/// A filling that rows overtake starts again.
+/// Rows that come after the filling, and rows it met however few of them at a time, are counted once.
 #[test]
-fn rows_that_come_while_an_accumulator_is_filled_are_counted_once() {
+fn rows_are_counted_once_however_many_are_added_up_at_a_time() {
     let catalog = catalog();
     let plan = plan_one(&catalog, &["ord_no"], TOTALS);
-    let mut store = MapStore::default();
-    let payments: Vec<Change> = (1..=6).map(|number| payment(&plan, &catalog, number, 7, Some(number.into()))).collect();
-    taken(&plan, &mut store, &payments);
-    let Filling::Slice(mutations, 2) = fill(&plan, &store, 2).unwrap() else { panic!("no slice") };
-    store.apply(mutations);
-    taken(&plan, &mut store, &[removal(&payments[0]), payment(&plan, &catalog, 9, 7, Some(9))]);
-    fill_all(&plan, &mut store, 2);
-    let (rows, _) = taken(&plan, &mut store, &[payment(&plan, &catalog, 10, 7, Some(10))]);
-    assert_eq!(rows[0][1], Value::Int(7));
+    for rows_max in [1, 2, 6, 100] {
+        let mut store = MapStore::default();
+        let payments: Vec<Change> = (1..=6).map(|number| payment(&plan, &catalog, number, 7, Some(number.into()))).collect();
+        taken(&plan, &mut store, &payments);
+        fill_all(&plan, &mut store, rows_max);
+        taken(&plan, &mut store, &[removal(&payments[0]), payment(&plan, &catalog, 9, 7, Some(9))]);
+        let (rows, _) = taken(&plan, &mut store, &[payment(&plan, &catalog, 10, 7, Some(10))]);
+        assert_eq!(rows[0][1], Value::Int(7));
+    }
 }
 
 /// A chunk that is read into a live state changes its groups as well.

@@ -8,10 +8,11 @@ use super::world::{World, catalog, project};
 use super::{group_shapes, language, shapes};
 use crate::change::{Change, Chunk, Image, Operation};
 use crate::derive::{
-    Duty, Filling, Mutation, Outlets, Sink, Space, Step, derive_dirty, fill, ingest, load, mark, replay, step, step_in_parts,
+    Adder, Contribution, Duty, Filling, Mutation, Outlets, Sink, Space, Step, contribute, derive_dirty, filling, ingest, load,
+    mark, replay, step, step_in_parts,
 };
 use crate::error::Result;
-use crate::plan::{Builder, MappingInput, NodeId, Plan, Policies, TableInput};
+use crate::plan::{AccumulatorId, Builder, MappingInput, NodeId, Plan, Policies, TableInput};
 use crate::position::{BinlogPosition, Position};
 use crate::schema::{Flavor, SourceCatalog, TableId};
 use crate::sql::bind;
@@ -161,12 +162,48 @@ fn run(seed: u64, batches: usize) {
 /// Completes the accumulators, in slices of so many rows.
 pub(super) fn fill_all(plan: &Plan, store: &mut MapStore, rows_max: usize) {
     loop {
-        match fill(plan, store, rows_max).unwrap() {
+        match filling(plan, store).unwrap() {
             Filling::Done => return,
-            Filling::Slice(mutations, _) => store.apply(mutations),
             Filling::Clear(space) => drop(store.spaces.remove(&space)),
+            Filling::Missing(ids, mutations) => {
+                store.apply(mutations);
+                ids.into_iter().for_each(|id| add_up(plan, store, id, rows_max));
+            }
         }
     }
+}
+
+/// Sorts in memory what the state sorts on disk.
+fn add_up(plan: &Plan, store: &mut MapStore, id: AccumulatorId, rows_max: usize) {
+    let (mut totals, mut listed) = (Vec::new(), Vec::new());
+    let mut give = |kind, key: &[u8], bytes: &[u8]| {
+        let contributions = if kind == Contribution::Total { &mut totals } else { &mut listed };
+        contributions.push((key.to_vec(), bytes.to_vec()));
+        Ok(())
+    };
+    let mark = contribute(plan, store, id, rows_max, &mut give, &|_| {}).unwrap();
+    let entries = |kind, contributions: &mut Vec<(Vec<u8>, Vec<u8>)>, counted: &mut Vec<(Vec<u8>, Vec<u8>)>| {
+        contributions.sort();
+        let mut adder = Adder::new(plan, id, kind).unwrap();
+        let mut entries = Vec::new();
+        let mut take = |adder: &Adder<'_>| {
+            let (key, value) = adder.entry();
+            entries.push(Mutation { space: Space::Accumulator(id), key: key.to_vec(), value: Some(value.to_vec()) });
+            counted.extend(adder.counted().unwrap());
+        };
+        for (key, bytes) in contributions {
+            if adder.add(key, bytes).unwrap() {
+                take(&adder);
+            }
+        }
+        if adder.end().unwrap() {
+            take(&adder);
+        }
+        entries
+    };
+    let values = entries(Contribution::Listed, &mut listed, &mut totals);
+    let totals = entries(Contribution::Total, &mut totals, &mut Vec::new());
+    store.apply(values.into_iter().chain(totals).chain([mark]).collect());
 }
 
 /// The writes of a step whose parts are taken as the target takes them: all deletes, then all upserts.
