@@ -36,7 +36,7 @@ pub(crate) const VALUES: u8 = 1;
 /// Member rows whose contributions are added up at once.
 const ROOTS_PER_WINDOW: usize = 4_096;
 /// Member rows per slice of a window, at least and at most.
-const ROOTS_PER_SLICE: std::ops::RangeInclusive<usize> = 64..=1024;
+const ROOTS_PER_SLICE: std::ops::RangeInclusive<usize> = 64..=2048;
 
 /// Moves the contributions of all members that the net changes reach; `view` is the state with those changes. Batches that change members must
 /// be committed one after the other.
@@ -182,7 +182,8 @@ pub(crate) fn contributions(
         }
         Ok(change)
     };
-    let per_slice = (range.len() / (2 * rayon::current_num_threads())).clamp(*ROOTS_PER_SLICE.start(), *ROOTS_PER_SLICE.end());
+    let per_slice =
+        range.len().div_ceil(2 * rayon::current_num_threads()).clamp(*ROOTS_PER_SLICE.start(), *ROOTS_PER_SLICE.end());
     mapped(runs(range, per_slice), slice)
 }
 

@@ -2,6 +2,37 @@
 //!
 //! A change of a row that millions join costs its walk's keys and nothing else, so what a key costs beyond its bytes counts.
 
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+/// Hashes keys, which are bytes: there is no state to set up, as there is in a hasher for anything. The hash is fixed, and nothing depends on the
+/// order.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = xxh3_64_with_seed(bytes, self.0);
+    }
+
+    /// The length in front of the bytes.
+    fn write_usize(&mut self, number: usize) {
+        self.0 = self.0.rotate_left(29) ^ number as u64;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// The hasher of maps and sets of keys.
+pub(crate) type KeyHash = BuildHasherDefault<KeyHasher>;
+
+/// Something by key.
+pub(crate) type KeyMap<T> = HashMap<Vec<u8>, T, KeyHash>;
+
 /// Keys in the order they were pushed; sorted and without duplicates after [`Keys::sort`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Keys {

@@ -2,10 +2,9 @@
 
 use std::collections::HashSet;
 
-use xxhash_rust::xxh3::Xxh3DefaultBuilder;
-
 use crate::derive::emit::Part;
-use crate::derive::keys::Keys;
+use crate::derive::keys::{KeyHash, KeyMap, Keys};
+use crate::derive::shared::Shared;
 use crate::derive::step::{derive_read, parts};
 use crate::derive::stored::{decode_base, index, index_key, table};
 use crate::derive::view::{Reader, View};
@@ -17,21 +16,24 @@ use crate::sql::query::AliasId;
 /// A call looks at no more than this many stored rows per anchor it may give, so that a group of millions ends in time.
 const ROWS_PER_ANCHOR: usize = 16;
 
-/// Derives up to `anchors_max` anchors behind the cursor `after`. The cursor is opaque and stays valid over restarts.
+/// Rows whose groups are looked for at once.
+const ROWS_PER_LOOK: usize = 4_096;
+
+/// Derives up to `anchors_max` anchors behind the cursor `after`. The cursor is opaque and stays valid over restarts. `shared` remembers rows from one
+/// call to the next; the state must be the same in all of them.
 ///
 /// # Errors
 /// As [`crate::derive::step`].
 pub fn load(
     plan: &Plan,
-    store: &dyn Arrangements,
-    node: NodeId,
-    branch: usize,
+    (store, shared): (&dyn Arrangements, &Shared),
+    (node, branch): (NodeId, usize),
     after: Option<&[u8]>,
     anchors_max: usize,
 ) -> Result<Loaded> {
     let missing = || Error::bug(format!("target table {} has no branch {branch}", node.0));
     let part = parts(plan, node)?.into_iter().nth(branch).ok_or_else(missing)?;
-    let view = View::new(plan, store);
+    let view = View::sharing(plan, store, shared);
     let is_first = branch == 0 && after.is_none();
     if is_first && plan.mappings.iter().any(|mapping| mapping.nodes.first() == Some(&node)) {
         let failures = crate::derive::facts::check_all(&view, &|mapping| mapping == part.node.mapping)?;
@@ -47,7 +49,7 @@ pub fn load(
     };
     let read = (rows.len() == anchors.len()).then_some(&rows);
     let mut loaded = Loaded { next, anchors: anchors.len() as u64, ..Loaded::default() };
-    let mut keys: HashSet<Vec<u8>, Xxh3DefaultBuilder> = HashSet::default();
+    let mut keys: HashSet<Vec<u8>, KeyHash> = HashSet::default();
     for derived in derive_read(&view, part, (&anchors, read), 0..anchors.len(), Ok)? {
         loaded.mutations.extend(part.emissions(&derived));
         for (key, (_, row)) in derived.rows {
@@ -176,30 +178,57 @@ fn groups_of(
     let plan = table(view.plan, id)?;
     let reader = Reader::new(view);
     let parts = reader.index(index)?;
-    let mut rows = Vec::new();
-    let rows_max = anchors_max.saturating_mul(ROWS_PER_ANCHOR);
-    store.scan(Space::Base(id), &[], after, &mut |key, bytes| {
-        rows.push((key.to_vec(), bytes.to_vec()));
-        Ok(rows.len() < rows_max)
-    })?;
-    let is_last_page = rows.len() < rows_max;
     let mut anchors = Keys::default();
-    let mut cursor = None;
-    let mut rows = rows.into_iter();
-    for (key, bytes) in rows.by_ref() {
-        let stored = decode_base(plan, key, &bytes)?;
-        if let Some(anchor) = index_key(parts, &stored.row)?
-            && first_of(store, parts.over_identity, id, index, &anchor)?.is_some_and(|first| first == stored.key)
-        {
-            anchors.push(&anchor);
+    let mut cursor = after.map(<[u8]>::to_vec);
+    let mut rows_left = anchors_max.saturating_mul(ROWS_PER_ANCHOR);
+    while rows_left > 0 {
+        let rows_max = rows_left.min(ROWS_PER_LOOK);
+        let mut rows = Vec::new();
+        store.scan(Space::Base(id), &[], cursor.as_deref(), &mut |key, bytes| {
+            let stored = decode_base(plan, key.to_vec(), bytes)?;
+            rows.push((index_key(parts, &stored.row)?, stored.key));
+            Ok(rows.len() < rows_max)
+        })?;
+        let is_last_look = rows.len() < rows_max;
+        rows_left -= rows.len();
+        let firsts = firsts_of(store, parts.over_identity, id, index, rows.iter().filter_map(|(anchor, _)| anchor.as_deref()))?;
+        for (anchor, key) in rows {
+            if let Some(anchor) = anchor.filter(|anchor| firsts.get(anchor) == Some(&key)) {
+                anchors.push(&anchor);
+            }
+            cursor = Some(key);
+            if anchors.len() == anchors_max {
+                return Ok((anchors, cursor));
+            }
         }
-        cursor = Some(stored.key);
-        if anchors.len() == anchors_max {
-            break;
+        if is_last_look {
+            return Ok((anchors, None));
         }
     }
-    let is_done = is_last_page && rows.next().is_none();
-    Ok((anchors, if is_done { None } else { cursor }))
+    Ok((anchors, cursor))
+}
+
+/// The smallest base keys of groups.
+fn firsts_of<'k>(
+    store: &dyn Arrangements,
+    over_identity: bool,
+    id: crate::schema::TableId,
+    index: IndexId,
+    anchors: impl Iterator<Item = &'k [u8]>,
+) -> Result<KeyMap<Vec<u8>>> {
+    let space = if over_identity { Space::Base(id) } else { Space::Index(index) };
+    let mut prefixes: Vec<Vec<u8>> = anchors.map(<[u8]>::to_vec).collect();
+    prefixes.sort_unstable();
+    prefixes.dedup();
+    let mut firsts = KeyMap::default();
+    store.scan_many(space, &prefixes, &mut |place, key, _| {
+        if let Some(prefix) = prefixes.get(place) {
+            let skipped = if over_identity { 0 } else { prefix.len() };
+            firsts.insert(prefix.clone(), key.get(skipped..).unwrap_or_default().to_vec());
+        }
+        Ok(false)
+    })?;
+    Ok(firsts)
 }
 
 /// The smallest base key of a group.

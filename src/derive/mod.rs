@@ -27,6 +27,7 @@ mod parallel;
 mod prefetch;
 mod reindex;
 mod rows;
+mod shared;
 mod step;
 mod stored;
 mod view;
@@ -43,6 +44,7 @@ pub use facts::holds;
 pub use filling::{Adder, Contributed, Contribution, Filling, contribute, fill_estimate, filling};
 pub use load::load;
 pub use reindex::{chunk_entries, index_entries_of};
+pub use shared::Shared;
 pub use step::{ingest, replay, step, step_in_parts};
 
 use crate::error::Result;

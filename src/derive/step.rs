@@ -21,7 +21,7 @@ use crate::write::WriteBatch;
 
 /// Anchors per slice of a derivation, at least and at most: each slice has a reader of its own, which remembers the rows that
 /// many anchors share.
-const ANCHORS_PER_SLICE: std::ops::RangeInclusive<usize> = 64..=1024;
+const ANCHORS_PER_SLICE: std::ops::RangeInclusive<usize> = 64..=2048;
 
 /// Anchors that are compared with their last emissions at once: these are read in one go.
 const ANCHORS_KEPT: usize = 64;
@@ -219,8 +219,9 @@ pub(crate) fn derive_read<T: Send>(
         }
         Ok(kept)
     };
+    // As many slices for each thread as for the others.
     let per_slice =
-        (positions.len() / (2 * rayon::current_num_threads())).clamp(*ANCHORS_PER_SLICE.start(), *ANCHORS_PER_SLICE.end());
+        positions.len().div_ceil(2 * rayon::current_num_threads()).clamp(*ANCHORS_PER_SLICE.start(), *ANCHORS_PER_SLICE.end());
     let kept = mapped(runs(positions, per_slice), derive)?;
     Ok(kept.into_iter().flatten().collect())
 }

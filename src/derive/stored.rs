@@ -11,6 +11,9 @@ use crate::sql::evaluate::{Scope, with_value};
 use crate::sql::query::{AliasId, Expr, Select};
 use crate::value::{Row, Value, row};
 
+/// In front of a bag's row stands how often it is there.
+pub(crate) const COUNT_BYTES: usize = 8;
+
 /// A stored row.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Stored {
@@ -59,21 +62,25 @@ pub(crate) fn decode_base(table: &TablePlan, key: Vec<u8>, bytes: &[u8]) -> Resu
         return Ok(Stored { key, row: row::decode(bytes)?, count: 1 });
     }
     let broken = || Error::bug(format!("a stored row of {} has no count", table.layout.name));
-    let (count, rest) = bytes.split_at_checked(8).ok_or_else(broken)?;
+    let (count, rest) = bytes.split_at_checked(COUNT_BYTES).ok_or_else(broken)?;
     let count = u64::from_be_bytes(count.try_into().map_err(|_| broken())?);
     Ok(Stored { key, row: row::decode(rest)?, count })
 }
 
 /// The index key of a row; `None` if the index has no entry for it.
 pub(crate) fn index_key(index: &IndexPlan, values: &[Value]) -> Result<Option<Vec<u8>>> {
-    let scope = OneRow { alias: AliasId(0), values };
     let mut key = Vec::with_capacity(10 * index.parts.len());
+    Ok(push_index_key(index, &OneRow { alias: AliasId(0), values }, &mut key)?.then_some(key))
+}
+
+/// Appends the index key of a row; `false` if the index has no entry for it, whatever was appended.
+pub(crate) fn push_index_key(index: &IndexPlan, row: &dyn Scope, key: &mut Vec<u8>) -> Result<bool> {
     for part in &index.parts {
-        if !push_part(part, &part.expr, &scope, &mut key)? {
-            return Ok(None);
+        if !push_part(part, &part.expr, row, key)? {
+            return Ok(false);
         }
     }
-    Ok(Some(key))
+    Ok(true)
 }
 
 /// The index key that probe values ask for; `None` if nothing can answer.
@@ -122,6 +129,31 @@ impl Scope for OneRow<'_> {
     fn column(&self, alias: AliasId, column: usize) -> Result<&Value> {
         let bound = if alias == self.alias { self.values.get(column) } else { None };
         bound.ok_or_else(|| Error::bug(format!("column {column} of alias {} is not in reach of one row", alias.0)))
+    }
+
+    fn aggregate(&self, index: usize) -> Result<&Value> {
+        Err(Error::bug(format!("aggregate {index} is not in reach of one row")))
+    }
+
+    fn scalar_subquery(&self, _: &Select) -> Result<Value> {
+        Err(Error::bug("a subquery is not in reach of one row"))
+    }
+
+    fn exists(&self, _: &Select) -> Result<bool> {
+        Err(Error::bug("a subquery is not in reach of one row"))
+    }
+}
+
+/// A scope of some columns of one row: for index expressions, whose columns are known beforehand.
+pub(crate) struct SomeColumns<'a> {
+    /// The values of the columns that were read.
+    pub(crate) values: &'a [Option<Value>],
+}
+
+impl Scope for SomeColumns<'_> {
+    fn column(&self, alias: AliasId, column: usize) -> Result<&Value> {
+        let bound = self.values.get(column).filter(|_| alias == AliasId(0)).and_then(Option::as_ref);
+        bound.ok_or_else(|| Error::bug(format!("column {column} of alias {} was not read", alias.0)))
     }
 
     fn aggregate(&self, index: usize) -> Result<&Value> {

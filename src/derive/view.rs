@@ -5,10 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex};
 
-use xxhash_rust::xxh3::Xxh3DefaultBuilder;
-
 use crate::derive::accumulate::values_prefix;
-use crate::derive::keys::Keys;
+use crate::derive::keys::{KeyMap, Keys};
+use crate::derive::shared::Shared;
 use crate::derive::stored::{Stored, decode_base, index, table};
 use crate::derive::{Arrangements, Mutation, Space, VisitEach};
 use crate::error::{Error, Result};
@@ -30,12 +29,19 @@ pub(crate) struct View<'a> {
     overlay: BTreeMap<Space, BTreeMap<Vec<u8>, Option<Vec<u8>>>>,
     /// Answers of subqueries that refer to nothing outside of them, by where they stand in the plan.
     answers: Mutex<HashMap<usize, Value>>,
+    /// Rows of the store that others read, too, while it stands still.
+    shared: Option<&'a Shared>,
 }
 
 impl<'a> View<'a> {
     /// The store alone.
     pub(crate) fn new(plan: &'a Plan, store: &'a dyn Arrangements) -> Self {
-        Self { plan, store, overlay: BTreeMap::new(), answers: Mutex::default() }
+        Self { plan, store, overlay: BTreeMap::new(), answers: Mutex::default(), shared: None }
+    }
+
+    /// The store alone, while it stands still, with the memory of rows that others have read from it.
+    pub(crate) fn sharing(plan: &'a Plan, store: &'a dyn Arrangements, shared: &'a Shared) -> Self {
+        Self { shared: Some(shared), ..Self::new(plan, store) }
     }
 
     /// The store without the epoch's own changes.
@@ -45,6 +51,7 @@ impl<'a> View<'a> {
 
     /// Puts a mutation over what is there.
     pub(crate) fn put(&mut self, space: Space, key: Vec<u8>, value: Option<Vec<u8>>) {
+        self.shared = None;
         if let Ok(answers) = self.answers.get_mut() {
             answers.clear();
         }
@@ -251,11 +258,9 @@ const REMEMBERED_MAX: usize = 20_000;
 /// How many first entries of a list are remembered: the least one, and the one that could be its equal.
 pub(crate) const FIRSTS: usize = 2;
 
-/// By key, within one table or index. The hash is fixed, and nothing depends on the order.
-type Memory<T> = HashMap<Vec<u8>, T, Xxh3DefaultBuilder>;
-type RowMemory = BTreeMap<TableId, Memory<Option<Arc<Stored>>>>;
-type ProbeMemory = BTreeMap<IndexId, Memory<Arc<[Arc<Stored>]>>>;
-type GroupMemory = BTreeMap<AccumulatorId, Memory<Arc<Entries>>>;
+type RowMemory = BTreeMap<TableId, KeyMap<Option<Arc<Stored>>>>;
+type ProbeMemory = BTreeMap<IndexId, KeyMap<Arc<[Arc<Stored>]>>>;
+type GroupMemory = BTreeMap<AccumulatorId, KeyMap<Arc<Entries>>>;
 
 /// Reads decoded rows through a view and remembers them for the rest of one derivation run.
 pub(crate) struct Reader<'a> {
@@ -305,14 +310,25 @@ impl<'a> Reader<'a> {
         if memory.len() > REMEMBERED_MAX {
             memory.clear();
         }
-        let unknown: Vec<Vec<u8>> = keys.iter().filter(|key| !memory.contains_key(*key)).cloned().collect();
+        let mut unknown: Vec<Vec<u8>> = keys.iter().filter(|key| !memory.contains_key(*key)).cloned().collect();
+        let shared = self.view.shared.and_then(|shared| shared.table(id));
+        if let Some(shared) = shared {
+            shared.recall(&mut unknown, memory);
+        }
         if !unknown.is_empty() {
+            let mut read = Vec::with_capacity(if shared.is_some() { unknown.len() } else { 0 });
             self.view.get_each(Space::Base(id), &unknown, &mut |place, value| {
                 let Some(key) = unknown.get(place) else { return Ok(()) };
                 let stored = value.map(|bytes| decode_base(plan, key.clone(), bytes)).transpose()?.map(Arc::new);
+                if shared.is_some() {
+                    read.push((key.clone(), stored.clone()));
+                }
                 memory.insert(key.clone(), stored);
                 Ok(())
             })?;
+            if let Some(shared) = shared {
+                shared.remember(read);
+            }
         }
         Ok(keys.iter().filter_map(|key| memory.get(key).cloned().flatten()).collect())
     }

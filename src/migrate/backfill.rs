@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
@@ -35,31 +35,62 @@ const REPLAY_BYTES: usize = 4 << 20;
 /// Chunks that are to be read: the place of their table in the plan, their number, their range.
 pub(super) type Queue = Arc<Mutex<VecDeque<(usize, u32, KeyRange)>>>;
 
+/// How long a worker without work waits for a table that another one cuts.
+const CUT_PATIENCE: Duration = Duration::from_millis(2);
+
+/// What is still to be cut and to be read. Clones share everything.
+#[derive(Clone, Default)]
+struct Cutting(Arc<Mutex<Uncut>>);
+
+#[derive(Default)]
+struct Uncut {
+    tables: VecDeque<usize>,
+    chunks: VecDeque<(usize, u32, KeyRange)>,
+    /// Tables of which a worker is finding the chunks.
+    being_cut: usize,
+}
+
+/// What a worker does next.
+enum Next {
+    Chunk(usize, u32, KeyRange),
+    Table(usize),
+    Wait,
+    Done,
+}
+
+impl Cutting {
+    fn with<R>(&self, change: impl FnOnce(&mut Uncut) -> R) -> R {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// One table is cut while the others read, so that a cut one is always there; only at the beginning all of them cut.
+    fn next(&self) -> Next {
+        self.with(|cutting| {
+            if (cutting.chunks.is_empty() || cutting.being_cut == 0)
+                && let Some(table) = cutting.tables.pop_front()
+            {
+                cutting.being_cut += 1;
+                return Next::Table(table);
+            }
+            match cutting.chunks.pop_front() {
+                Some((table, index, range)) => Next::Chunk(table, index, range),
+                None if cutting.being_cut > 0 => Next::Wait,
+                None => Next::Done,
+            }
+        })
+    }
+}
+
 impl<S: Source, T: Target> Engine<S, T> {
     /// Reads every chunk that is not in the state yet. Answers the greatest high mark, `None` if every table is empty.
     pub(super) async fn snapshot(&self, spooler: &mut Spooler) -> Result<Option<Position>> {
         self.postpone_indexes()?;
-        let (queue, gather) = (Queue::default(), Gather::default());
-        for (table, plan) in self.plan.tables.iter().enumerate() {
-            let ranges = self.ranges(table).await?;
-            let done = meta::chunks(&*self.store, plan.layout.id)?;
-            self.show_ranges(table, ranges.len());
-            self.board.update(|status| {
-                if let Some(progress) = status.tables.get_mut(table) {
-                    progress.chunks_done = u32::try_from(done.len()).unwrap_or(u32::MAX);
-                    progress.row_count = done.values().map(|chunk| chunk.row_count).sum();
-                    progress.byte_count = done.values().map(|chunk| chunk.bytes).sum();
-                }
-            });
-            let missing: Vec<(u32, KeyRange)> = (0..).zip(ranges).filter(|(index, _)| !done.contains_key(index)).collect();
-            gather.expect(plan.layout.id, missing.iter().map(|(index, _)| *index));
-            let missing = missing.into_iter().map(|(index, range)| (table, index, range));
-            queue.lock().unwrap_or_else(PoisonError::into_inner).extend(missing);
-        }
+        let (cutting, gather) = (Cutting::default(), Gather::default());
+        cutting.with(|cutting| cutting.tables.extend(0..self.plan.tables.len()));
         let mut workers = JoinSet::new();
         for _ in 0..self.options.connections.max(1) {
-            let (engine, queue, gather) = (self.clone(), Arc::clone(&queue), gather.clone());
-            workers.spawn(async move { engine.read_chunks(&queue, Some(&gather)).await });
+            let (engine, cutting, gather) = (self.clone(), cutting.clone(), gather.clone());
+            workers.spawn(async move { engine.cut_and_read(&cutting, &gather).await });
         }
         loop {
             tokio::select! {
@@ -73,6 +104,42 @@ impl<S: Source, T: Target> Engine<S, T> {
         }
         self.store_rest(&gather).await?;
         self.greatest_high_mark()
+    }
+
+    /// Reads chunks, and cuts the next table where none is left, until every table is read.
+    async fn cut_and_read(&self, cutting: &Cutting, gather: &Gather) -> Result<()> {
+        loop {
+            match cutting.next() {
+                Next::Chunk(table, index, range) => self.read_chunk_retrying(table, index, &range, Some(gather)).await?,
+                Next::Table(table) => {
+                    let chunks = self.cut(table, gather).await?;
+                    cutting.with(|cutting| {
+                        cutting.chunks.extend(chunks);
+                        cutting.being_cut -= 1;
+                    });
+                }
+                Next::Wait => tokio::time::sleep(CUT_PATIENCE).await,
+                Next::Done => return Ok(()),
+            }
+        }
+    }
+
+    /// The chunks of a table that are not in the state yet.
+    async fn cut(&self, table: usize, gather: &Gather) -> Result<Vec<(usize, u32, KeyRange)>> {
+        let layout = &self.table(table)?.layout;
+        let ranges = self.ranges(table).await?;
+        let done = meta::chunks(&*self.store, layout.id)?;
+        self.show_ranges(table, ranges.len());
+        self.board.update(|status| {
+            if let Some(progress) = status.tables.get_mut(table) {
+                progress.chunks_done = u32::try_from(done.len()).unwrap_or(u32::MAX);
+                progress.row_count = done.values().map(|chunk| chunk.row_count).sum();
+                progress.byte_count = done.values().map(|chunk| chunk.bytes).sum();
+            }
+        });
+        let missing: Vec<(u32, KeyRange)> = (0..).zip(ranges).filter(|(index, _)| !done.contains_key(index)).collect();
+        gather.expect(layout.id, missing.iter().map(|(index, _)| *index));
+        Ok(missing.into_iter().map(|(index, range)| (table, index, range)).collect())
     }
 
     /// Shows into how many chunks a table is cut.
@@ -103,17 +170,23 @@ impl<S: Source, T: Target> Engine<S, T> {
         Ok(ranges)
     }
 
-    /// Reads chunks until there are no more. With `gather` they become sorted runs, without indexes; else each is one batch, with them.
-    pub(super) async fn read_chunks(&self, queue: &Queue, gather: Option<&Gather>) -> Result<()> {
+    /// Reads chunks until there are no more; each is one batch, with the index entries of its rows.
+    pub(super) async fn read_chunks(&self, queue: &Queue) -> Result<()> {
         loop {
             let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
             let Some((table, index, range)) = next else { return Ok(()) };
-            let mut retry = Retry::new(self.options.retry_for);
-            while let Err(error) = self.read_chunk(table, index, &range, gather).await {
-                retry.failed(error, &self.board).await?;
-            }
-            retry.succeeded(&self.board);
+            self.read_chunk_retrying(table, index, &range, None).await?;
         }
+    }
+
+    /// Reads one chunk. With `gather` it becomes part of a sorted run, without indexes; else it is one batch, with them.
+    async fn read_chunk_retrying(&self, table: usize, index: u32, range: &KeyRange, gather: Option<&Gather>) -> Result<()> {
+        let mut retry = Retry::new(self.options.retry_for);
+        while let Err(error) = self.read_chunk(table, index, range, gather).await {
+            retry.failed(error, &self.board).await?;
+        }
+        retry.succeeded(&self.board);
+        Ok(())
     }
 
     async fn read_chunk(&self, table: usize, index: u32, range: &KeyRange, gather: Option<&Gather>) -> Result<()> {

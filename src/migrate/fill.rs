@@ -174,7 +174,7 @@ impl<S: Source, T: Target> Engine<S, T> {
         let mut workers = JoinSet::new();
         for _ in 0..self.options.connections.max(1) {
             let (engine, queue) = (self.clone(), Arc::clone(&queue));
-            workers.spawn(async move { engine.read_chunks(&queue, None).await });
+            workers.spawn(async move { engine.read_chunks(&queue).await });
         }
         while let Some(worker) = workers.join_next().await {
             worker.map_err(|panic| Error::bug("a chunk worker ended").because(panic))??;

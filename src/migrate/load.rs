@@ -4,6 +4,7 @@
 //! (fingerprints) before it is copied, and the checkpoint row moves its cursor in the transaction of the copy: after a crash the load
 //! goes on behind the last slice the target has.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
@@ -16,7 +17,7 @@ use super::retry::Retry;
 use super::run::{Engine, Owned};
 use super::start::is_reconciling;
 use super::steps::LoadStep;
-use crate::derive::{self, Loaded, Space};
+use crate::derive::{self, Loaded, Shared, Space};
 use crate::error::{Class, Error, Result};
 use crate::plan::NodeId;
 use crate::source::Source;
@@ -74,8 +75,10 @@ impl<S: Source, T: Target> Engine<S, T> {
             })?,
         };
         self.show_loaded_tables(mapping, &cursor);
+        // In the place of the sorters, which are done.
+        let shared = Arc::new(Shared::new(&self.plan, self.options.sort_bytes_max));
         let mut derived = match self.node(mapping, &cursor)? {
-            Some(node) => Some(self.derive_slice(node, cursor.clone()).await?),
+            Some(node) => Some(self.derive_slice(node, cursor.clone(), &shared).await?),
             None => None,
         };
         // The next slice is derived while the target copies this one.
@@ -85,7 +88,9 @@ impl<S: Source, T: Target> Engine<S, T> {
             let anchors = slice.anchors;
             let copied = self.copy_slice(mapping, node, &next, slice);
             let (copied, following) = match next_node {
-                Some(next_node) => tokio::join!(copied, async { Some(self.derive_slice(next_node, next.clone()).await) }),
+                Some(next_node) => {
+                    tokio::join!(copied, async { Some(self.derive_slice(next_node, next.clone(), &shared).await) })
+                }
                 None => (copied.await, None),
             };
             let (checkpoint, row_count, byte_count) = copied?;
@@ -119,27 +124,42 @@ impl<S: Source, T: Target> Engine<S, T> {
         })
     }
 
-    async fn derive_slice(&self, node: NodeId, cursor: Cursor) -> Result<Loaded> {
-        let engine = self.clone();
+    async fn derive_slice(&self, node: NodeId, cursor: Cursor, shared: &Arc<Shared>) -> Result<Loaded> {
+        let (engine, shared) = (self.clone(), Arc::clone(shared));
         blocking(move || {
             let anchors_max = engine.options.load_anchors_max;
             let began = Instant::now();
-            let mut loaded =
-                derive::load(&engine.plan, &*engine.store, node, cursor.branch, cursor.after.as_deref(), anchors_max)?;
+            let loaded = derive::load(
+                &engine.plan,
+                (&*engine.store, &shared),
+                (node, cursor.branch),
+                cursor.after.as_deref(),
+                anchors_max,
+            )?;
             engine.board.took(LoadStep::Derive, began.elapsed(), loaded.rows.len() as u64);
-            let began = Instant::now();
-            engine.store.commit(std::mem::take(&mut loaded.mutations), Durability::Synced)?;
-            engine.board.took(LoadStep::Emit, began.elapsed(), loaded.rows.len() as u64);
             Ok(loaded)
         })
         .await
     }
 
-    /// Copies a slice; a lost answer is settled by reading the checkpoint back.
-    async fn copy_slice(&self, mapping: &Owned, node: NodeId, next: &Cursor, slice: Loaded) -> Result<(Checkpoint, u64, u64)> {
+    /// Makes a slice durable in the state, then copies it; a lost answer is settled by reading the checkpoint back.
+    async fn copy_slice(
+        &self,
+        mapping: &Owned,
+        node: NodeId,
+        next: &Cursor,
+        mut slice: Loaded,
+    ) -> Result<(Checkpoint, u64, u64)> {
+        let (engine, mutations, row_count) = (self.clone(), std::mem::take(&mut slice.mutations), slice.rows.len() as u64);
+        blocking(move || {
+            let began = Instant::now();
+            engine.store.commit(mutations, Durability::Synced)?;
+            engine.board.took(LoadStep::Emit, began.elapsed(), row_count);
+            Ok(())
+        })
+        .await?;
         let table = &self.node_plan(node)?.table;
         let began = Instant::now();
-        let row_count = slice.rows.len() as u64;
         let byte_count = slice.rows.iter().flatten().map(Value::payload_bytes).sum::<usize>() as u64;
         let mut checkpoint = mapping.checkpoint.clone();
         checkpoint.sequence += 1;

@@ -118,7 +118,7 @@ impl Default for EngineOptions {
             facts_grace: Duration::from_secs(10),
             clock: Clock::default(),
             spool_bytes_max: 64 << 30,
-            load_anchors_max: 5_000,
+            load_anchors_max: 8_192,
             retry_for: Duration::from_secs(600),
             advance_every: Duration::from_millis(250),
             until_caught_up: false,

@@ -7,7 +7,7 @@
 use super::backfill::blocking;
 use super::run::{Engine, Owned};
 use super::touched::key_of;
-use crate::derive::{self, Mutation, Space, StepPart};
+use crate::derive::{self, Arrangements, Mutation, Shared, Space, StepPart};
 use crate::error::{Error, Result};
 use crate::plan::{MappingId, NodeId};
 use crate::source::Source;
@@ -115,7 +115,10 @@ impl<S: Source, T: Target> Engine<S, T> {
         after: Option<Vec<u8>>,
         number: (u64, usize),
     ) -> Result<Slice> {
-        let loaded = derive::load(&self.plan, &*self.store, node, branch, after.as_deref(), self.options.load_anchors_max)?;
+        let loaded = {
+            let store = (&*self.store as &dyn Arrangements, &Shared::new(&self.plan, 0));
+            derive::load(&self.plan, store, (node, branch), after.as_deref(), self.options.load_anchors_max)?
+        };
         let table = &self.node_plan(node)?.table;
         let (row_count, anchor_count) = (loaded.rows.len() as u64, loaded.anchors);
         let mut mutations = loaded.mutations;

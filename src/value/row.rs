@@ -53,10 +53,22 @@ pub fn encode_columns(values: &[Value], columns: &[usize], out: &mut Vec<u8>) {
 /// [`Class::Local`] if the bytes are not exactly one encoded row: the state is damaged.
 pub fn decode(bytes: &[u8]) -> Result<Row> {
     let mut reader = Reader::new(bytes);
-    reader.row().filter(|_| reader.is_empty()).ok_or_else(|| {
-        Error::new(Class::Local, format!("a stored row of {} bytes cannot be decoded: the state is damaged", bytes.len()))
-            .with_hint("check the disk of the state folder, then rebuild the state with `strangler run --rebuild`")
-    })
+    reader.row().filter(|_| reader.is_empty()).ok_or_else(|| damaged(bytes))
+}
+
+fn damaged(bytes: &[u8]) -> Error {
+    Error::new(Class::Local, format!("a stored row of {} bytes cannot be decoded: the state is damaged", bytes.len()))
+        .with_hint("check the disk of the state folder, then rebuild the state with `strangler run --rebuild`")
+}
+
+/// Reads back some columns of one encoded row; the others are passed over. `columns` says by place which are wanted, `values` is cleared first.
+///
+/// # Errors
+/// As [`decode`], as far as the bytes are looked at.
+pub fn decode_columns(bytes: &[u8], columns: &[bool], values: &mut Vec<Option<Value>>) -> Result<()> {
+    let mut reader = Reader::new(bytes);
+    values.clear();
+    reader.columns(columns, values).filter(|()| reader.is_empty()).ok_or_else(|| damaged(bytes))
 }
 
 /// The xxh3-128 hash of the row's encoding: equal rows have equal fingerprints.
@@ -139,6 +151,40 @@ impl Reader<'_> {
             values.push(self.value()?);
         }
         Some(values.into_boxed_slice())
+    }
+
+    fn columns(&mut self, columns: &[bool], values: &mut Vec<Option<Value>>) -> Option<()> {
+        let count = self.length()?;
+        for place in 0..count {
+            let is_wanted = columns.get(place).copied().unwrap_or(false);
+            values.push(if is_wanted { Some(self.value()?) } else { self.pass_over().map(|()| None)? });
+        }
+        Some(())
+    }
+
+    fn pass_over(&mut self) -> Option<()> {
+        match self.byte()? {
+            NULL | FALSE | TRUE | NEGATIVE_INFINITY | INFINITY | NAN => {}
+            INT | UINT | DATE | TIME => drop(self.varint()?),
+            DECIMAL | DATE_TIME => {
+                self.varint()?;
+                self.varint()?;
+            }
+            DECIMAL_LARGE | DECIMAL_LARGE_NEGATIVE => {
+                self.varint()?;
+                self.block()?;
+            }
+            FLOAT => drop(self.array::<4>()?),
+            DOUBLE => drop(self.array::<8>()?),
+            TEXT | BYTES => drop(self.block()?),
+            INTERVAL => {
+                self.varint()?;
+                self.varint()?;
+                self.varint()?;
+            }
+            _ => return None,
+        }
+        Some(())
     }
 
     fn value(&mut self) -> Option<Value> {

@@ -8,8 +8,8 @@ use super::world::{World, catalog, project};
 use super::{group_shapes, language, shapes};
 use crate::change::{Change, Chunk, Image, Operation};
 use crate::derive::{
-    Adder, Contribution, Duty, Filling, Mutation, Outlets, Sink, Space, Step, contribute, derive_dirty, filling, ingest, load,
-    mark, replay, step, step_in_parts,
+    Adder, Contribution, Duty, Filling, Mutation, Outlets, Shared, Sink, Space, Step, contribute, derive_dirty, filling, ingest,
+    load, mark, replay, step, step_in_parts,
 };
 use crate::error::Result;
 use crate::plan::{AccumulatorId, Builder, MappingInput, NodeId, Plan, Policies, TableInput};
@@ -300,12 +300,13 @@ fn copy_and_load(plan: &Plan, world: &World<'_>) -> (MapStore, Targets) {
 
 fn load_all(plan: &Plan, store: &mut MapStore) -> Targets {
     let mut targets: Targets = Vec::new();
+    let shared = Shared::new(plan, 100_000);
     for (id, node) in plan.nodes.iter().enumerate() {
         let mut target = BTreeMap::new();
         for branch in 0..node.branches.len() {
             let mut after: Option<Vec<u8>> = None;
             loop {
-                let loaded = load(plan, store, NodeId(id as u32), branch, after.as_deref(), 2).unwrap();
+                let loaded = load(plan, (&*store, &shared), (NodeId(id as u32), branch), after.as_deref(), 2).unwrap();
                 store.apply(loaded.mutations);
                 for row in loaded.rows {
                     let key: Vec<Value> = node.table.key.iter().map(|column| row[*column].clone()).collect();

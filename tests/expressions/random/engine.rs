@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use strangler::change::{Change, Chunk, Image, Operation};
-use strangler::derive::{Arrangements, Mutation, Space, ingest, load, step};
+use strangler::derive::{Arrangements, Mutation, Shared, Space, ingest, load, step};
 use strangler::error::{Class, Error};
 use strangler::plan::{Builder, MappingInput, NodeId, Plan, Policies, TableInput};
 use strangler::position::{BinlogPosition, Position};
@@ -153,10 +153,11 @@ impl<'a> Engine<'a> {
             store.apply(ingest(plan, store, &chunk)?);
         }
         let mut target = Target::new();
+        let shared = Shared::new(plan, 100_000);
         for branch in 0..plan.nodes[0].branches.len() {
             let mut after: Option<Vec<u8>> = None;
             loop {
-                let loaded = load(plan, store, NodeId(0), branch, after.as_deref(), 4)?;
+                let loaded = load(plan, (&*store, &shared), (NodeId(0), branch), after.as_deref(), 4)?;
                 store.apply(loaded.mutations);
                 for row in loaded.rows {
                     target.insert(key_of(plan, &row), row);
