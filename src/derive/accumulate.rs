@@ -175,10 +175,12 @@ pub(crate) fn contributions(
             reader.remember_rows(root_table(body)?, range.clone().map(|place| (roots.key(place), rows.key(place))))?;
         }
         let roots = roots.owned(range);
-        prefetch(&reader, body, &roots)?;
+        let mut known = prefetch(&reader, body, &roots)?.into_iter();
         let mut change = Change::default();
         for root in &roots {
-            change.add_member(&reader, (accumulator, body), root, sign)?;
+            let known = known.next().flatten();
+            let execution = Execution { reader: &reader, branch: body, anchor: root, known: known.as_deref() };
+            change.add_member(&execution, accumulator, sign)?;
         }
         Ok(change)
     };
@@ -188,14 +190,7 @@ pub(crate) fn contributions(
 }
 
 impl Change {
-    fn add_member(
-        &mut self,
-        reader: &Reader<'_>,
-        (accumulator, body): (&AccumulatorPlan, &BranchPlan),
-        root: &[u8],
-        sign: i64,
-    ) -> Result<()> {
-        let execution = Execution { reader, branch: body, anchor: root };
+    fn add_member(&mut self, execution: &Execution<'_>, accumulator: &AccumulatorPlan, sign: i64) -> Result<()> {
         let rows = match execution.run() {
             Ok(rows) => rows,
             Err(error) if error.class() == Class::Person => {

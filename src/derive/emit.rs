@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::derive::prefetch::prefetch;
-use crate::derive::rows::Execution;
+use crate::derive::prefetch::{Known, prefetch};
+use crate::derive::rows::{Environment, Execution};
 use crate::derive::view::{Entries, Reader, View};
 use crate::derive::{Mutation, Space};
 use crate::error::{Class, Error, Result, ResultExt};
@@ -79,18 +79,18 @@ impl<'a> Part<'a> {
     }
 
     /// Reads what sorted anchors ask for in one go.
-    pub(crate) fn prefetch(&self, reader: &Reader<'_>, anchors: &[Vec<u8>]) -> Result<()> {
+    pub(crate) fn prefetch(&self, reader: &Reader<'_>, anchors: &[Vec<u8>]) -> Result<Known> {
         prefetch(reader, self.branch, anchors)
     }
 
-    /// Derives one anchor from the state as it is.
-    pub(crate) fn derive(&self, reader: &Reader<'_>, anchor: &[u8]) -> Result<Derived> {
+    /// Derives one anchor from the state as it is; `known` is what the prefetch knows of it.
+    pub(crate) fn derive(&self, reader: &Reader<'_>, anchor: &[u8], known: Option<&[Environment]>) -> Result<Derived> {
         let is_gone = match &self.branch.anchor {
             Anchor::Row { alias } => reader.row(self.table_of(*alias)?, anchor)?.is_none(),
             Anchor::Group { .. } => false,
         };
         let mut rows = BTreeMap::new();
-        let outputs = if is_gone { vec![] } else { Execution { reader, branch: self.branch, anchor }.run()? };
+        let outputs = if is_gone { vec![] } else { Execution { reader, branch: self.branch, anchor, known }.run()? };
         for output in outputs {
             let row = self.convert(output).context(|| format!("cannot derive a row of {}", self.node.table.name))?;
             let fingerprint = row::fingerprint(&row);

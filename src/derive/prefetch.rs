@@ -1,10 +1,11 @@
 //! Prefetch: what the anchors of a slice are going to ask for, read relation by relation in the order of the keys.
 //!
-//! Nothing is decided here: a derivation still reads all that it needs, and finds it remembered. So it is enough to come near: a condition
-//! that cannot be judged yet counts as true, a key that cannot be computed is left to the derivation, and so is what would take too much
-//! memory at once.
+//! A derivation still reads all that it needs, and finds it remembered. So it is enough to come near: a condition that cannot be judged yet
+//! counts as true, a key that cannot be computed is left to the derivation, and so is what would take too much memory at once. Where nothing
+//! was left, the rows that stand together in the outermost SELECT are known, and the derivation goes on from there.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use crate::derive::accumulated::prefix;
@@ -17,28 +18,48 @@ use crate::plan::{AccessPath, AccessStep, AccumulatorUse, BranchPlan, Regrouped,
 use crate::sql::evaluate::is_true;
 use crate::sql::query::{Expr, FromItem, JoinKind, Relation, Select};
 use crate::sql::total::Upkeep;
+use crate::value::Row;
 
 /// Fewer anchors are read as they come.
 const ANCHORS_MIN: usize = 4;
 /// Combinations of rows that are held at once; what goes beyond is left to the derivation.
 const COMBINATIONS_MAX: usize = 16_384;
 
+/// Equal rows of a bag beyond this are left to the derivation.
+const TIMES_MAX: u64 = 64;
+
+/// Per anchor, the combinations of rows that FROM and WHERE of the outermost SELECT let through, in their order; `None`: only the derivation
+/// can tell them.
+pub(crate) type Known = Vec<Option<Vec<Environment>>>;
+
 /// Reads what the derivation of sorted anchors will ask for.
 ///
 /// # Errors
 /// The store failed or is damaged.
-pub(crate) fn prefetch(reader: &Reader<'_>, branch: &BranchPlan, anchors: &[Vec<u8>]) -> Result<()> {
+pub(crate) fn prefetch(reader: &Reader<'_>, branch: &BranchPlan, anchors: &[Vec<u8>]) -> Result<Known> {
     if anchors.len() < ANCHORS_MIN {
-        return Ok(());
+        return Ok(Known::new());
     }
     let unbound = vec![Binding::Unbound; branch.branch.aliases.len()];
-    let start = anchors.iter().map(|anchor| Combination { anchor, environment: unbound.clone() }).collect();
-    Prefetch { reader, branch }.select(&branch.branch.select, Cow::Owned(start))
+    let start = anchors.iter().enumerate();
+    let start = start.map(|(place, anchor)| Combination { place, anchor, environment: unbound.clone() }).collect();
+    let prefetch = Prefetch { reader, branch, unsure: RefCell::new(vec![false; anchors.len()]) };
+    let Some(combinations) = prefetch.select(&branch.branch.select, Cow::Owned(start), true)? else { return Ok(Known::new()) };
+    let unsure = prefetch.unsure.into_inner();
+    let mut known: Known = unsure.into_iter().map(|is_unsure| (!is_unsure).then(Vec::new)).collect();
+    for Combination { place, environment, .. } in combinations {
+        if let Some(Some(known)) = known.get_mut(place) {
+            known.push(environment);
+        }
+    }
+    Ok(known)
 }
 
 /// Rows that stand together so far.
 #[derive(Clone)]
 struct Combination<'a> {
+    /// The place of the anchor.
+    place: usize,
     anchor: &'a [u8],
     environment: Environment,
 }
@@ -46,40 +67,84 @@ struct Combination<'a> {
 struct Prefetch<'a> {
     reader: &'a Reader<'a>,
     branch: &'a BranchPlan,
+    /// By place, the anchors of which something in the outermost SELECT was left to the derivation.
+    unsure: RefCell<Vec<bool>>,
 }
 
-/// The rows of a relation that belong to a combination; `None` if that cannot be told here.
-type Found = Option<Arc<[Arc<Stored>]>>;
+/// The rows of a relation that belong to a combination.
+enum Rows {
+    Stored(Arc<[Arc<Stored>]>),
+    Derived(Vec<Row>),
+}
+
+impl Rows {
+    fn len(&self) -> usize {
+        match self {
+            Self::Stored(rows) => rows.len(),
+            Self::Derived(rows) => rows.len(),
+        }
+    }
+
+    /// What an alias is bound to, row by row, and how often the row counts.
+    fn bindings(self) -> Vec<(Binding, u64)> {
+        match self {
+            Self::Stored(rows) => rows.iter().map(|row| (Binding::Stored(Arc::clone(row)), row.count)).collect(),
+            Self::Derived(rows) => rows.into_iter().map(|row| (Binding::Derived(Arc::new(row)), 1)).collect(),
+        }
+    }
+}
+
+/// `None` if the rows cannot be told here.
+type Found = Option<Rows>;
 
 impl Prefetch<'_> {
-    fn select<'c>(&self, select: &Select, mut combinations: Cow<'_, [Combination<'c>]>) -> Result<()> {
-        let Some(access) = self.access(select) else { return Ok(()) };
+    /// Reads what a SELECT asks for in each combination of rows around it. Of the outermost SELECT, the combinations that pass; `None` for any
+    /// other, and where something was left out for all.
+    fn select<'c>(
+        &self,
+        select: &Select,
+        mut combinations: Cow<'_, [Combination<'c>]>,
+        is_outermost: bool,
+    ) -> Result<Option<Vec<Combination<'c>>>> {
+        let Some(access) = self.access(select) else { return Ok(None) };
         if let Some(Regrouped::KeptUp(used)) = &access.regrouped
             && self.reader.reads_accumulator(used.id)?
         {
-            return if select.group_by.is_some() { self.groups(used, &combinations) } else { Ok(()) };
+            if select.group_by.is_some() {
+                self.groups(used, &combinations)?;
+            }
+            return Ok(None);
         }
         let mut inner = subqueries(select);
         // One that refers to nothing outside of it is asked once, and its answer is kept.
         inner.retain(|inner| self.access(inner).is_some_and(|access| !access.standalone));
         for (place, step) in access.steps.iter().enumerate() {
-            let Some(item) = select.from.get(step.item) else { return Ok(()) };
-            let is_last = place + 1 == access.steps.len() && inner.is_empty();
-            let Some(found) = self.found(item, step, &combinations)? else { continue };
+            let Some(item) = select.from.get(step.item) else { return Ok(None) };
+            let is_last = !is_outermost && place + 1 == access.steps.len() && inner.is_empty();
+            let Some(found) = self.found(item, step, &combinations, is_outermost)? else { continue };
             if is_last || found.iter().flatten().map(|rows| rows.len().max(1)).sum::<usize>() > COMBINATIONS_MAX {
-                return Ok(());
+                return Ok(None);
             }
-            combinations = Cow::Owned(self.extended(item, step, combinations.into_owned(), found));
+            combinations = Cow::Owned(self.extended((item, step), combinations.into_owned(), found, is_outermost));
         }
-        inner.into_iter().try_for_each(|inner| self.select(inner, Cow::Borrowed(&*combinations)))
+        for inner in inner {
+            self.select(inner, Cow::Borrowed(&*combinations), false)?;
+        }
+        Ok(is_outermost.then(|| combinations.into_owned()))
     }
 
     fn access(&self, select: &Select) -> Option<&SelectAccess> {
         self.branch.access.get(&select.from.first()?.alias)
     }
 
-    /// Per combination, the rows of a relation; `None` for a relation that is no stored table.
-    fn found(&self, item: &FromItem, step: &AccessStep, combinations: &[Combination<'_>]) -> Result<Option<Vec<Found>>> {
+    /// Per combination, the rows of a relation; `None` for a derived table of an inner SELECT.
+    fn found(
+        &self,
+        item: &FromItem,
+        step: &AccessStep,
+        combinations: &[Combination<'_>],
+        is_outermost: bool,
+    ) -> Result<Option<Vec<Found>>> {
         match (&step.path, &item.relation) {
             (AccessPath::Bound, _) => self.given(item, combinations).map(Some),
             (AccessPath::Probe { index, values }, _) => {
@@ -92,17 +157,27 @@ impl Prefetch<'_> {
                 self.reader.prefetch(*index, keys.iter().flatten().flatten().cloned().collect())?;
                 let rows = |key: Option<Option<Vec<u8>>>| match key {
                     None => Ok(None),
-                    Some(None) => Ok(Some(Arc::default())),
-                    Some(Some(key)) => self.reader.probe(*index, key).map(Some),
+                    Some(None) => Ok(Some(Rows::Stored(Arc::default()))),
+                    Some(Some(key)) => self.reader.probe(*index, key).map(|rows| Some(Rows::Stored(rows))),
                 };
                 keys.into_iter().map(rows).collect::<Result<_>>().map(Some)
             }
             (AccessPath::Derived, Relation::Derived(arms)) => {
-                arms.iter().try_for_each(|arm| self.select(arm, Cow::Borrowed(combinations)))?;
-                Ok(None)
+                for arm in arms {
+                    self.select(arm, Cow::Borrowed(combinations), false)?;
+                }
+                Ok(is_outermost.then(|| combinations.iter().map(|combination| self.derived(arms, combination)).collect()))
             }
-            (AccessPath::Derived, Relation::Table(_)) => Ok(None),
+            (AccessPath::Derived, Relation::Table(_)) => Ok(Some(combinations.iter().map(|_| None).collect())),
         }
+    }
+
+    /// The rows of a derived table; an error is left to the derivation.
+    fn derived(&self, arms: &[Select], combination: &Combination<'_>) -> Found {
+        let execution = self.execution(combination);
+        let rows = arms.iter().map(|arm| execution.select(arm, combination.environment.clone()));
+        let rows: Vec<Vec<Row>> = rows.collect::<Result<_>>().ok()?;
+        Some(Rows::Derived(rows.into_iter().flatten().collect()))
     }
 
     /// The rows of the anchors themselves.
@@ -112,11 +187,11 @@ impl Prefetch<'_> {
         match (member, &item.relation) {
             (Some((_, Some(index))), _) => {
                 self.reader.prefetch(index, anchors().collect())?;
-                anchors().map(|anchor| self.reader.probe(index, anchor).map(Some)).collect()
+                anchors().map(|anchor| Ok(Some(Rows::Stored(self.reader.probe(index, anchor)?)))).collect()
             }
             (Some((_, None)), Relation::Table(table)) => {
                 self.reader.rows(*table, &anchors().collect::<Vec<_>>())?;
-                let row = |anchor| Ok(Some(self.reader.row(*table, anchor)?.into_iter().collect()));
+                let row = |anchor| Ok(Some(Rows::Stored(self.reader.row(*table, anchor)?.into_iter().collect())));
                 combinations.iter().map(|combination| row(combination.anchor)).collect()
             }
             _ => Ok(combinations.iter().map(|_| None).collect()),
@@ -125,14 +200,15 @@ impl Prefetch<'_> {
 
     fn extended<'c>(
         &self,
-        item: &FromItem,
-        step: &AccessStep,
+        (item, step): (&FromItem, &AccessStep),
         combinations: Vec<Combination<'c>>,
         found: Vec<Found>,
+        is_outermost: bool,
     ) -> Vec<Combination<'c>> {
         let mut extended = Vec::with_capacity(combinations.len());
         for (combination, found) in combinations.into_iter().zip(found) {
             let Some(rows) = found else {
+                self.leave(&combination, is_outermost);
                 extended.push(combination);
                 continue;
             };
@@ -143,27 +219,39 @@ impl Prefetch<'_> {
                 combination
             };
             // The last row takes the combination itself; what binds nothing gives it back.
-            let (mut rest, mut matched, mut spare) = (rows.iter(), false, Some(combination));
-            while let Some(row) = rest.next() {
+            let (mut rest, mut matched, mut spare) = (rows.bindings().into_iter(), false, Some(combination));
+            while let Some((binding, count)) = rest.next() {
                 let own = if rest.len() == 0 { spare.take() } else { spare.clone() };
-                let Some(next) = own.map(|own| bound(own, Binding::Stored(Arc::clone(row)))) else { break };
-                if !self.may_pass(&step.matches, &next) {
+                let Some(next) = own.map(|own| bound(own, binding)) else { break };
+                if !self.may_pass(&step.matches, &next, is_outermost) {
                     spare = spare.or(Some(next));
                     continue;
                 }
                 matched = true;
-                if self.may_pass(&step.filters, &next) {
+                if self.may_pass(&step.filters, &next, is_outermost) {
+                    if count > TIMES_MAX {
+                        self.leave(&next, is_outermost);
+                    }
+                    let more = if is_outermost && count <= TIMES_MAX { count.saturating_sub(1) } else { 0 };
+                    (0..more).for_each(|_| extended.push(next.clone()));
                     extended.push(next);
                 }
             }
             if let Some(own) = spare.filter(|_| !matched && item.join == JoinKind::Left) {
                 let next = bound(own, Binding::Null);
-                if self.may_pass(&step.filters, &next) {
+                if self.may_pass(&step.filters, &next, is_outermost) {
                     extended.push(next);
                 }
             }
         }
         extended
+    }
+
+    /// Leaves the anchor of a combination of the outermost SELECT to the derivation.
+    fn leave(&self, combination: &Combination<'_>, is_outermost: bool) {
+        if is_outermost && let Some(unsure) = self.unsure.borrow_mut().get_mut(combination.place) {
+            *unsure = true;
+        }
     }
 
     /// The groups that combinations ask for.
@@ -179,14 +267,20 @@ impl Prefetch<'_> {
     }
 
     fn execution<'e>(&'e self, combination: &Combination<'e>) -> Execution<'e> {
-        Execution { reader: self.reader, branch: self.branch, anchor: combination.anchor }
+        Execution { reader: self.reader, branch: self.branch, anchor: combination.anchor, known: None }
     }
 
     /// Whether conditions are not known to be false. Those with subqueries are not asked: their answers are what is prefetched.
-    fn may_pass(&self, conditions: &[Expr], combination: &Combination<'_>) -> bool {
+    fn may_pass(&self, conditions: &[Expr], combination: &Combination<'_>, is_outermost: bool) -> bool {
         let execution = self.execution(combination);
         let frame = Frame::over(&execution, &combination.environment);
-        conditions.iter().all(|condition| has_subquery(condition) || is_true(condition, &frame).unwrap_or(true))
+        conditions.iter().all(|condition| {
+            let answer = if has_subquery(condition) { None } else { is_true(condition, &frame).ok() };
+            if answer.is_none() {
+                self.leave(combination, is_outermost);
+            }
+            answer.unwrap_or(true)
+        })
     }
 }
 

@@ -69,6 +69,8 @@ pub(crate) struct Execution<'a> {
     pub(crate) branch: &'a BranchPlan,
     /// The key of the anchor; its rows are read where a relation asks for them.
     pub(crate) anchor: &'a [u8],
+    /// The combinations of rows that FROM and WHERE of the outermost SELECT let through, if they were found before.
+    pub(crate) known: Option<&'a [Environment]>,
 }
 
 /// What to do with one combination of rows; breaking ends the SELECT.
@@ -130,8 +132,18 @@ impl<'a> Execution<'a> {
             }
             return if passes { visit(&outer).map(|_| ()) } else { Ok(()) };
         };
-        if self.all_true(&access.guards, &outer)? {
-            let _ = self.bind(select, &access.steps, &mut outer, visit)?;
+        if !self.all_true(&access.guards, &outer)? {
+            return Ok(());
+        }
+        match self.known.filter(|_| std::ptr::eq(select, &raw const self.branch.branch.select)) {
+            Some(known) => {
+                for environment in known {
+                    if visit(environment)?.is_break() {
+                        break;
+                    }
+                }
+            }
+            None => drop(self.bind(select, &access.steps, &mut outer, visit)?),
         }
         Ok(())
     }

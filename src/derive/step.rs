@@ -210,10 +210,11 @@ pub(crate) fn derive_read<T: Send>(
             reader.remember_rows(part.anchor_table()?, slice.clone().map(|place| (anchors.key(place), read.key(place))))?;
         }
         let anchors = anchors.owned(slice);
-        part.prefetch(&reader, &anchors)?;
+        let mut known = part.prefetch(&reader, &anchors)?.into_iter();
         let mut kept = Vec::new();
         for anchors in anchors.chunks(ANCHORS_KEPT) {
-            let derived = anchors.iter().map(|anchor| part.derive(&reader, anchor)).collect::<Result<Vec<_>>>();
+            let derive = |anchor: &Vec<u8>| part.derive(&reader, anchor, known.next().flatten().as_deref());
+            let derived = anchors.iter().map(derive).collect::<Result<Vec<_>>>();
             let derived = derived.context(|| format!("could not derive a row of target table {}", part.node.table.name))?;
             kept.append(&mut keep(derived)?);
         }

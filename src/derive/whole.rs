@@ -74,7 +74,7 @@ fn differs(view: &View<'_>, part: Part<'_>, whole: &Whole) -> Result<bool> {
 
 fn answer(view: &View<'_>, part: Part<'_>, expr: &Expr) -> Result<Value> {
     let reader = Reader::new(view);
-    let execution = Execution { reader: &reader, branch: part.branch, anchor: &[] };
+    let execution = Execution { reader: &reader, branch: part.branch, anchor: &[], known: None };
     let environment = vec![Binding::Unbound; part.branch.branch.aliases.len()];
     evaluate(expr, &Frame::over(&execution, &environment))
 }

@@ -298,7 +298,15 @@ fn copy_and_load(plan: &Plan, world: &World<'_>) -> (MapStore, Targets) {
     (store, targets)
 }
 
+/// Loads anchor by anchor, and many at once: what is found out for all of a slice before it is derived changes nothing.
 fn load_all(plan: &Plan, store: &mut MapStore) -> Targets {
+    let at_once = loaded(plan, &mut store.clone(), 50);
+    let targets = loaded(plan, store, 2);
+    assert_eq!(targets, at_once);
+    targets
+}
+
+fn loaded(plan: &Plan, store: &mut MapStore, anchors_max: usize) -> Targets {
     let mut targets: Targets = Vec::new();
     let shared = Shared::new(plan, 100_000);
     for (id, node) in plan.nodes.iter().enumerate() {
@@ -306,7 +314,7 @@ fn load_all(plan: &Plan, store: &mut MapStore) -> Targets {
         for branch in 0..node.branches.len() {
             let mut after: Option<Vec<u8>> = None;
             loop {
-                let loaded = load(plan, (&*store, &shared), (NodeId(id as u32), branch), after.as_deref(), 2).unwrap();
+                let loaded = load(plan, (&*store, &shared), (NodeId(id as u32), branch), after.as_deref(), anchors_max).unwrap();
                 store.apply(loaded.mutations);
                 for row in loaded.rows {
                     let key: Vec<Value> = node.table.key.iter().map(|column| row[*column].clone()).collect();
