@@ -135,7 +135,7 @@ impl<'a> Execution<'a> {
         if !self.all_true(&access.guards, &outer)? {
             return Ok(());
         }
-        match self.known.filter(|_| std::ptr::eq(select, &raw const self.branch.branch.select)) {
+        match self.known.filter(|_| std::ptr::eq(select, &self.branch.branch.select)) {
             Some(known) => {
                 for environment in known {
                     if visit(environment)?.is_break() {

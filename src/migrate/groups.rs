@@ -50,7 +50,10 @@ impl<S: Source, T: Target> Engine<S, T> {
         let next = || queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         let work = || {
             while let Some(id) = next() {
-                self.add_up_one(id)?;
+                if let Err(error) = self.add_up_one(id) {
+                    queue.lock().unwrap_or_else(PoisonError::into_inner).clear();
+                    return Err(error);
+                }
                 let mut missing = missing.lock().unwrap_or_else(PoisonError::into_inner);
                 missing.accumulators.retain(|other| *other != id);
                 self.store.commit(vec![unfilled::put(&missing)?], Durability::Synced)?;
