@@ -312,17 +312,13 @@ impl<'a> Reader<'a> {
         }
         let mut unknown: Vec<Vec<u8>> = keys.iter().filter(|key| !memory.contains_key(*key)).cloned().collect();
         let shared = self.view.shared.and_then(|shared| shared.table(id));
-        if let Some(shared) = shared {
-            shared.recall(&mut unknown, memory);
-        }
+        shared.iter().for_each(|shared| shared.recall(&mut unknown, memory));
         if !unknown.is_empty() {
-            let mut read = Vec::with_capacity(if shared.is_some() { unknown.len() } else { 0 });
+            let mut read = Vec::new();
             self.view.get_each(Space::Base(id), &unknown, &mut |place, value| {
                 let Some(key) = unknown.get(place) else { return Ok(()) };
                 let stored = value.map(|bytes| decode_base(plan, key.clone(), bytes)).transpose()?.map(Arc::new);
-                if shared.is_some() {
-                    read.push((key.clone(), stored.clone()));
-                }
+                read.extend(shared.map(|_| (key.clone(), stored.clone())));
                 memory.insert(key.clone(), stored);
                 Ok(())
             })?;
