@@ -91,6 +91,7 @@ pub fn check(store: &dyn Store) {
     assert_eq!(keys(store, one, b"a", Some(b"a")), [b"ab".to_vec()]);
     assert_eq!(keys(store, one, b"", Some(b"aa")), [b"ab".to_vec(), b"b".to_vec()]);
     assert_eq!(keys(store, two, b"", Some(b"a")), Vec::<Vec<u8>>::new());
+    assert_eq!(keys(store, one, b"a", Some(b"b")), Vec::<Vec<u8>>::new(), "behind everything with the prefix");
     let many = store.get_many(one, &[b"b".to_vec(), b"x".to_vec()]).unwrap();
     assert_eq!(many, [Some(b"3".to_vec()), None]);
     let prefixes = [b"a".to_vec(), b"ab".to_vec(), b"aa".to_vec(), b"b".to_vec(), b"c".to_vec()];
