@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use crate::mapping::{MappedTable, Mapping, Placed, Problem, UniqueFact, ZeroDatePolicy};
-use crate::plan::{Builder, ColumnOptions, Fact, MappingInput, Plan, PlanFinding, Policies, TableInput, ZeroDate};
+use crate::mapping::{HotChangePolicy, MappedTable, Mapping, Placed, Problem, UniqueFact, ZeroDatePolicy};
+use crate::plan::{Builder, ColumnOptions, Fact, HotChange, MappingInput, Plan, PlanFinding, Policies, TableInput, ZeroDate};
 use crate::schema::{Flavor, SourceCatalog, TargetKind};
 use crate::sql::foreign::View;
 use crate::sql::query::{Diagnostic, Query};
@@ -105,6 +105,11 @@ fn input(mapping: &Mapping, view: &View, target: TargetKind) -> (MappingInput, V
         ZeroDatePolicy::Null => ZeroDate::Null,
         ZeroDatePolicy::FirstDay => ZeroDate::FirstDay,
     };
+    let hot_change = match mapping.policies.hot_change {
+        HotChangePolicy::Strict => HotChange::Strict,
+        HotChangePolicy::Deferred => HotChange::Deferred,
+    };
+    let policies = Policies { zero_date, hot_change };
     let mut facts = Vec::new();
     for fact in &mapping.facts {
         match unique_fact(mapping, fact, view) {
@@ -112,7 +117,7 @@ fn input(mapping: &Mapping, view: &View, target: TargetKind) -> (MappingInput, V
             Err(problem) => problems.push(*problem),
         }
     }
-    (MappingInput { name: mapping.name.value.clone(), target, policies: Policies { zero_date }, tables, facts }, problems)
+    (MappingInput { name: mapping.name.value.clone(), target, policies, tables, facts }, problems)
 }
 
 /// A declared fact, bound to the catalogue.

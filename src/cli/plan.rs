@@ -77,15 +77,21 @@ fn fan_out_text(fan_outs: &[FanOut]) -> Option<String> {
     let row = |fan_out: &FanOut| {
         let most = if fan_out.is_sampled { text::grouped(fan_out.rows_most) } else { "-".to_owned() };
         let alias = if fan_out.alias == fan_out.table { String::new() } else { format!(" {}", fan_out.alias) };
-        vec![format!("{}{alias}", fan_out.table), fan_out.target.clone(), text::grouped(fan_out.rows_average), most]
+        let how = if fan_out.is_deferred { "a sweep between others" } else { "one transaction" };
+        vec![
+            format!("{}{alias}", fan_out.table),
+            fan_out.target.clone(),
+            text::grouped(fan_out.rows_average),
+            most,
+            how.to_owned(),
+        ]
     };
     let rows: Vec<Vec<String>> = fan_outs.iter().map(row).collect();
-    let heading = ["legacy table", "target table", "rows on average", "rows at most"];
+    let heading = ["legacy table", "target table", "rows on average", "rows at most", "reaches the target as"];
     let table = indent(&text::table(&heading, rows, &[2, 3]), 2);
     (!fan_outs.is_empty()).then(|| {
         format!(
-            "hot rows: a change of one of these derives so many target rows again (estimates; at most: by a sample of the newest rows),\n\
-             and reaches the target as one transaction\n\n{table}"
+            "hot rows: a change of one of these derives so many target rows again (estimates; at most: by a sample of the newest rows)\n\n{table}"
         )
     })
 }

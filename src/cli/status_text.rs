@@ -57,6 +57,13 @@ pub fn block(status: &EngineStatus) -> String {
         text::bytes(status.outbox_bytes)
     ));
     lines.extend(status.sweep.iter().map(|sweep| {
+        if sweep.row_total == 0 {
+            let done = text::counted(sweep.row_count, "row");
+            return format!(
+                "  sweep    {}: {done} derived of what one change reaches; the others follow between changes",
+                sweep.mapping
+            );
+        }
         let percent = text::percent(sweep.row_count, sweep.row_total).unwrap_or_default();
         let (done, total) = (text::grouped(sweep.row_count), text::counted(sweep.row_total, "row"));
         format!("  sweep    {}: {done} of {total} that one change reaches are derived, {percent}", sweep.mapping)
@@ -76,6 +83,12 @@ pub fn block(status: &EngineStatus) -> String {
             lag(mapping),
             text::duration_ms(mapping.checkpoint_age_ms)
         ));
+        if mapping.pending_sweeps > 0 {
+            lines.push(
+                "           a deferred change is under way: its rows are not all there yet, and `verify` confirms nothing"
+                    .to_owned(),
+            );
+        }
         lines.extend(mapping.latency.as_ref().map(latency));
     }
     if let Some(reason) = &status.waiting {

@@ -21,6 +21,8 @@ pub enum Space {
     Scratch(NodeId),
     /// Anchors that must be derived again: branch, anchor key -> empty. More than need it do no harm.
     Dirty(NodeId),
+    /// Places of walks whose anchors are derived later: branch, hop, walk, probe -> fingerprint of the walk, cursor.
+    Sweep(NodeId),
     /// Writes waiting for the target: sequence (big-endian) -> encoded batch and frontier.
     Outbox(MappingId),
     /// Parts of outbox entries that are too large for one record: sequence, part, kind -> encoded writes or emitted entries.

@@ -16,7 +16,8 @@ use crate::derive::net::{Mode, Net, RowChange, net, stage};
 use crate::derive::step::{Emission, parts, target_tables};
 use crate::derive::stored::{decode_base, table};
 use crate::derive::view::View;
-use crate::derive::whole::visit_affected;
+use crate::derive::walk::{Reached, visit_pages};
+use crate::derive::whole::{Reach, reach, visit_all};
 use crate::derive::{Arrangements, Duty, Failure, Marks, Mutation, Sink, Space, Step, duty_of};
 use crate::error::Result;
 use crate::plan::{MappingId, NodeId, Plan};
@@ -24,6 +25,8 @@ use crate::schema::TableId;
 
 /// Marks given away at once, and anchors derived at once.
 const ANCHORS_PER_WINDOW: usize = 16_384;
+/// Anchors of one walk that are held before they are marked some at a time.
+const ANCHORS_HELD: usize = 100_000;
 
 /// How far a call of [`mark`] came.
 #[derive(Debug, Default)]
@@ -74,13 +77,29 @@ pub fn mark(
 /// Marks the anchors of a target table that changed rows affect.
 pub(crate) fn mark_affected(view: &View<'_>, id: NodeId, net: &Net, marks: Marks<'_>) -> Result<()> {
     for part in parts(view.plan, id)? {
-        visit_affected(view, part, net, &mut |anchors| {
-            for window in anchors.slices(ANCHORS_PER_WINDOW) {
-                let mark = |anchor: Vec<u8>| Mutation { space: Space::Dirty(id), key: part.prefix(&anchor), value: Some(vec![]) };
-                marks(anchors.owned(window).into_iter().map(mark).collect())?;
-            }
-            Ok(())
-        })?;
+        let Reach { traced, is_whole } = reach(view, part, net, ANCHORS_HELD)?;
+        match is_whole {
+            true => visit_all(view, part, &traced.anchors, &mut |anchors| give_marks(part, anchors, marks))?,
+            false => mark_reached(view, part, &traced, marks)?,
+        }
+    }
+    Ok(())
+}
+
+/// Marks what walks reach of a branch, in bounded memory.
+pub(crate) fn mark_reached(view: &View<'_>, part: Part<'_>, traced: &Reached, marks: Marks<'_>) -> Result<()> {
+    give_marks(part, &traced.anchors, marks)?;
+    for (place, start) in &traced.hot {
+        let Some((alias, walk)) = part.branch.walks.get(*place) else { continue };
+        visit_pages(view, part.branch, (*alias, &walk.hops), start, &mut |anchors| give_marks(part, anchors, marks))?;
+    }
+    Ok(())
+}
+
+fn give_marks(part: Part<'_>, anchors: &Keys, marks: Marks<'_>) -> Result<()> {
+    for window in anchors.slices(ANCHORS_PER_WINDOW) {
+        let mark = |anchor: Vec<u8>| Mutation { space: Space::Dirty(part.id), key: part.prefix(&anchor), value: Some(vec![]) };
+        marks(anchors.owned(window).into_iter().map(mark).collect())?;
     }
     Ok(())
 }
@@ -130,19 +149,19 @@ pub fn derive_dirty(
 
 fn derive_marked(view: &View<'_>, id: NodeId, at: (MappingId, u32), emission: &mut Emission<'_>) -> Result<()> {
     for part in parts(view.plan, id)? {
-        windows(view.stored(), id, part, &mut |anchors| emission.derive(view, part, anchors, at))?;
+        marked(view.stored(), part, &mut |anchors| emission.derive(view, part, anchors, at))?;
     }
     emission.finish_table(id, at)
 }
 
 /// The marked anchors of a branch in order, as many at once as a window holds.
-fn windows(store: &dyn Arrangements, id: NodeId, part: Part<'_>, visit: &mut dyn FnMut(&Keys) -> Result<()>) -> Result<()> {
+pub(crate) fn marked(store: &dyn Arrangements, part: Part<'_>, visit: &mut dyn FnMut(&Keys) -> Result<()>) -> Result<()> {
     let prefix = part.prefix(&[]);
     let mut after: Option<Vec<u8>> = None;
     loop {
         let mut anchors = Keys::default();
         let mut flow = ControlFlow::Break(());
-        store.scan(Space::Dirty(id), &prefix, after.as_deref(), &mut |key, _| {
+        store.scan(Space::Dirty(part.id), &prefix, after.as_deref(), &mut |key, _| {
             anchors.push(key.get(prefix.len()..).unwrap_or_default());
             if anchors.len() < ANCHORS_PER_WINDOW {
                 return Ok(true);

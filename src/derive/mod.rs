@@ -18,6 +18,7 @@ mod emit;
 mod facts;
 mod filled;
 mod filling;
+mod found;
 mod group;
 mod keys;
 mod load;
@@ -30,6 +31,7 @@ mod rows;
 mod shared;
 mod step;
 mod stored;
+mod sweep;
 mod view;
 mod walk;
 mod whole;
@@ -45,7 +47,8 @@ pub use filling::{Adder, Contributed, Contribution, Filling, contribute, fill_es
 pub use load::load;
 pub use reindex::{chunk_entries, index_entries_of};
 pub use shared::Shared;
-pub use step::{ingest, replay, step, step_in_parts};
+pub use step::{Bounds, ingest, replay, step, step_in_parts};
+pub use sweep::{sweep, sweeps_after};
 
 use crate::error::Result;
 use crate::plan::MappingId;
@@ -55,7 +58,7 @@ use crate::write::{TableWrites, WriteBatch};
 /// What one epoch changes.
 #[derive(Debug, Default)]
 pub struct Step {
-    /// Base, index, accumulator and emitted entries, to be committed with the outbox entries in one batch.
+    /// Base, index, accumulator, sweep and emitted entries, to be committed with the outbox entries in one batch.
     pub mutations: Vec<Mutation>,
     /// What each mapping's target receives; index = [`crate::plan::MappingId`]. A mapping without writes has an empty batch.
     pub writes: Vec<WriteBatch>,
@@ -63,6 +66,8 @@ pub struct Step {
     pub derived: u64,
     /// Mappings that could not do their duty. With any, nothing else here counts: the epoch is taken again with other duties.
     pub failures: Vec<Failure>,
+    /// Anchors of mappings that derive were marked on the way, to be cleared once this is durable.
+    pub is_marked: bool,
     /// Keys by which this epoch breaks facts of mappings that only mark.
     pub broken: Vec<BrokenKey>,
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::change::{Change, Chunk};
 use crate::derive::accumulate::keep_up;
-use crate::derive::dirty::mark_affected;
+use crate::derive::dirty::{mark_affected, mark_reached, marked};
 use crate::derive::duty::attributed;
 use crate::derive::emit::{Collected, Derived, Part};
 use crate::derive::facts;
@@ -12,9 +12,10 @@ use crate::derive::keys::{Keys, runs};
 use crate::derive::net::{Mode, Net, RowChange, net, stage};
 use crate::derive::parallel::mapped;
 use crate::derive::stored::{Stored, base_key, decode_base, table};
+use crate::derive::sweep;
 use crate::derive::view::{Reader, View};
-use crate::derive::whole::visit_affected;
-use crate::derive::{Arrangements, Duty, Mutation, Outlets, Sink, Space, Step, StepPart, duty_of};
+use crate::derive::whole::{Reach, reach, visit_all};
+use crate::derive::{Arrangements, Duty, Marks, Mutation, Outlets, Sink, Space, Step, StepPart, duty_of};
 use crate::error::{Error, Result, ResultExt};
 use crate::plan::{MappingId, NodeId, Plan};
 use crate::write::WriteBatch;
@@ -35,15 +36,31 @@ const ANCHORS_PER_WINDOW: usize = 4_096;
 /// As [`step_in_parts`], and what a mapping failed with.
 pub fn step(plan: &Plan, store: &dyn Arrangements, changes: &[Change]) -> Result<Step> {
     let mut parts = |_| Err(Error::bug("an unbounded step gave a part"));
-    let mut marks = |_| Err(Error::bug("a step in which every mapping derives gave marks"));
+    let mut marks = |_| Err(Error::bug("an unbounded step in which every mapping derives gave marks"));
     let outlets = Outlets { parts: &mut parts, marks: &mut marks };
-    let step = step_in_parts(plan, store, changes, &[], usize::MAX, outlets)?;
+    let step = step_in_parts(plan, store, changes, &[], Bounds::none(), outlets)?;
     step.or_failure()
 }
 
-/// One live epoch: changes in, state mutations and target writes out; `duties` says what is done for which mapping. Writes of a target
-/// table beyond `part_bytes_max` bytes go to the outlet in parts, with the fingerprints that belong to them; what is left of them is in
-/// the answer.
+/// What a step holds in memory.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Writes of a target table beyond so many bytes go to the outlet in parts, with the fingerprints that belong to them.
+    pub part_bytes_max: usize,
+    /// A walk that finds more anchors than this is hot: they are marked and derived some at a time, or later by a sweep.
+    pub anchors_max: usize,
+}
+
+impl Bounds {
+    /// Everything is held.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { part_bytes_max: usize::MAX, anchors_max: usize::MAX }
+    }
+}
+
+/// One live epoch: changes in, state mutations and target writes out; `duties` says what is done for which mapping. What is more than
+/// `bounds` goes to the outlets; what is left of it is in the answer.
 ///
 /// # Errors
 /// [`crate::error::Class::Person`] if the events contradict the stored rows; whatever an outlet fails with. What is wrong for one mapping
@@ -54,7 +71,7 @@ pub fn step_in_parts(
     store: &dyn Arrangements,
     changes: &[Change],
     duties: &[Duty],
-    part_bytes_max: usize,
+    bounds: Bounds,
     outlets: Outlets<'_>,
 ) -> Result<Step> {
     let mut view = View::new(plan, store);
@@ -64,12 +81,12 @@ pub fn step_in_parts(
         return Ok(Step { failures, ..Step::default() });
     }
     keep_up(&mut view, &net)?;
-    let mut emission = Emission::new(plan, part_bytes_max, outlets.parts);
+    let mut emission = Emission::new(plan, bounds.part_bytes_max, outlets.parts);
     for (mapping, table, id) in target_tables(plan) {
         let done = match duty_of(duties, mapping) {
             Duty::Rest => Ok(()),
             Duty::Mark => mark_affected(&view, id, &net, outlets.marks),
-            Duty::Derive => emission.derive_affected(&view, &net, id, (mapping, table)),
+            Duty::Derive => emission.derive_affected(&view, &net, (id, mapping, table), bounds, outlets.marks),
         };
         if let Err(error) = done {
             return Ok(Step { failures: vec![attributed(mapping, error)?], ..Step::default() });
@@ -142,9 +159,30 @@ impl<'s> Emission<'s> {
     }
 
     /// Derives what the changed rows affect, to the end of the table.
-    fn derive_affected(&mut self, view: &View<'_>, net: &Net, id: NodeId, at: (MappingId, u32)) -> Result<()> {
+    fn derive_affected(
+        &mut self,
+        view: &View<'_>,
+        net: &Net,
+        (id, mapping, table): (NodeId, MappingId, u32),
+        bounds: Bounds,
+        marks: Marks<'_>,
+    ) -> Result<()> {
+        let at = (mapping, table);
         for part in parts(self.plan, id)? {
-            visit_affected(view, part, net, &mut |anchors| self.derive(view, part, anchors, at))?;
+            let Reach { traced, is_whole } = reach(view, part, net, bounds.anchors_max)?;
+            if let Some(jobs) = sweep::jobs(view, part, &traced, is_whole, bounds.anchors_max)? {
+                self.step.mutations.extend(jobs);
+                self.derive(view, part, &traced.anchors, at)?;
+            } else if is_whole {
+                visit_all(view, part, &traced.anchors, &mut |anchors| self.derive(view, part, anchors, at))?;
+            } else if traced.hot.is_empty() {
+                self.derive(view, part, &traced.anchors, at)?;
+            } else {
+                // An anchor that several walks reach must be derived once: the marks of a store have no duplicates.
+                mark_reached(view, part, &traced, marks)?;
+                self.step.is_marked = true;
+                marked(view.stored(), part, &mut |anchors| self.derive(view, part, anchors, at))?;
+            }
         }
         self.finish_table(id, at)
     }

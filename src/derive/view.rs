@@ -6,10 +6,10 @@ use std::ops::Bound;
 use std::sync::{Arc, Mutex};
 
 use crate::derive::accumulate::values_prefix;
-use crate::derive::keys::{KeyMap, Keys};
+use crate::derive::keys::KeyMap;
 use crate::derive::shared::Shared;
 use crate::derive::stored::{Stored, decode_base, index, table};
-use crate::derive::{Arrangements, Mutation, Space, VisitEach};
+use crate::derive::{Arrangements, Mutation, Space, Visit, VisitEach};
 use crate::error::{Error, Result};
 use crate::plan::{AccumulatorId, IndexId, IndexPlan, Plan, TablePlan};
 use crate::schema::TableId;
@@ -107,22 +107,38 @@ impl<'a> View<'a> {
         Ok(keys.iter().map(pick).collect())
     }
 
-    /// Visits all entries whose key starts with `prefix`: those of the store in key order, then those of this epoch in theirs.
-    pub(crate) fn visit(&self, space: Space, prefix: &[u8], visit: &mut dyn FnMut(&[u8], &[u8])) -> Result<()> {
+    /// Visits all entries whose key starts with `prefix`, the changed ones last, until `visit` answers `false`; whether it never did.
+    pub(crate) fn visit(&self, space: Space, prefix: &[u8], visit: Visit<'_>) -> Result<bool> {
         let overlay = self.overlay.get(&space);
+        let mut goes_on = true;
         self.store.scan(space, prefix, None, &mut |key, value| {
             if overlay.is_none_or(|entries| !entries.contains_key(key)) {
-                visit(key, value);
+                goes_on = visit(key, value)?;
             }
-            Ok(true)
+            Ok(goes_on)
         })?;
-        let above = overlay.into_iter().flat_map(|entries| entries.range::<[u8], _>((Bound::Included(prefix), Bound::Unbounded)));
+        if goes_on { self.visit_changed(space, prefix, visit) } else { Ok(false) }
+    }
+
+    /// The entries of a space that this epoch changes; `None` stands for one that is gone.
+    pub(crate) fn changed(&self, space: Space) -> Option<&BTreeMap<Vec<u8>, Option<Vec<u8>>>> {
+        self.overlay.get(&space)
+    }
+
+    /// Visits the entries that this epoch changes and that are not gone, as [`Self::visit`] does.
+    pub(crate) fn visit_changed(&self, space: Space, prefix: &[u8], visit: Visit<'_>) -> Result<bool> {
+        let above = self
+            .changed(space)
+            .into_iter()
+            .flat_map(|entries| entries.range::<[u8], _>((Bound::Included(prefix), Bound::Unbounded)));
         for (key, value) in above.take_while(|(key, _)| key.starts_with(prefix)) {
-            if let Some(value) = value {
-                visit(key, value);
+            if let Some(value) = value
+                && !visit(key, value)?
+            {
+                return Ok(false);
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// What `take` makes of all entries whose keys start with one of several sorted prefixes, for each prefix in key order.
@@ -182,7 +198,10 @@ impl<'a> View<'a> {
     /// All entries whose key starts with `prefix`, in key order.
     pub(crate) fn entries(&self, space: Space, prefix: &[u8]) -> Result<Entries> {
         let mut found = Entries::new();
-        self.visit(space, prefix, &mut |key, value| found.push((key.to_vec(), value.to_vec())))?;
+        self.visit(space, prefix, &mut |key, value| {
+            found.push((key.to_vec(), value.to_vec()));
+            Ok(true)
+        })?;
         if self.overlay.contains_key(&space) {
             found.sort();
         }
@@ -208,49 +227,7 @@ impl<'a> View<'a> {
         found.truncate(count_max);
         Ok(found)
     }
-
-    /// Visits the base keys that an index has under sorted keys, in no order.
-    pub(crate) fn base_keys_of(&self, id: IndexId, keys: &Keys, visit: &mut dyn FnMut(&[u8])) -> Result<()> {
-        if keys.len() < SWEPT_MIN {
-            return keys.iter().try_for_each(|key| self.base_keys(id, key, visit));
-        }
-        let index = index(self.plan, id)?;
-        let space = if index.over_identity { Space::Base(index.table) } else { Space::Index(id) };
-        let skipped = |key: &[u8]| if index.over_identity { 0 } else { key.len() };
-        let overlay = self.overlay.get(&space);
-        for slice in keys.slices(PREFIXES_SWEPT) {
-            let prefixes = keys.owned(slice);
-            self.store.scan_many(space, &prefixes, &mut |place, key, _| {
-                if overlay.is_none_or(|entries| !entries.contains_key(key)) {
-                    let skipped = prefixes.get(place).map_or(0, |prefix| skipped(prefix));
-                    visit(key.get(skipped..).unwrap_or_default());
-                }
-                Ok(true)
-            })?;
-            let Some(overlay) = overlay else { continue };
-            for prefix in &prefixes {
-                let above = overlay.range::<[u8], _>((Bound::Included(prefix.as_slice()), Bound::Unbounded));
-                let above = above.take_while(|(key, _)| key.starts_with(prefix)).filter(|(_, value)| value.is_some());
-                above.for_each(|(key, _)| visit(key.get(skipped(prefix)..).unwrap_or_default()));
-            }
-        }
-        Ok(())
-    }
-
-    /// Visits the base keys that an index has under a key, in no order.
-    pub(crate) fn base_keys(&self, id: IndexId, key: &[u8], visit: &mut dyn FnMut(&[u8])) -> Result<()> {
-        let index = index(self.plan, id)?;
-        if index.over_identity {
-            return self.visit(Space::Base(index.table), key, &mut |key, _| visit(key));
-        }
-        self.visit(Space::Index(id), key, &mut |entry, _| visit(entry.get(key.len()..).unwrap_or_default()))
-    }
 }
-
-/// From this many keys on an index is swept instead of searched for each.
-const SWEPT_MIN: usize = 4;
-/// Keys of one sweep.
-const PREFIXES_SWEPT: usize = 5_000;
 
 /// A reader remembers this many keys per table or index, then starts again.
 const REMEMBERED_MAX: usize = 20_000;
@@ -492,7 +469,10 @@ impl<'a> Reader<'a> {
     /// The base keys that an index has under a key, sorted.
     fn base_keys(&self, id: IndexId, key: &[u8]) -> Result<Vec<Vec<u8>>> {
         let mut keys = Vec::new();
-        self.view.base_keys(id, key, &mut |key| keys.push(key.to_vec()))?;
+        self.view.base_keys(id, key, &mut |key| {
+            keys.push(key.to_vec());
+            Ok(true)
+        })?;
         keys.sort();
         Ok(keys)
     }

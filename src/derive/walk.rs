@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::derive::found::KeyPage;
 use crate::derive::keys::Keys;
 use crate::derive::net::{Net, RowChange};
 use crate::derive::parallel::mapped;
@@ -16,27 +17,96 @@ use crate::sql::query::AliasId;
 
 /// A walk reads this many rows at a time.
 const ROWS_PER_SLICE: usize = 5_000;
+/// A walk that is hot finds this many keys at a time.
+const KEYS_PER_PAGE: usize = 65_536;
 
-/// The keys of all anchors of a branch that walks find for the changed rows, sorted.
-pub(crate) fn affected(view: &View<'_>, branch: &BranchPlan, net: &Net) -> Result<Keys> {
-    let mut anchors = Keys::default();
-    for (alias, walk) in branch.walks.iter().filter(|(_, walk)| walk.whole.is_none()) {
-        let table = table_of(branch, *alias)?;
-        let mut start: Vec<Arc<Stored>> = Vec::new();
-        for change in net.get(&table).into_iter().flat_map(BTreeMap::values) {
-            if touches(walk, *alias, change)? {
-                start.extend([&change.old, &change.new].into_iter().flatten().cloned().map(Arc::new));
-            }
-            if start.len() >= ROWS_PER_SLICE {
-                follow(view, branch, (*alias, walk), &std::mem::take(&mut start), &mut anchors)?;
-            }
+/// What changed rows reach of one branch.
+#[derive(Debug, Default)]
+pub(crate) struct Reached {
+    /// The keys of anchors, sorted.
+    pub(crate) anchors: Keys,
+    /// Walks of the branch, by their place, that reach more than was asked for, each with the changed rows it begins at. What they reach
+    /// is not in `anchors`, or not all of it.
+    pub(crate) hot: Vec<(usize, Vec<Arc<Stored>>)>,
+}
+
+/// The keys of all anchors of a branch that walks find for the changed rows. A walk that finds more than `anchors_max` of them is hot.
+pub(crate) fn reached(view: &View<'_>, branch: &BranchPlan, net: &Net, anchors_max: usize) -> Result<Reached> {
+    let mut reached = Reached::default();
+    for (place, (alias, walk)) in branch.walks.iter().enumerate().filter(|(_, (_, walk))| walk.whole.is_none()) {
+        let start = starts(branch, net, *alias, walk)?;
+        let mut is_hot = false;
+        for rows in start.chunks(ROWS_PER_SLICE) {
+            is_hot = is_hot || !follow(view, branch, (*alias, walk), rows, anchors_max, &mut reached.anchors)?;
         }
-        if !start.is_empty() {
-            follow(view, branch, (*alias, walk), &start, &mut anchors)?;
+        if is_hot {
+            reached.hot.push((place, start));
         }
     }
-    anchors.sort();
-    Ok(anchors)
+    reached.anchors.sort();
+    Ok(reached)
+}
+
+/// The keys of all anchors of a branch that walks find for the changed rows, sorted, however many there are.
+pub(crate) fn affected(view: &View<'_>, branch: &BranchPlan, net: &Net) -> Result<Keys> {
+    Ok(reached(view, branch, net, usize::MAX)?.anchors)
+}
+
+/// Both images of the changed rows that a walk begins at.
+fn starts(branch: &BranchPlan, net: &Net, alias: AliasId, walk: &Walk) -> Result<Vec<Arc<Stored>>> {
+    let mut start = Vec::new();
+    for change in net.get(&table_of(branch, alias)?).into_iter().flat_map(BTreeMap::values) {
+        if touches(walk, alias, change)? {
+            start.extend([&change.old, &change.new].into_iter().flatten().cloned().map(Arc::new));
+        }
+    }
+    Ok(start)
+}
+
+/// Visits the anchors that a walk finds from some rows, sorted and some at a time, in bounded memory. An anchor may come several times.
+pub(crate) fn visit_pages(
+    view: &View<'_>,
+    branch: &BranchPlan,
+    (alias, hops): (AliasId, &[Hop]),
+    start: &[Arc<Stored>],
+    visit: &mut dyn FnMut(&Keys) -> Result<()>,
+) -> Result<()> {
+    let Some((hop, further)) = hops.split_first() else {
+        let mut anchors = Keys::default();
+        anchors_of(view, branch, alias, start, &mut anchors)?;
+        anchors.sort();
+        return visit(&anchors);
+    };
+    let mut probes = Keys::default();
+    probes_of(view, hop, start, &mut probes)?;
+    probes.sort();
+    let table = index(view.plan, hop.index)?.table;
+    let mut visit_found = |mut found: Keys| {
+        found.sort();
+        if further.is_empty() && matches!(branch.anchor, Anchor::Row { .. }) {
+            return visit(&found);
+        }
+        for slice in found.slices(ROWS_PER_SLICE) {
+            let rows = Reader::new(view).rows(table, &found.owned(slice))?;
+            visit_pages(view, branch, (hop.to, further), &rows, visit)?;
+        }
+        Ok(())
+    };
+    let mut found = Keys::default();
+    for probe in probes.iter() {
+        let mut after = None;
+        loop {
+            let page = KeyPage { index: hop.index, key: probe, after: after.as_deref(), count_max: KEYS_PER_PAGE };
+            after = view.take_page(&page, &mut found)?;
+            if found.len() >= KEYS_PER_PAGE {
+                visit_found(std::mem::take(&mut found))?;
+            }
+            if after.is_none() {
+                break;
+            }
+        }
+    }
+    visit_found(found)
 }
 
 /// The stored table of an alias.
@@ -71,26 +141,28 @@ fn fulfils(walk: &Walk, alias: AliasId, stored: &Stored) -> Result<bool> {
     Ok(true)
 }
 
-/// Hop by hop over all rows at hand. Between hops only keys are held: rows are read in slices and dropped again.
+/// Hop by hop over all rows at hand. Between hops only keys are held: rows are read in slices and dropped again. `false`: there are more
+/// than `keys_max` of them at some hop, and the rest was left.
 fn follow(
     view: &View<'_>,
     branch: &BranchPlan,
     (alias, walk): (AliasId, &Walk),
     start: &[Arc<Stored>],
+    keys_max: usize,
     anchors: &mut Keys,
-) -> Result<()> {
+) -> Result<bool> {
     let mut hops = walk.hops.iter();
-    let Some(mut hop) = hops.next() else { return anchors_of(view, branch, alias, start, anchors) };
+    let Some(mut hop) = hops.next() else { return anchors_of(view, branch, alias, start, anchors).map(|()| true) };
     let mut probes = Keys::default();
     probes_of(view, hop, start, &mut probes)?;
     loop {
         probes.sort();
-        let found = found_by(view, hop, &probes)?;
+        let Some(found) = found_by(view, hop, &probes, keys_max)? else { return Ok(false) };
         let next = hops.next();
         // The root is known by its key alone; only a group key has to be read off the row.
         if next.is_none() && matches!(branch.anchor, Anchor::Row { .. }) {
             anchors.append(&found);
-            return Ok(());
+            return Ok(true);
         }
         let table = index(view.plan, hop.index)?.table;
         let slices = found.slices(ROWS_PER_SLICE);
@@ -108,20 +180,23 @@ fn follow(
         probes = Keys::default();
         let into = if next.is_some() { &mut probes } else { &mut *anchors };
         read.iter().for_each(|keys| into.append(keys));
-        let Some(next) = next else { return Ok(()) };
+        let Some(next) = next else { return Ok(true) };
         hop = next;
     }
 }
 
-/// The base keys that a hop's probes find, sorted.
-fn found_by(view: &View<'_>, hop: &Hop, probes: &Keys) -> Result<Keys> {
+/// The base keys that a hop's probes find, sorted; `None` if there are more than `keys_max`.
+fn found_by(view: &View<'_>, hop: &Hop, probes: &Keys, keys_max: usize) -> Result<Option<Keys>> {
     let mut found = Keys::default();
-    view.base_keys_of(hop.index, probes, &mut |key| found.push(key))?;
+    let is_all = view.base_keys_of(hop.index, probes, &mut |key| {
+        found.push(key);
+        Ok(found.len() <= keys_max)
+    })?;
     found.sort();
-    Ok(found)
+    Ok(is_all.then_some(found))
 }
 
-fn probes_of(view: &View<'_>, hop: &Hop, rows: &[Arc<Stored>], probes: &mut Keys) -> Result<()> {
+pub(crate) fn probes_of(view: &View<'_>, hop: &Hop, rows: &[Arc<Stored>], probes: &mut Keys) -> Result<()> {
     let index = index(view.plan, hop.index)?;
     for stored in rows {
         let scope = OneRow { alias: hop.from, values: &stored.row };
@@ -133,7 +208,13 @@ fn probes_of(view: &View<'_>, hop: &Hop, rows: &[Arc<Stored>], probes: &mut Keys
 }
 
 /// The anchors that rows of one of their aliases belong to.
-fn anchors_of(view: &View<'_>, branch: &BranchPlan, alias: AliasId, rows: &[Arc<Stored>], anchors: &mut Keys) -> Result<()> {
+pub(crate) fn anchors_of(
+    view: &View<'_>,
+    branch: &BranchPlan,
+    alias: AliasId,
+    rows: &[Arc<Stored>],
+    anchors: &mut Keys,
+) -> Result<()> {
     let member = branch.anchor.members().find(|(member, _)| *member == alias);
     let (_, by) = member.ok_or_else(|| Error::bug(format!("a walk ends at alias {}, which is no anchor", alias.0)))?;
     for stored in rows {

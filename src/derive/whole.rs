@@ -10,7 +10,7 @@ use crate::derive::load::{page, without_stored};
 use crate::derive::net::Net;
 use crate::derive::rows::{Binding, Execution, Frame};
 use crate::derive::view::{Reader, View};
-use crate::derive::walk::{affected, table_of, touches};
+use crate::derive::walk::{Reached, reached, table_of, touches};
 use crate::error::Result;
 use crate::plan::Whole;
 use crate::sql::evaluate::evaluate;
@@ -20,17 +20,26 @@ use crate::value::Value;
 /// Anchors at once.
 const ANCHORS_PER_PAGE: usize = 16_384;
 
-/// Visits the anchors of a branch whose rows may have changed, each once.
-pub(crate) fn visit_affected(
+/// What an epoch reaches of a branch.
+pub(crate) struct Reach {
+    /// What walks found.
+    pub(crate) traced: Reached,
+    /// Every anchor may have changed.
+    pub(crate) is_whole: bool,
+}
+
+/// What changed rows reach of a branch; see [`reached`].
+pub(crate) fn reach(view: &View<'_>, part: Part<'_>, net: &Net, anchors_max: usize) -> Result<Reach> {
+    Ok(Reach { traced: reached(view, part.branch, net, anchors_max)?, is_whole: affects_all(view, part, net)? })
+}
+
+/// Visits all anchors of a branch, each once: those that are stored and those that only walks found.
+pub(crate) fn visit_all(
     view: &View<'_>,
     part: Part<'_>,
-    net: &Net,
+    traced: &Keys,
     visit: &mut dyn FnMut(&Keys) -> Result<()>,
 ) -> Result<()> {
-    let traced = affected(view, part.branch, net)?;
-    if !affects_all(view, part, net)? {
-        return visit(&traced);
-    }
     let mut after: Option<Vec<u8>> = None;
     loop {
         let (anchors, next) = page(view, view.stored(), &part, after.as_deref(), ANCHORS_PER_PAGE)?;
@@ -41,7 +50,7 @@ pub(crate) fn visit_affected(
         }
     }
     // Anchors that this epoch brought are not stored yet, but a walk finds them.
-    visit(&without_stored(view, &part, &traced)?)
+    visit(&without_stored(view, &part, traced)?)
 }
 
 fn affects_all(view: &View<'_>, part: Part<'_>, net: &Net) -> Result<bool> {

@@ -1,7 +1,7 @@
 //! Mapping: a mapping file becomes a [`Mapping`] whose every part knows its place in the file.
 //!
 //! In: the text of one file. Out: a mapping, or all problems with the file at once. What the format allows but this version does not
-//! do (masks, `deferred`, `quarantine`) is read, kept with its place in [`Mapping::refused`], and never
+//! do (masks, `quarantine`) is read, kept with its place in [`Mapping::refused`], and never
 //! half done: a caller that goes on with a mapping that refuses something breaks the promise.
 //! The SQL is text here; [`SqlText`] knows how a range in it becomes a range in the file.
 
@@ -112,6 +112,18 @@ pub struct UniqueFact {
 pub struct Policies {
     /// For zero and partly zero dates.
     pub zero_date: ZeroDatePolicy,
+    /// For a changed row that very many target rows are derived from.
+    pub hot_change: HotChangePolicy,
+}
+
+/// The `hot_change` policy.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum HotChangePolicy {
+    /// All its target rows change in one target transaction.
+    #[default]
+    Strict,
+    /// They change a few at a time, between other changes.
+    Deferred,
 }
 
 /// The `zero_date` policy.

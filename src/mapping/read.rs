@@ -7,7 +7,9 @@ use std::sync::Arc;
 use super::document::{self, Content, Node};
 use super::fields::{Fields, Reader};
 use super::problem::{Problem, SourceFile};
-use super::{ColumnOption, MappedTable, Mapping, Placed, Policies, Several, SqlText, UniqueFact, ZeroDatePolicy};
+use super::{
+    ColumnOption, HotChangePolicy, MappedTable, Mapping, Placed, Policies, Several, SqlText, UniqueFact, ZeroDatePolicy,
+};
 use crate::error::Class;
 
 const MAPPING_KEYS: [&str; 12] = [
@@ -271,8 +273,9 @@ impl Reading {
             [("stop", ZeroDatePolicy::Stop), ("null", ZeroDatePolicy::Null), ("0001-01-01", ZeroDatePolicy::FirstDay)];
         let zero_date = fields.get("zero_date").and_then(|node| self.reader.choice(node, "zero_date", &zero_dates));
         self.policy_without_choice(&fields, "invalid_text", ("stop", "quarantine"));
-        self.policy_without_choice(&fields, "hot_change", ("strict", "deferred"));
-        Policies { zero_date: zero_date.unwrap_or_default() }
+        let hot_changes = [("strict", HotChangePolicy::Strict), ("deferred", HotChangePolicy::Deferred)];
+        let hot_change = fields.get("hot_change").and_then(|node| self.reader.choice(node, "hot_change", &hot_changes));
+        Policies { zero_date: zero_date.unwrap_or_default(), hot_change: hot_change.unwrap_or_default() }
     }
 
     /// A policy of which this version does only the default.

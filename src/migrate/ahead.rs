@@ -83,7 +83,7 @@ mod tests {
             prepared_from: None,
             altered: vec![],
         });
-        Entry { sequence, mark: Mark { position, committed_at_us: 0 }, writes: WriteBatch::default(), parts: vec![] }
+        Entry { sequence, mark: Mark { position, committed_at_us: 0 }, writes: WriteBatch::default(), parts: vec![], sweeps: 0 }
     }
 
     #[test]

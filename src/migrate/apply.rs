@@ -38,12 +38,13 @@ impl<S: Source, T: Target> Engine<S, T> {
     /// Applies entries of one mapping in one target transaction; those that are not durable yet come with the gate to wait at.
     pub(super) async fn apply_entries(&self, mapping: &mut Owned, pending: Pending, gate: Option<&Gate>) -> Result<()> {
         let Pending { entries, bytes } = pending;
-        let Some(last) = entries.last().map(|entry| (entry.sequence, entry.mark.clone())) else { return Ok(()) };
+        let Some(last) = entries.last().map(|entry| (entry.sequence, entry.mark.clone(), entry.sweeps)) else { return Ok(()) };
         let first = mapping.checkpoint.sequence;
         let mut next = mapping.checkpoint.clone();
         next.sequence = last.0;
         next.frontier = self.frontier(&last.1.position);
         next.source_committed_at_us = last.1.committed_at_us;
+        next.pending_sweeps = last.2;
         // Every entry makes the tables one prefix, the first after a fill too.
         (next.phase, next.load_cursor) = (Phase::Live, None);
         let advance = Advance { expected_sequence: first, next };
@@ -141,10 +142,15 @@ impl<S: Source, T: Target> Engine<S, T> {
             status.phase = checkpoint.phase;
             status.sequence = checkpoint.sequence;
             status.position = contained.clone();
+            status.pending_sweeps = checkpoint.pending_sweeps;
         });
         if let Some(position) = contained {
             self.contained.send_modify(|contained| {
                 contained.positions.insert(mapping.id, (position, checkpoint.source_committed_at_us));
+                match checkpoint.pending_sweeps {
+                    0 => contained.sweeping.remove(&mapping.id),
+                    _ => contained.sweeping.insert(mapping.id),
+                };
                 if contained.unreachable.remove(&mapping.id) {
                     self.places.forget(mapping.id);
                 }

@@ -95,14 +95,14 @@ pub struct FillingStatus {
     pub row_estimate: u64,
 }
 
-/// A change of rows that are joined by many target rows, on its way to them as one transaction.
+/// A change of rows that are joined by many target rows, on its way to them.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SweepStatus {
     /// The mapping.
     pub mapping: String,
     /// Target rows derived so far.
     pub row_count: u64,
-    /// Target rows that the change is known to reach.
+    /// Target rows that the change is known to reach; 0 if they are not counted, because they change some at a time.
     pub row_total: u64,
 }
 
@@ -137,6 +137,9 @@ pub struct MappingStatus {
     pub mapping: String,
     /// Phase of its checkpoint row.
     pub phase: Phase,
+    /// Sweeps under way by its checkpoint row; 0: the tables are exact.
+    #[serde(default)]
+    pub pending_sweeps: u32,
     /// Sequence of its checkpoint row.
     pub sequence: u64,
     /// What its target tables contain.
@@ -169,6 +172,7 @@ impl MappingStatus {
         Self {
             mapping: mapping.to_owned(),
             phase: Phase::Loading,
+            pending_sweeps: 0,
             sequence: 0,
             position: None,
             lag_ms: None,

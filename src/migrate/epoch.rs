@@ -15,7 +15,7 @@ use super::run::Engine;
 use super::touched::{key_hash, key_of};
 use crate::change::spilled::{Changes, Spilled};
 use crate::change::{Change, Operation, SchemaChange, SourceEvent, Transaction};
-use crate::derive::{self, Duty, Failure, Mutation, Outlets, Space, Step, StepPart, duty_of};
+use crate::derive::{self, Bounds, Duty, Failure, Mutation, Outlets, Space, Step, StepPart, duty_of};
 use crate::error::{Class, Error, Result};
 use crate::plan::MappingId;
 use crate::position::Position;
@@ -42,11 +42,11 @@ pub(super) struct Epoch {
     bytes: usize,
     /// The one transaction of this epoch is taken in by slices.
     is_sliced: bool,
-    bounds: Bounds,
+    bounds: SliceBounds,
 }
 
 #[derive(Clone, Default)]
-struct Bounds {
+struct SliceBounds {
     epoch_bytes_max: usize,
     slice_bytes_max: usize,
     /// A transaction that was begun by slices goes on so, whatever the bounds are now.
@@ -108,7 +108,7 @@ impl Epoch {
     }
 }
 
-impl Bounds {
+impl SliceBounds {
     fn asks_for_slices(&self, transaction: &Transaction) -> bool {
         let truncates = |change: &Change| change.operation == Operation::Truncate;
         transaction.spilled.is_some()
@@ -161,7 +161,7 @@ impl<S: Source, T: Target> Engine<S, T> {
     pub(super) fn epoch(&self) -> Result<Epoch> {
         let begun = self.progress()?.partial.map(|partial| partial.position);
         let (epoch_bytes_max, slice_bytes_max) = (self.options.epoch_bytes_max, self.options.slice_bytes_max);
-        Ok(Epoch { bounds: Bounds { epoch_bytes_max, slice_bytes_max, begun }, ..Epoch::default() })
+        Ok(Epoch { bounds: SliceBounds { epoch_bytes_max, slice_bytes_max, begun }, ..Epoch::default() })
     }
 
     /// Derives an epoch and makes it durable, with its entries in the outbox. A mapping that fails gets another duty, and the epoch is
@@ -203,8 +203,8 @@ impl<S: Source, T: Target> Engine<S, T> {
                 return Err(half_taken(partial, &position));
             }
             let outlets = Outlets { parts: &mut |part| self.take_part(&mut draft, &part), marks: &mut mark };
-            let part_bytes_max = self.options.part_bytes_max;
-            let step = || derive::step_in_parts(&self.plan, &*self.store, &epoch.changes, duties, part_bytes_max, outlets);
+            let bounds = Bounds { part_bytes_max: self.options.part_bytes_max, anchors_max: self.options.hot_anchors_min };
+            let step = || derive::step_in_parts(&self.plan, &*self.store, &epoch.changes, duties, bounds, outlets);
             self.board.meters().timed(meters::Stage::Step, step)?
         };
         if !step.failures.is_empty() {
@@ -216,8 +216,9 @@ impl<S: Source, T: Target> Engine<S, T> {
         draft.births = Births::new(epoch.births.clone());
         let mark = Mark { position: position.clone(), committed_at_us };
         let progress = Progress { stage: Stage::Live, applied: position.clone(), committed_at_us, partial };
+        let is_marked = epoch.is_sliced || step.is_marked;
         self.commit_step(step, draft, &mark, vec![meta::put_progress(&progress)?])?;
-        if epoch.is_sliced {
+        if is_marked {
             deriving.into_iter().try_for_each(|id| self.clear_marks(id))?;
             self.board.waiting(None);
         }
@@ -228,21 +229,25 @@ impl<S: Source, T: Target> Engine<S, T> {
     /// The last batch of an epoch, with `records`: with it the entries count and the position moves.
     pub(super) fn commit_step(&self, step: Step, mut draft: Draft<'_>, mark: &Mark, records: Vec<Mutation>) -> Result<()> {
         let mut mutations = step.mutations;
-        let (mut added, mut whole) = (Vec::new(), Vec::new());
+        let (mut added, mut whole, mut swept) = (Vec::new(), Vec::new(), Vec::new());
         for (id, writes) in self.mapping_ids().zip(step.writes) {
             let (writes, parts) = draft.complete(id, writes)?;
-            if writes.is_empty() && parts.is_empty() {
+            let (before, sweeps) = (self.places.with(id, |place| place.sweeps), self.sweeps_after(id, &mutations)?);
+            if writes.is_empty() && parts.is_empty() && sweeps == before {
                 continue;
             }
             let sequence = meta::sequence(&*self.store, id)? + 1;
             self.note_touched(id, sequence, &writes, !parts.is_empty())?;
             let bytes = parts.iter().map(|part| part.bytes).sum::<u64>();
-            let entry = Entry { sequence, mark: mark.clone(), writes, parts };
+            let entry = Entry { sequence, mark: mark.clone(), writes, parts, sweeps };
             let record = outbox::put(id, &entry)?;
             let own_bytes = record.value.as_ref().map_or(0, Vec::len) as u64;
             self.board.meters().committing(id.0 as usize, sequence, &draft.births);
             added.push((id, sequence, bytes + own_bytes));
             mutations.push(record);
+            if sweeps != before {
+                swept.push((id, sweeps));
+            }
             mutations.push(meta::put_sequence(id, sequence)?);
             if entry.parts.is_empty() {
                 whole.push((id, entry, own_bytes));
@@ -257,6 +262,8 @@ impl<S: Source, T: Target> Engine<S, T> {
         let offered = self.ahead.offer(whole);
         self.wake.notify_waiters();
         self.board.meters().timed(meters::Stage::StateCommit, || self.store.commit(mutations, Durability::Synced))?;
+        // Behind the batch and before the gate: who reads the count before the entries finds them both, or neither.
+        swept.into_iter().for_each(|(id, sweeps)| self.set_sweeps(id, sweeps));
         added.iter().for_each(|(id, sequence, _)| self.board.meters().committed(id.0 as usize, *sequence));
         offered.made_durable();
         self.board.update(|status| status.sweep = None);

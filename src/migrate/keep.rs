@@ -102,7 +102,7 @@ impl<S: Source, T: Target> Engine<S, T> {
     async fn look(&self, id: MappingId, owned: &mut Option<Owned>, advanced: &mut Instant, stopping: bool) -> Result<Next> {
         // The position is read first: a mapping that runs now was derived up to there, and entries that come in between belong to a later one.
         let progress = self.progress()?;
-        let standing = self.standing(id);
+        let (standing, sweeps) = (self.standing(id), self.places.with(id, |place| place.sweeps));
         let idle = if stopping { Next::End } else { Next::Wait };
         if !stopping && self.places.with(id, |place| std::mem::take(&mut place.is_asked)) {
             self.ask_to_resume(id).await?;
@@ -142,8 +142,10 @@ impl<S: Source, T: Target> Engine<S, T> {
             };
             return Ok(if resumes { Next::Again } else { idle });
         }
-        let is_due = stopping || self.options.until_caught_up || advanced.elapsed() >= self.options.advance_every;
-        if mapping.checkpoint.frontier == self.frontier(&progress.applied) || !is_due {
+        // An entry that would say so may be gone: after a crash of the target, or with a state that was derived again.
+        let is_counted = mapping.checkpoint.pending_sweeps == sweeps;
+        let is_due = !is_counted || stopping || self.options.until_caught_up || advanced.elapsed() >= self.options.advance_every;
+        if (is_counted && mapping.checkpoint.frontier == self.frontier(&progress.applied)) || !is_due {
             return Ok(idle);
         }
         let held = self.frontier_position(&mapping.checkpoint.frontier);
@@ -153,6 +155,7 @@ impl<S: Source, T: Target> Engine<S, T> {
         let mut next = mapping.checkpoint.clone();
         next.frontier = self.frontier(&progress.applied);
         next.source_committed_at_us = progress.committed_at_us;
+        next.pending_sweeps = sweeps;
         let advance = Advance { expected_sequence: next.sequence, next };
         self.apply_until_landed(mapping, advance, Writes::Whole(WriteBatch::default())).await?;
         *advanced = Instant::now();

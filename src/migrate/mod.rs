@@ -33,6 +33,7 @@ mod spent;
 mod standing;
 pub mod start;
 pub mod steps;
+mod sweeps;
 #[cfg(test)]
 mod tests;
 pub mod throttle;

@@ -57,6 +57,11 @@ pub struct EngineOptions {
     pub slice_rows_max: usize,
     /// Bytes of derived rows from which on the writes of an epoch go to the outbox in parts.
     pub part_bytes_max: usize,
+    /// A change that reaches more anchors of one target table than this is hot: they are not held in memory, and derived by a sweep where the
+    /// mapping has it deferred.
+    pub hot_anchors_min: usize,
+    /// Entries of walks that a slice of a sweep visits.
+    pub sweep_keys_max: usize,
     /// Bytes of rows and index entries that are sorted in memory at once.
     pub sort_bytes_max: usize,
     /// Rows below which a batch is cheaper than a sorted run.
@@ -109,6 +114,8 @@ impl Default for EngineOptions {
             slice_bytes_max: 8 << 20,
             slice_rows_max: 10_000,
             part_bytes_max: 8 << 20,
+            hot_anchors_min: 100_000,
+            sweep_keys_max: 4_096,
             sort_bytes_max: 48 << 20,
             run_rows_min: 2_000,
             queue_bytes_max: 16 << 20,

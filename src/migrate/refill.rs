@@ -28,7 +28,12 @@ struct Frozen {
 impl Frozen {
     fn of(&self, space: Space) -> &dyn Arrangements {
         match space {
-            Space::Emitted(_) | Space::Scratch(_) | Space::Dirty(_) | Space::Outbox(_) | Space::OutboxPart(_) => &*self.live,
+            Space::Emitted(_)
+            | Space::Scratch(_)
+            | Space::Dirty(_)
+            | Space::Sweep(_)
+            | Space::Outbox(_)
+            | Space::OutboxPart(_) => &*self.live,
             _ => &*self.then,
         }
     }
@@ -117,10 +122,11 @@ impl<S: Source, T: Target> Engine<S, T> {
         }
         self.clear_marks(id)?;
         for node in &self.mapping(id)?.nodes {
-            self.store.clear(Space::Emitted(*node))?;
+            // What a sweep has not come to is derived with everything else.
+            [Space::Emitted(*node), Space::Sweep(*node)].into_iter().try_for_each(|space| self.store.clear(space))?;
         }
         self.places.with(id, |place| {
-            place.mark_bytes = 0;
+            (place.mark_bytes, place.sweeps) = (0, 0);
             if let Some(standing) = &mut place.standing {
                 (standing.cause, standing.everything) = (Cause::Filling, false);
             }
@@ -142,7 +148,7 @@ impl<S: Source, T: Target> Engine<S, T> {
         let standing = Standing { cause: Cause::Behind, reason, hint: None, position: then.applied.clone(), ..before };
         let mark = Mark { position: then.applied, committed_at_us: then.committed_at_us };
         let bytes: u64 = parts.iter().map(|part| part.bytes).sum();
-        let entry = outbox::put(id, &Entry { sequence, mark, writes: WriteBatch::default(), parts })?;
+        let entry = outbox::put(id, &Entry { sequence, mark, writes: WriteBatch::default(), parts, sweeps: 0 })?;
         let name = &self.mapping(id)?.name;
         let records = vec![entry, meta::put_sequence(id, sequence)?, standing::put_standing(name, Some(&standing))?];
         self.store.commit(records, Durability::Synced)?;

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::epoch::Epoch;
-use super::feed::Feed;
+use super::feed::{Fed, Feed};
 use super::meters::Stage;
 use super::run::{Ended, Engine};
 use super::schema_change::Reading;
@@ -22,6 +22,15 @@ use crate::position::Position;
 use crate::source::Source;
 use crate::state::spool::{SpoolReader, position_of};
 use crate::target::Target;
+
+/// What the engine does next.
+enum Taken {
+    Event(Fed),
+    /// Filled tables can join.
+    Tables,
+    /// Nothing came, and a sweep is under way.
+    Sweep,
+}
 
 impl<S: Source, T: Target> Engine<S, T> {
     /// Replays until the goal, a stop request, an error, or until nothing is left that goes on.
@@ -100,17 +109,25 @@ impl<S: Source, T: Target> Engine<S, T> {
                 opened.await;
                 reached(&mut contained, goal, self.plan.mappings.len()).await;
             };
-            let fed = tokio::select! {
+            let taken = tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => return Ok(Some(Ended::Stopped)),
                 () = nothing_left(&mut hopeless, self.plan.mappings.len()) => return Err(self.all_stopped()),
                 () = caught_up => return Ok(Some(Ended::CaughtUp)),
-                joinable = self.joinable() => joinable.map(|()| None)?,
-                fed = feed.next() => Some(fed?),
+                joinable = self.joinable() => joinable.map(|()| Taken::Tables)?,
+                fed = feed.next() => Taken::Event(fed?),
+                () = self.sweep_is_due() => Taken::Sweep,
             };
-            let Some(fed) = fed else {
-                self.join_tables().await?;
-                continue;
+            let fed = match taken {
+                Taken::Event(fed) => fed,
+                Taken::Tables => {
+                    self.join_tables().await?;
+                    continue;
+                }
+                Taken::Sweep => {
+                    self.sweep(worker).await?;
+                    continue;
+                }
             };
             let mut epoch = self.epoch()?;
             let mut next = Some(fed);
@@ -136,6 +153,8 @@ impl<S: Source, T: Target> Engine<S, T> {
                 self.schema_changed(change, true).await?;
                 return Ok(None);
             }
+            // By turns: neither waits for the end of the other.
+            self.sweep(worker).await?;
         }
     }
 
@@ -211,7 +230,8 @@ async fn reached(contained: &mut watch::Receiver<Contained>, goal: Option<&Posit
     let Some(goal) = goal else { return std::future::pending().await };
     let all = |contained: &Contained| {
         let has_goal = |id: &MappingId| contained.positions.get(id).is_some_and(|(position, _)| position.contains(goal));
-        let is_current = |id: &MappingId| !contained.waiting.contains(id) && has_goal(id);
+        let is_exact = |id: &MappingId| !contained.waiting.contains(id) && !contained.sweeping.contains(id);
+        let is_current = |id: &MappingId| is_exact(id) && has_goal(id);
         let is_done = |id: MappingId| contained.excused.contains(&id) || contained.unreachable.contains(&id) || is_current(&id);
         // The last mapping may stop between two looks: that is no goal that was reached.
         (0..).map(MappingId).take(mapping_count).all(is_done) && !contained.has_nothing_left(mapping_count)

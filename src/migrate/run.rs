@@ -177,6 +177,7 @@ impl<S: Source, T: Target> Engine<S, T> {
             false => None,
         };
         self.recall_standings(now.as_ref())?;
+        self.recall_sweeps()?;
         for id in self.mapping_ids() {
             // Before anything is derived: a crash may have left fingerprints apart from what was emitted.
             parts::settle(&*self.store, id, meta::sequence(&*self.store, id)?, 0)?;

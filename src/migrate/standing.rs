@@ -26,6 +26,10 @@ pub(super) struct Place {
     pub(super) resume_behind: Option<Position>,
     /// Bytes of marks since they were last counted.
     pub(super) mark_bytes: u64,
+    /// Jobs of sweeps that are under way.
+    pub(super) sweeps: u32,
+    /// Rows that the sweeps under way have derived.
+    pub(super) swept: u64,
     /// Keys that break a fact, and since when, by the engine's clock.
     pub(super) broken: Vec<BrokenKey>,
     /// A person asked it to go on.
@@ -94,6 +98,8 @@ pub(super) struct Contained {
     pub(super) positions: BTreeMap<MappingId, (Position, i64)>,
     /// Stopped or paused.
     pub(super) excused: BTreeSet<MappingId>,
+    /// Changes of hot rows are on their way to the targets: those are no prefix yet.
+    pub(super) sweeping: BTreeSet<MappingId>,
     /// They do not run, but go on by themselves.
     pub(super) waiting: BTreeSet<MappingId>,
     /// Stopped: a person must act.
@@ -172,7 +178,8 @@ impl<S: Source, T: Target> Engine<S, T> {
             false => tracing::warn!("mapping {name} is {} at {}: {}", cause.word(), standing.position, standing.reason),
         }
         self.places.with(id, |place| {
-            *place = Place { standing: Some(standing), broken: std::mem::take(&mut place.broken), ..Place::default() };
+            let (broken, sweeps) = (std::mem::take(&mut place.broken), place.sweeps);
+            *place = Place { standing: Some(standing), broken, sweeps, ..Place::default() };
         });
         if cause.needs_person() {
             self.places.remember(id, error);
@@ -183,7 +190,7 @@ impl<S: Source, T: Target> Engine<S, T> {
 
     /// The mapping runs again; its durable record went in the batch that made it current.
     pub(super) fn released(&self, id: MappingId) -> Result<()> {
-        self.places.with(id, |place| *place = Place::default());
+        self.places.with(id, |place| *place = Place { sweeps: place.sweeps, ..Place::default() });
         self.places.forget(id);
         self.clear_marks(id)?;
         tracing::info!("mapping {} goes on", self.mapping(id)?.name);

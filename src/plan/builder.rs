@@ -106,7 +106,7 @@ impl<'a> Builder<'a> {
             table.key.iter().filter_map(|column| table.columns.get(*column)).map(|column| column.name.clone()).collect();
         let outputs: Vec<String> = table.columns.iter().map(|column| column.name.clone()).collect();
         let key = DeclaredKey { columns: &table.key, names: &names, outputs: &outputs };
-        let mut meaning = format!("{:?} {policies:?}", table);
+        let mut meaning = format!("{:?} Policies {{ zero_date: {:?} }}", table, policies.zero_date);
         for fact in &self.facts {
             meaning.push_str(&format!("{:?} {:?} {}", fact.table, fact.columns, fact.condition));
         }

@@ -6,6 +6,7 @@
 mod access;
 mod accumulate;
 mod anchor;
+mod apart;
 mod builder;
 mod dependence;
 mod explain;
@@ -147,11 +148,24 @@ pub struct MappingPlan {
     pub policies: Policies,
 }
 
-/// What happens to output values that the target cannot hold.
+/// What a mapping does where the exact answer is not to be had, or not at once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policies {
     /// For zero and partly zero dates.
     pub zero_date: ZeroDate,
+    /// For a changed row that very many target rows are derived from.
+    #[serde(default)]
+    pub hot_change: HotChange,
+}
+
+/// The `hot_change` policy.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum HotChange {
+    /// All target rows change in one target transaction.
+    #[default]
+    Strict,
+    /// They change some at a time, between epochs: a sweep.
+    Deferred,
 }
 
 /// The `zero_date` policy.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::preflight::qualified;
-use crate::plan::{BranchPlan, Hop, IndexId, Plan};
+use crate::plan::{BranchPlan, Hop, HotChange, IndexId, Plan};
 use crate::schema::DataType;
 use crate::source::Source;
 use crate::sql::query::{AliasId, ExprKind};
@@ -34,6 +34,8 @@ pub struct FanOut {
     pub rows_average: u64,
     /// Target rows that the most frequent of them reaches.
     pub rows_most: u64,
+    /// Its change is deferred: the rows follow by a sweep.
+    pub is_deferred: bool,
     /// Whether the most was sampled; otherwise it is the average.
     pub is_sampled: bool,
 }
@@ -63,6 +65,7 @@ pub async fn fan_outs<S: Source>(source: &S, plan: &Plan) -> Vec<FanOut> {
                     target: qualified(&node.table),
                     table: table.map_or_else(String::new, |table| table.layout.name.name.clone()),
                     alias: definition.map_or_else(String::new, |definition| definition.name.clone()),
+                    is_deferred: node.policies.hot_change == HotChange::Deferred && node.anchors_are_apart(plan),
                     rows_average: ways.average(),
                     rows_most,
                     is_sampled: share.is_some(),

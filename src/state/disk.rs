@@ -36,8 +36,9 @@ const LARGE_BATCH: usize = 256;
 /// A batch waits no longer than this: if the disk failed, the store says so when it is written.
 pub(super) const FLUSH_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Marks the prefixes of the second kind of space in a tree; ids are small.
+/// Mark the prefixes of the second and third kind of space in a tree; ids are small.
 const SECOND: u32 = 1 << 31;
+const THIRD: u32 = 1 << 30;
 
 impl DiskOptions {
     /// The store's share of a memory budget: an eighth for the cache, and write buffers that together are held near an eighth. A buffered
@@ -118,6 +119,7 @@ impl DiskStore {
             Space::Emitted(node) => (&self.emitted, node.0.to_be_bytes()),
             Space::Scratch(node) => (&self.scratch, node.0.to_be_bytes()),
             Space::Dirty(node) => (&self.scratch, (node.0 | SECOND).to_be_bytes()),
+            Space::Sweep(node) => (&self.scratch, (node.0 | THIRD).to_be_bytes()),
             Space::Outbox(mapping) => (&self.outbox, mapping.0.to_be_bytes()),
             Space::OutboxPart(mapping) => (&self.outbox, (mapping.0 | SECOND).to_be_bytes()),
             Space::Meta => (&self.meta, [0; 4]),

@@ -101,7 +101,7 @@ impl Numbering {
     pub fn forget(&mut self, mapping: &str) -> Vec<Space> {
         let prefix = format!("{mapping}/");
         let nodes = self.nodes.iter().filter(|(name, _)| name.starts_with(&prefix)).map(|(_, number)| NodeId(*number));
-        let of_node = |id| [Space::Emitted(id), Space::Scratch(id), Space::Dirty(id)];
+        let of_node = |id| [Space::Emitted(id), Space::Scratch(id), Space::Dirty(id), Space::Sweep(id)];
         let mut spaces: Vec<Space> = nodes.flat_map(of_node).collect();
         if let Some(number) = self.mappings.remove(mapping).map(MappingId) {
             spaces.extend([Space::Outbox(number), Space::OutboxPart(number)]);
@@ -132,6 +132,7 @@ impl Numbers {
             Space::Emitted(id) => Space::Emitted(node(id)),
             Space::Scratch(id) => Space::Scratch(node(id)),
             Space::Dirty(id) => Space::Dirty(node(id)),
+            Space::Sweep(id) => Space::Sweep(node(id)),
             Space::Outbox(id) => Space::Outbox(mapping(id)),
             Space::OutboxPart(id) => Space::OutboxPart(mapping(id)),
             // What is kept up under another plan's id is told by its own mark and added up again.

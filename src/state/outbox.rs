@@ -21,6 +21,8 @@ pub struct Entry {
     pub writes: WriteBatch,
     /// The parts in order; empty if the writes are here.
     pub parts: Vec<PartRecord>,
+    /// Sweeps under way once it is applied.
+    pub sweeps: u32,
 }
 
 /// What a record of an entry begins with.
@@ -30,6 +32,12 @@ struct Head {
     mark: Mark,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     parts: Vec<PartRecord>,
+    #[serde(default, skip_serializing_if = "is_none")]
+    sweeps: u32,
+}
+
+fn is_none(sweeps: &u32) -> bool {
+    *sweeps == 0
 }
 
 /// The end of an epoch.
@@ -46,7 +54,7 @@ pub struct Mark {
 /// # Errors
 /// Never in practice (`Bug`).
 pub fn put(mapping: MappingId, entry: &Entry) -> Result<Mutation> {
-    let head = Head { mark: entry.mark.clone(), parts: entry.parts.clone() };
+    let head = Head { mark: entry.mark.clone(), parts: entry.parts.clone(), sweeps: entry.sweeps };
     let head =
         serde_json::to_vec(&head).map_err(|error| Error::bug("an outbox entry cannot be written as JSON").because(error))?;
     let mut value = u32::try_from(head.len()).unwrap_or(u32::MAX).to_le_bytes().to_vec();
@@ -110,6 +118,6 @@ fn decode(key: &[u8], value: &[u8]) -> Result<Entry> {
     let sequence = u64::from_be_bytes(key.try_into().map_err(|_| damaged())?);
     let (length, rest) = value.split_first_chunk::<4>().ok_or_else(damaged)?;
     let (head, writes) = rest.split_at_checked(u32::from_le_bytes(*length) as usize).ok_or_else(damaged)?;
-    let Head { mark, parts } = serde_json::from_slice(head).map_err(|error| damaged().because(error))?;
-    Ok(Entry { sequence, mark, writes: codec::decode_writes(writes)?, parts })
+    let Head { mark, parts, sweeps } = serde_json::from_slice(head).map_err(|error| damaged().because(error))?;
+    Ok(Entry { sequence, mark, writes: codec::decode_writes(writes)?, parts, sweeps })
 }

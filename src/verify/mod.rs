@@ -200,14 +200,15 @@ impl<S: Source, T: Target> Verifier<'_, S, T> {
         })
     }
 
-    /// Waits until the target contains everything that the source's answer may have shown; `false` if it does not get there.
+    /// Waits until the target contains everything that the source's answer may have shown; `false` if it does not get there, or if a sweep is
+    /// under way by then, so that rows still lack what the position has.
     async fn wait_for_source(&self) -> Result<bool> {
         let high = self.source.current_position().await?;
         let deadline = tokio::time::Instant::now() + self.options.wait_max;
         loop {
             let checkpoint = self.checkpoint().await?;
             if self.contains(&checkpoint, &high) {
-                return Ok(true);
+                return Ok(checkpoint.pending_sweeps == 0);
             }
             // Without an engine nothing will move.
             if tokio::time::Instant::now() > deadline || self.touched.is_none() {

@@ -12,4 +12,5 @@ mod oracle;
 mod random;
 mod shapes;
 mod store;
+mod sweeps;
 mod world;

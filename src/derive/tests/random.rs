@@ -8,8 +8,8 @@ use super::world::{World, catalog, project};
 use super::{group_shapes, language, shapes};
 use crate::change::{Change, Chunk, Image, Operation};
 use crate::derive::{
-    Adder, Contribution, Duty, Filling, Mutation, Outlets, Shared, Sink, Space, Step, contribute, derive_dirty, filling, ingest,
-    load, mark, replay, step, step_in_parts,
+    Adder, Bounds, Contribution, Duty, Filling, Mutation, Outlets, Shared, Sink, Space, Step, contribute, derive_dirty, filling,
+    ingest, load, mark, replay, step, step_in_parts,
 };
 use crate::error::Result;
 use crate::plan::{AccumulatorId, Builder, MappingInput, NodeId, Plan, Policies, TableInput};
@@ -94,7 +94,7 @@ pub(super) fn apply(plan: &Plan, targets: &mut Targets, batch: &WriteBatch) {
     }
 }
 
-fn compare(world: &World<'_>, plan: &Plan, queries: &[Query], targets: &Targets, place: &str) {
+pub(super) fn compare(world: &World<'_>, plan: &Plan, queries: &[Query], targets: &Targets, place: &str) {
     let oracle = Oracle { catalog: world.catalog, tables: &world.tables };
     for ((query, node), target) in queries.iter().zip(&plan.nodes).zip(targets) {
         let expected = oracle.target(query, node).unwrap();
@@ -138,7 +138,7 @@ fn run(seed: u64, batches: usize) {
             }
             1 => in_parts(&mut store, |store, sink| {
                 let outlets = Outlets { parts: sink, marks: &mut |_| panic!("every mapping derives") };
-                step_in_parts(&plan, store, &changes, &[], 1_000, outlets)
+                step_in_parts(&plan, store, &changes, &[], Bounds { part_bytes_max: 1_000, ..Bounds::none() }, outlets)
             }),
             2 if number + 1 < batches => {
                 is_halted = true;
@@ -240,7 +240,7 @@ fn mark_only(plan: &Plan, store: &mut MapStore, changes: &[Change]) {
         Ok(())
     };
     let outlets = Outlets { parts: &mut |_| panic!("no mapping derives"), marks: &mut take };
-    let step = step_in_parts(plan, store, changes, &[Duty::Mark], 1, outlets).unwrap();
+    let step = step_in_parts(plan, store, changes, &[Duty::Mark], Bounds { part_bytes_max: 1, anchors_max: 1 }, outlets).unwrap();
     assert!(step.writes.iter().all(WriteBatch::is_empty) && step.failures.is_empty());
     store.apply(marks);
     store.apply(step.mutations);

@@ -55,7 +55,7 @@ const CASES: &[(&str, &str, &str)] = &[
     ("fact_of_unknown_kind", "policies:", "facts:\n  - foreign_key: { table: t }\npolicies:"),
     ("zero_date_unquoted_null", "\"null\"", "null"),
     ("zero_date_unknown", "\"null\"", "skip"),
-    ("hot_change_deferred", "zero_date: \"null\"", "hot_change: deferred"),
+    ("hot_change_unknown", "zero_date: \"null\"", "hot_change: later"),
     ("invalid_text_quarantine", "zero_date: \"null\"", "invalid_text: quarantine"),
     ("invalid_text_misspelt", "zero_date: \"null\"", "invalid_text: quarantin"),
     ("yaml_bad_indentation_under_hangul", "    key: [order_id]\n", "   key: [order_id]\n"),

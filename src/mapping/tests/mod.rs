@@ -57,7 +57,7 @@ fn a_right_file_becomes_a_mapping() {
 fn what_is_refused_is_kept_with_the_mapping() {
     let text = RIGHT
         .replace(r#"description: "이름 (고객)""#, "pii: name, mask: hmac_sha256")
-        .replace("policies:\n", "policies:\n  hot_change: deferred\n");
+        .replace("policies:\n", "policies:\n  invalid_text: quarantine\n");
     let mapping = Mapping::parse(file(&text)).unwrap();
     assert_eq!(mapping.refused.len(), 3);
     assert!(mapping.refused.iter().all(|problem| problem.class == crate::error::Class::Preflight));

@@ -12,7 +12,7 @@ const COLUMN: Place = Place { kind: TargetKind::MySql, in_key: false, is_column:
 fn to(own: MySqlType, value: Value) -> crate::error::Result<Value> {
     let column =
         TargetColumn { name: "amount".into(), target_type: TargetType::MySql(own), nullable: true, description: String::new() };
-    convert(value, &column, &Policies { zero_date: ZeroDate::Stop })
+    convert(value, &column, &Policies { zero_date: ZeroDate::Stop, ..Policies::default() })
 }
 
 fn refused(own: MySqlType, value: Value) {

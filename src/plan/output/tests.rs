@@ -12,7 +12,7 @@ fn to(target_type: TargetType, value: Value) -> crate::error::Result<Value> {
 
 fn with(zero_date: ZeroDate, target_type: TargetType, value: Value) -> crate::error::Result<Value> {
     let column = TargetColumn { name: "amount".into(), target_type, nullable: true, description: String::new() };
-    convert(value, &column, &Policies { zero_date })
+    convert(value, &column, &Policies { zero_date, ..Policies::default() })
 }
 
 fn decimal(text: &str) -> Value {
