@@ -133,7 +133,7 @@ impl Stage {
     /// Compares every table through the running engine; what differs, in words.
     pub fn verify(&self, engine: &Engine) -> Outcome<Vec<String>> {
         let name = self.kind.name();
-        let ended = engine.command(&["verify", "--format", "json"])?;
+        let ended = engine.command(&["verify", "--full-scan", "--format", "json"])?;
         let answer: serde_json::Value = serde_json::from_slice(&ended.stdout).unwrap_or_default();
         let tables = answer["tables"].as_array().cloned().unwrap_or_default();
         let rows: u64 = tables.iter().filter_map(|table| table["row_count"].as_u64()).sum();
