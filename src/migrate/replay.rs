@@ -25,7 +25,7 @@ use crate::target::Target;
 
 /// What the engine does next.
 enum Taken {
-    Event(Fed),
+    Event(Box<Fed>),
     /// Filled tables can join.
     Tables,
     /// Nothing came, and a sweep is under way.
@@ -115,11 +115,11 @@ impl<S: Source, T: Target> Engine<S, T> {
                 () = nothing_left(&mut hopeless, self.plan.mappings.len()) => return Err(self.all_stopped()),
                 () = caught_up => return Ok(Some(Ended::CaughtUp)),
                 joinable = self.joinable() => joinable.map(|()| Taken::Tables)?,
-                fed = feed.next() => Taken::Event(fed?),
+                fed = feed.next() => Taken::Event(Box::new(fed?)),
                 () = self.sweep_is_due() => Taken::Sweep,
             };
             let fed = match taken {
-                Taken::Event(fed) => fed,
+                Taken::Event(fed) => *fed,
                 Taken::Tables => {
                     self.join_tables().await?;
                     continue;
