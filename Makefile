@@ -25,7 +25,7 @@ test: install ## All tests against real servers; TEST=name runs those whose name
 	else echo "make test: MySQL cannot be had here; its tests skip" >&2; export STRANGLER_MYSQL=absent; fi; \
 	export CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" STRANGLER_REQUIRE_DB=1; scripts/test.sh $(TEST)
 
-test-long: install ## The same tests with more rounds, larger data and the whole matrix of servers; half an hour of soak
+test-long: install ## The same tests with more rounds, larger data and the whole matrix of servers; half an hour of soak; the extremes
 	@root=$$(scripts/fetch-mysql.sh); export STRANGLER_MYSQL_ROOT="$$root"; \
 	export CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" STRANGLER_REQUIRE_DB=1 STRANGLER_LONG=1; scripts/test.sh $(TEST); \
 	for version in 17 18; do \
@@ -33,7 +33,10 @@ test-long: install ## The same tests with more rounds, larger data and the whole
 	  STRANGLER_LONG=0 STRANGLER_PG_BIN="$$folder" scripts/test.sh target::postgres source::postgres migrate::tests::postgres from_postgres crm:: pairs::postgres \
 	    scenarios::tls scenarios::state shop:: northwind; \
 	done; \
-	if [ -z "$(TEST)" ]; then cargo bench --locked --bench soak; fi
+	if [ -z "$(TEST)" ]; then \
+	  cargo bench --locked --bench soak; \
+	  EXTREME_ROWS="$${EXTREME_ROWS:-1000000}" EXTREME_BYTES="$${EXTREME_BYTES:-268435456}" cargo bench --locked --bench extremes; \
+	fi
 
 lint: ## Formatting and clippy, warnings refused
 	@$(CARGO) fmt --check
@@ -43,7 +46,7 @@ format: ## Format every file
 	@$(CARGO) fmt
 
 bench: install ## Measure against a raw SELECT drain and a raw COPY of the same run
-	@export SOAK_MINUTES="$${SOAK_MINUTES:-2}"; $(CARGO) bench --locked $(ARGS)
+	@export SOAK_MINUTES="$${SOAK_MINUTES:-2}" EXTREME_ROWS="$${EXTREME_ROWS:-200000}" EXTREME_BYTES="$${EXTREME_BYTES:-134217728}"; $(CARGO) bench --locked $(ARGS)
 
 deny: cargo-deny ## Licences, bans and sources of all dependencies
 	@cargo deny --locked --log-level error check licenses bans sources

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::load::Outcome;
+use crate::Outcome;
 use crate::socket;
 
 /// An engine that stays live; killed when dropped.
