@@ -40,6 +40,7 @@ impl Project {
             epoch_bytes_max: size(defaults.epoch_bytes_max),
             queue_bytes_max: size(defaults.queue_bytes_max),
             sort_bytes_max: size(defaults.sort_bytes_max),
+            load_bytes_max: size(defaults.load_bytes_max),
             apply_bytes_max: scaled(defaults.apply_bytes_max),
             facts_grace: std::time::Duration::from_secs(self.facts_grace_s),
             ..defaults

@@ -29,6 +29,7 @@ mod resume;
 pub mod retry;
 pub mod run;
 mod schema_change;
+mod slices;
 mod spent;
 mod standing;
 pub mod start;

@@ -82,6 +82,10 @@ pub struct EngineOptions {
     pub spool_bytes_max: u64,
     /// Anchors derived and loaded in one target transaction.
     pub load_anchors_max: usize,
+    /// Slices that are copied at once, over as many connections of the target.
+    pub load_connections: usize,
+    /// Bytes of derived rows between the derivation and the target.
+    pub load_bytes_max: usize,
     /// How long a passing fault is retried before the run ends with its error.
     pub retry_for: Duration,
     /// How old the target's checkpoint may get while nothing mapped changes.
@@ -126,6 +130,8 @@ impl Default for EngineOptions {
             clock: Clock::default(),
             spool_bytes_max: 64 << 30,
             load_anchors_max: 8_192,
+            load_connections: 3,
+            load_bytes_max: 32 << 20,
             retry_for: Duration::from_secs(600),
             advance_every: Duration::from_millis(250),
             until_caught_up: false,

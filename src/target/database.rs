@@ -93,6 +93,10 @@ impl Target for Database {
         of_either!(self, target => target.load(table, rows, advance).await)
     }
 
+    async fn load_behind(&self, table: &TargetTable, rows: &[Row], advance: &Advance, turn: &Gate) -> Result<()> {
+        of_either!(self, target => target.load_behind(table, rows, advance, turn).await)
+    }
+
     async fn apply(&self, writes: &[(Advance, &[TargetTable], WriteBatch)]) -> Result<()> {
         of_either!(self, target => target.apply(writes).await)
     }

@@ -120,6 +120,21 @@ pub trait Target: Send + Sync + 'static {
     /// Loads rows of one table with COPY and moves the checkpoint, in one transaction.
     fn load(&self, table: &TargetTable, rows: &[Row], advance: &Advance) -> impl Future<Output = Result<()>> + Send;
 
+    /// As [`Target::load`], for a slice behind others that are on their way: its rows are sent at once, the checkpoint moves and COMMIT is sent
+    /// when `turn` is open. A gate that never opens is a `Local` error, and nothing is written.
+    fn load_behind(
+        &self,
+        table: &TargetTable,
+        rows: &[Row],
+        advance: &Advance,
+        turn: &Gate,
+    ) -> impl Future<Output = Result<()>> + Send {
+        async move {
+            turn.passed().await?;
+            self.load(table, rows, advance).await
+        }
+    }
+
     /// Applies batches (deletes first, then upserts) and moves each mapping's checkpoint, in one transaction. A checkpoint row
     /// that does not match is a `Locked` error and nothing is written. After a lost COMMIT answer the error is `Retry`: read the
     /// checkpoint back.

@@ -10,7 +10,7 @@ use std::future::Future;
 use std::sync::{Mutex, PoisonError};
 
 use super::pool::{Lease, Pool, Pooled};
-use super::transaction::{Accepted, Content, Outcome};
+use super::transaction::{Accepted, Content, Outcome, Slice};
 use crate::error::{Class, Error, Result};
 use crate::finding::Finding;
 use crate::schema::TargetTable;
@@ -79,12 +79,11 @@ pub(super) trait Server: Send + Sync + 'static {
         content: Content<'_>,
         accepted: &[Accepted<'_>],
     ) -> impl Future<Output = Result<Outcome>> + Send;
-    /// See [`Target::load`].
+    /// See [`Target::load`]; with a gate, [`Target::load_behind`].
     fn load(
         connection: &mut Self::Writes,
         accepted: Accepted<'_>,
-        rows: &[Row],
-        advance: &Advance,
+        slice: Slice<'_>,
     ) -> impl Future<Output = Result<Outcome>> + Send;
     /// See [`Target::read_keys`].
     fn read_keys(
@@ -116,7 +115,7 @@ pub struct ServerTarget<S: Server> {
 /// A transaction that waits for what was accepted of its tables.
 #[derive(Clone, Copy)]
 enum Pending<'w> {
-    Load(&'w [Row], &'w Advance),
+    Load(Slice<'w>),
     Apply(Content<'w>),
 }
 
@@ -192,10 +191,10 @@ impl<S: Server> ServerTarget<S> {
     async fn write(&self, write: Pending<'_>, accepted: Vec<Accepted<'_>>) -> Result<()> {
         match write {
             Pending::Apply(content) => self.apply_once(content, &accepted).await,
-            Pending::Load(rows, advance) => {
+            Pending::Load(slice) => {
                 let accepted = accepted.into_iter().next().ok_or_else(|| Error::bug("a load names no table"))?;
                 let mut lease = self.writing().await?;
-                let result = S::load(&mut lease.connection, accepted, rows, advance).await;
+                let result = S::load(&mut lease.connection, accepted, slice).await;
                 settle_outcome(lease, result)
             }
         }
@@ -291,8 +290,16 @@ impl<S: Server> Target for ServerTarget<S> {
     async fn load(&self, table: &TargetTable, rows: &[Row], advance: &Advance) -> Result<()> {
         match rows.is_empty() {
             true => self.advance(advance).await,
-            false => self.guarded(&[table], Pending::Load(rows, advance)).await,
+            false => self.guarded(&[table], Pending::Load(Slice { rows, advance, turn: None })).await,
         }
+    }
+
+    async fn load_behind(&self, table: &TargetTable, rows: &[Row], advance: &Advance, turn: &Gate) -> Result<()> {
+        if rows.is_empty() {
+            turn.passed().await?;
+            return self.advance(advance).await;
+        }
+        self.guarded(&[table], Pending::Load(Slice { rows, advance, turn: Some(turn) })).await
     }
 
     async fn apply(&self, writes: &[(Advance, &[TargetTable], WriteBatch)]) -> Result<()> {

@@ -42,6 +42,18 @@ pub(super) enum Content<'w> {
     Parts(&'w Advance, &'w [TargetTable], &'w dyn WriteParts),
 }
 
+/// Rows of a first load.
+#[derive(Clone, Copy)]
+pub(super) struct Slice<'w> {
+    /// The rows.
+    pub(super) rows: &'w [Row],
+    /// The checkpoint that moves with them.
+    pub(super) advance: &'w Advance,
+    /// What it waits for before the checkpoint moves, when the rows are there; without one the checkpoint moves first, and its lock keeps
+    /// out whoever else loads the same rows.
+    pub(super) turn: Option<&'w Gate>,
+}
+
 /// An open transaction whose checkpoints are set. `Some` is a mismatch: the transaction is rolled back already.
 pub(super) trait Writing: Send {
     /// Whether a table has another unique constraint than its primary key.

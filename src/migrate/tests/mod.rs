@@ -158,7 +158,14 @@ impl Machine {
                 hot_anchors_min: 1,
                 ..EngineOptions::default()
             },
-            1 => EngineOptions { part_bytes_max: 1, run_rows_min: 1, hot_anchors_min: 0, ..EngineOptions::default() },
+            1 => EngineOptions {
+                part_bytes_max: 1,
+                run_rows_min: 1,
+                hot_anchors_min: 0,
+                load_connections: 1,
+                load_bytes_max: 1,
+                ..EngineOptions::default()
+            },
             _ if self.is_deferring() => EngineOptions { hot_anchors_min: 0, ..EngineOptions::default() },
             _ => EngineOptions::default(),
         };

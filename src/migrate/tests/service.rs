@@ -8,6 +8,7 @@ use crate::error::{Class, Error, Result};
 use crate::finding::Finding;
 use crate::position::Frontier;
 use crate::schema::TargetTable;
+use crate::target::gate::Gate;
 use crate::target::{Advance, Checkpoint, Phase, TableState, Target};
 use crate::value::{Row, Value};
 use crate::write::{WriteBatch, WriteParts};
@@ -162,6 +163,14 @@ impl Target for Service {
                 assert!(held.insert(integer(row), row.clone()).is_none(), "a row was loaded twice");
             }
         })
+    }
+    async fn load_behind(&self, table: &TargetTable, rows: &[Row], advance: &Advance, turn: &Gate) -> Result<()> {
+        self.fuse.burn()?;
+        if self.oracle.0[0].1.lock().random.u8(0..30) == 0 {
+            return Err(Error::new(Class::Retry, "the connection was lost on the way"));
+        }
+        turn.passed().await?;
+        self.load(table, rows, advance).await
     }
     async fn apply(&self, writes: &[(Advance, &[TargetTable], WriteBatch)]) -> Result<()> {
         let [(advance, _, batch)] = writes else { panic!("one mapping") };

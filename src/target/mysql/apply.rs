@@ -14,7 +14,7 @@ use super::{checkpoint, inspect, sql};
 use crate::error::{Class, Error, Result};
 use crate::schema::TargetTable;
 use crate::target::Advance;
-use crate::target::transaction::{Accepted, Content, Outcome, Writing, expect_width};
+use crate::target::transaction::{Accepted, Content, Outcome, Slice, Writing, expect_width};
 use crate::value::{Row, Value};
 
 /// Rows of one statement.
@@ -36,16 +36,23 @@ pub(super) async fn apply(
 pub(super) async fn load(
     connection: &mut Connection<Writes>,
     accepted: Accepted<'_>,
-    rows: &[Row],
-    advance: &Advance,
+    Slice { rows, advance, turn }: Slice<'_>,
 ) -> Result<Outcome> {
     let table = accepted.table;
     let accepted = [accepted];
-    let mut transaction = Transaction::open(connection, &[advance], &accepted)?;
-    match insert(&mut transaction, table, rows.iter(), "", "load").await? {
-        Some(mismatch) => Ok(Outcome::Mismatch(mismatch)),
-        None => transaction.commit().await,
+    let first = turn.is_none().then_some(advance);
+    let mut transaction = Transaction::open(connection, first.as_slice(), &accepted)?;
+    if let Some(mismatch) = insert(&mut transaction, table, rows.iter(), "", "load").await? {
+        return Ok(Outcome::Mismatch(mismatch));
     }
+    if let Some(turn) = turn {
+        if let Some(mismatch) = transaction.flush().await? {
+            return Ok(Outcome::Mismatch(mismatch));
+        }
+        turn.passed().await?;
+        transaction.advance(advance)?;
+    }
+    transaction.commit().await
 }
 
 /// One statement of a round trip.
@@ -83,8 +90,7 @@ impl<'a> Transaction<'a> {
         let mut transaction = Self { connection, steps: Vec::new(), byte_count: 0 };
         transaction.add("START TRANSACTION".to_owned(), "cannot begin", Expects::Anything);
         for advance in ordered {
-            let attempt = format!("cannot advance the checkpoint of mapping {}", advance.next.mapping);
-            transaction.add(checkpoint::advance(advance)?, &attempt, Expects::Advance(advance));
+            transaction.advance(advance)?;
         }
         for accepted in accepted {
             let attempt = format!("cannot write to {}", sql::table_name(accepted.table));
@@ -93,6 +99,13 @@ impl<'a> Transaction<'a> {
             transaction.add(sql::triggers(accepted.table), &attempt, Expects::Unaltered(accepted));
         }
         Ok(transaction)
+    }
+
+    /// The checkpoint moves with the next statements.
+    fn advance(&mut self, advance: &'a Advance) -> Result<()> {
+        let attempt = format!("cannot advance the checkpoint of mapping {}", advance.next.mapping);
+        self.add(checkpoint::advance(advance)?, &attempt, Expects::Advance(advance));
+        Ok(())
     }
 
     fn add(&mut self, text: String, attempt: &str, expects: Expects<'a>) {

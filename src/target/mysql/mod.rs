@@ -21,7 +21,7 @@ pub use connect::{MySqlOptions, Secret, Tls};
 use connect::{Connection, Reads, Writes};
 
 use super::server::{Server, ServerTarget};
-use super::transaction::{Accepted, Content, Outcome};
+use super::transaction::{Accepted, Content, Outcome, Slice};
 use crate::error::Result;
 use crate::finding::Finding;
 use crate::schema::TargetTable;
@@ -114,8 +114,8 @@ impl Server for MySql {
         apply::apply(connection, content, accepted).await
     }
 
-    async fn load(connection: &mut Self::Writes, accepted: Accepted<'_>, rows: &[Row], advance: &Advance) -> Result<Outcome> {
-        apply::load(connection, accepted, rows, advance).await
+    async fn load(connection: &mut Self::Writes, accepted: Accepted<'_>, slice: Slice<'_>) -> Result<Outcome> {
+        apply::load(connection, accepted, slice).await
     }
 
     async fn read_keys(

@@ -16,7 +16,7 @@ use super::{checkpoint, decode, fault, inspect, sql};
 use crate::error::{Class, Error, Result};
 use crate::schema::{TargetColumn, TargetTable};
 use crate::target::Advance;
-use crate::target::transaction::{Accepted, Content, Outcome, Writing, expect_width};
+use crate::target::transaction::{Accepted, Content, Outcome, Slice, Writing, expect_width};
 use crate::value::{Row, Value};
 
 /// Parameters of one statement, and requests of one pipeline, stay about below this.
@@ -44,13 +44,13 @@ pub(super) async fn apply(
 pub(super) async fn load(
     connection: &mut Connection<Writes>,
     accepted: Accepted<'_>,
-    rows: &[Row],
-    advance: &Advance,
+    Slice { rows, advance, turn }: Slice<'_>,
 ) -> Result<Outcome> {
     let table = accepted.table;
     let attempt = format!("cannot load {}", sql::table_name(table));
     has_other_unique(connection, table).await?;
-    let mut transaction = Transaction::open(connection, &[advance], &[accepted]).await?;
+    let first = turn.is_none().then_some(advance);
+    let mut transaction = Transaction::open(connection, first.as_slice(), &[accepted]).await?;
     if let Some(mismatch) = transaction.flush().await? {
         return Ok(Outcome::Mismatch(mismatch));
     }
@@ -60,6 +60,10 @@ pub(super) async fn load(
         copy_staged(transaction.connection, table, &rows, &insert, &attempt).await?;
     } else {
         copy::rows(transaction.connection, &sql::copy(table), table, rows, &attempt).await?;
+    }
+    if let Some(turn) = turn {
+        turn.passed().await?;
+        transaction.advance(advance).await?;
     }
     transaction.commit().await
 }
@@ -98,15 +102,21 @@ impl<'a> Transaction<'a> {
         ordered.sort_by(|left, right| left.next.mapping.cmp(&right.next.mapping));
         let mut transaction = Self { connection, steps: Vec::new(), byte_count: 0, begun: false };
         for advance in ordered {
-            let attempt = format!("cannot advance the checkpoint of mapping {}", advance.next.mapping);
-            let statement = transaction.connection.statement(checkpoint::ADVANCE, &attempt).await?;
-            let parameters = checkpoint::advance_parameters(advance)?;
-            transaction.steps.push(Step { statement, parameters, attempt, expects: Expects::Advance(advance) });
+            transaction.advance(advance).await?;
         }
         for Accepted { table, stamp } in accepted {
             transaction.guard(table, stamp).await?;
         }
         Ok(transaction)
+    }
+
+    /// The checkpoint moves with the next requests.
+    async fn advance(&mut self, advance: &'a Advance) -> Result<()> {
+        let attempt = format!("cannot advance the checkpoint of mapping {}", advance.next.mapping);
+        let statement = self.connection.statement(checkpoint::ADVANCE, &attempt).await?;
+        let parameters = checkpoint::advance_parameters(advance)?;
+        self.steps.push(Step { statement, parameters, attempt, expects: Expects::Advance(advance) });
+        Ok(())
     }
 
     /// From here on the table cannot be altered until the transaction ends, and it must be what was accepted.

@@ -5,6 +5,7 @@ mod ahead;
 mod checkpoints;
 mod crash;
 mod parts;
+mod slices;
 mod unique;
 
 use std::sync::Arc;
