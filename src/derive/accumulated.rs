@@ -8,13 +8,41 @@ use crate::derive::group::Ordered;
 use crate::derive::rows::{Binding, Environment, Execution, Frame};
 use crate::error::{Error, Result};
 use crate::plan::{AccumulatorPlan, AccumulatorUse, GroupProbe};
-use crate::sql::evaluate::evaluate;
+use crate::sql::evaluate::with_value;
 use crate::sql::query::{Aggregate, Select};
 use crate::sql::total::{Total, Upkeep};
 use crate::value::{Row, Value, row};
 
 /// Per group, what it is shown by and its aggregates.
 pub(crate) type Groups = Vec<(Environment, Vec<Value>)>;
+
+/// A group as an accumulator keeps it: decoded once for all the subqueries that ask for one of its aggregates.
+pub(crate) struct Kept {
+    /// The key of its entry.
+    pub(crate) entry: Vec<u8>,
+    /// Where the group's key ends in it; what follows is what the group is shown by.
+    key_to: usize,
+    /// What it is shown by.
+    own: Arc<Row>,
+    totals: Vec<Total>,
+}
+
+impl Kept {
+    /// The group of an entry.
+    pub(crate) fn decode(accumulator: &AccumulatorPlan, entry: &[u8], bytes: &[u8]) -> Result<Self> {
+        let Group { key_length, totals, .. } = Group::decode(accumulator, bytes)?;
+        let own = row::decode(entry.get(1 + key_length..).ok_or_else(damaged)?)?;
+        Ok(Self { entry: entry.to_vec(), key_to: 1 + key_length, own: Arc::new(own), totals })
+    }
+
+    /// The group's key.
+    fn key(&self) -> Option<&[u8]> {
+        self.entry.get(1..self.key_to)
+    }
+}
+
+/// Per group, the row it is shown by and its aggregates.
+pub(crate) type Shown = Vec<(Arc<Row>, Vec<Value>)>;
 
 /// The groups that a SELECT asks for, before HAVING: what it shows them by, and their aggregates; `outer` is taken for them. `None`: it is left, and only the rows tell them, because
 /// the accumulator is not complete, or because a group has its key in several spellings.
@@ -24,6 +52,23 @@ pub(crate) fn read_groups(
     used: &AccumulatorUse,
     outer: &mut Environment,
 ) -> Result<Option<Groups>> {
+    let Some(found) = read_shown(execution, select, used, outer)? else { return Ok(None) };
+    let count = found.len();
+    let shown = |(place, (own, aggregates)): (usize, (Arc<Row>, Vec<Value>))| {
+        // The last group needs no copy of what is around it.
+        let around = if place + 1 == count { std::mem::take(outer) } else { outer.clone() };
+        (shown_by(used, around, own), aggregates)
+    };
+    Ok(Some(found.into_iter().enumerate().map(shown).collect()))
+}
+
+/// The same without what is around them.
+pub(crate) fn read_shown(
+    execution: &Execution<'_>,
+    select: &Select,
+    used: &AccumulatorUse,
+    outer: &Environment,
+) -> Result<Option<Shown>> {
     if !execution.reader.reads_accumulator(used.id)? {
         return Ok(None);
     }
@@ -32,33 +77,27 @@ pub(crate) fn read_groups(
     if execution.guards_hold(select, outer)?
         && let Some(prefix) = prefix(execution, accumulator, used, outer)?
     {
-        let entries = execution.reader.group_entries(used.id, &prefix)?;
-        let mut last: Vec<u8> = Vec::new();
-        for (entry, bytes) in entries.iter() {
-            let group = Group::decode(accumulator, bytes)?;
-            let key = entry.get(1..=group.key_length).ok_or_else(damaged)?;
-            if !last.is_empty() && last == key {
+        let groups = execution.reader.groups(used.id, &prefix)?;
+        let mut last = None;
+        for group in groups.iter() {
+            let key = group.key().filter(|key| !key.is_empty());
+            if key.is_some() && key == last {
                 return Ok(None);
             }
-            last = key.to_vec();
-            let own = row::decode(entry.get(1 + group.key_length..).ok_or_else(damaged)?)?;
-            let Some(aggregates) = values(execution, select, used, entry, &group.totals)? else { return Ok(None) };
-            found.push((own, aggregates));
+            last = key;
+            let aggregates = values(execution, (select, accumulator, used), &group.entry, &group.totals)?;
+            let Some(aggregates) = aggregates else { return Ok(None) };
+            found.push((Arc::clone(&group.own), aggregates));
         }
     }
     if found.is_empty() && select.group_by.as_ref().is_some_and(Vec::is_empty) {
         // Aggregates without GROUP BY give a row even over nothing.
         let empty = Group::empty(accumulator, 0);
-        let Some(aggregates) = values(execution, select, used, &[], &empty.totals)? else { return Ok(None) };
-        found.push((row::decode(&[0])?, aggregates));
+        let aggregates = values(execution, (select, accumulator, used), &[], &empty.totals)?;
+        let Some(aggregates) = aggregates else { return Ok(None) };
+        found.push((Arc::default(), aggregates));
     }
-    let count = found.len();
-    let shown = |(place, (own, aggregates)): (usize, (Row, Vec<Value>))| {
-        // The last group needs no copy of what is around it.
-        let around = if place + 1 == count { std::mem::take(outer) } else { outer.clone() };
-        (shown_by(used, around, own), aggregates)
-    };
-    Ok(Some(found.into_iter().enumerate().map(shown).collect()))
+    Ok(Some(found))
 }
 
 /// The first rows of a SELECT with ORDER BY and LIMIT, and all that tie with the last of them, with the values they are ordered by. `None` as
@@ -160,9 +199,9 @@ impl Listed {
     }
 }
 
-fn shown_by(used: &AccumulatorUse, mut environment: Environment, own: Row) -> Environment {
+fn shown_by(used: &AccumulatorUse, mut environment: Environment, own: Arc<Row>) -> Environment {
     if let Some(slot) = environment.get_mut(used.alias.0) {
-        *slot = Binding::Derived(Arc::new(own));
+        *slot = Binding::Derived(own);
     }
     environment
 }
@@ -184,11 +223,15 @@ pub(crate) fn prefix(
     };
     let frame = Frame::over(execution, outer);
     for (part, value) in accumulator.key.iter().zip(values) {
-        let value = evaluate(value, &frame)?;
-        if value.is_null() && !part.null_safe {
+        let is_asked = with_value(value, &frame, |value| {
+            if value.is_null() && !part.null_safe {
+                return Ok(false);
+            }
+            part.kind.encode(value, &mut prefix).map(|()| true)
+        })?;
+        if !is_asked {
             return Ok(None);
         }
-        part.kind.encode(&value, &mut prefix)?;
     }
     Ok(Some(prefix))
 }
@@ -196,12 +239,10 @@ pub(crate) fn prefix(
 /// The aggregates of a group.
 fn values(
     execution: &Execution<'_>,
-    select: &Select,
-    used: &AccumulatorUse,
+    (select, accumulator, used): (&Select, &AccumulatorPlan, &AccumulatorUse),
     entry: &[u8],
     totals: &[Total],
 ) -> Result<Option<Vec<Value>>> {
-    let accumulator = by_id(execution.reader.view.plan, used.id)?;
     let mut values = Vec::with_capacity(totals.len());
     for (place, ((aggregate, kept), total)) in select.aggregates.iter().zip(&accumulator.aggregates).zip(totals).enumerate() {
         let value = match kept.upkeep {

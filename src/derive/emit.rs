@@ -31,8 +31,8 @@ pub(crate) struct Part<'a> {
 pub(crate) struct Derived {
     /// Where the anchor's emissions are kept.
     pub(crate) prefix: Vec<u8>,
-    /// Output key -> fingerprint and row.
-    pub(crate) rows: BTreeMap<Vec<u8>, (u128, Row)>,
+    /// Output key, fingerprint and row, in the order of the keys.
+    pub(crate) rows: Vec<(Vec<u8>, u128, Row)>,
 }
 
 /// Mutations of the fingerprints, and what to write by output key.
@@ -86,17 +86,20 @@ impl<'a> Part<'a> {
     /// Derives one anchor from the state as it is; `known` is what the prefetch knows of it.
     pub(crate) fn derive(&self, reader: &Reader<'_>, anchor: &[u8], known: Option<&[Environment]>) -> Result<Derived> {
         let is_gone = match &self.branch.anchor {
+            Anchor::Row { .. } if known.is_some_and(|known| !known.is_empty()) => false,
             Anchor::Row { alias } => reader.row(self.table_of(*alias)?, anchor)?.is_none(),
             Anchor::Group { .. } => false,
         };
-        let mut rows = BTreeMap::new();
         let outputs = if is_gone { vec![] } else { Execution { reader, branch: self.branch, anchor, known }.run()? };
+        let mut rows = Vec::with_capacity(outputs.len());
         for output in outputs {
             let row = self.convert(output).context(|| format!("cannot derive a row of {}", self.node.table.name))?;
-            let fingerprint = row::fingerprint(&row);
-            if rows.insert(self.output_key(&row), (fingerprint, row)).is_some() {
-                return Err(self.two_rows());
-            }
+            rows.push((self.output_key(&row), row::fingerprint(&row), row));
+        }
+        rows.sort_by(|(left, ..), (right, ..)| left.cmp(right));
+        let is_twice = rows.iter().zip(rows.iter().skip(1)).any(|((left, ..), (right, ..))| left == right);
+        if is_twice {
+            return Err(self.two_rows());
         }
         Ok(Derived { prefix: self.prefix(anchor), rows })
     }
@@ -121,12 +124,12 @@ impl<'a> Part<'a> {
     }
 
     /// The fingerprints to store for a first emission.
-    pub(crate) fn emissions(&self, derived: &Derived) -> Vec<Mutation> {
-        let emission = |(key, (fingerprint, _)): (&Vec<u8>, &(u128, Row))| {
+    pub(crate) fn emissions(&self, derived: &Derived) -> impl Iterator<Item = Mutation> {
+        let space = Space::Emitted(self.id);
+        derived.rows.iter().map(move |(key, fingerprint, _)| {
             let key = [derived.prefix.as_slice(), key].concat();
-            Mutation { space: Space::Emitted(self.id), key, value: Some(fingerprint.to_be_bytes().to_vec()) }
-        };
-        derived.rows.iter().map(emission).collect()
+            Mutation { space, key, value: Some(fingerprint.to_be_bytes().to_vec()) }
+        })
     }
 
     /// Compares sorted anchors with their last emissions, which are read in one go; nothing for those that do not differ.
@@ -145,7 +148,8 @@ impl<'a> Part<'a> {
         let space = Space::Emitted(self.id);
         let mut mutations = Vec::new();
         let mut writes = Vec::new();
-        let mut now = derived.rows;
+        let rows = derived.rows.into_iter().map(|(key, fingerprint, row)| (key, (fingerprint, row)));
+        let mut now: BTreeMap<Vec<u8>, (u128, Row)> = rows.collect();
         for (key, value) in emitted {
             let output = key.get(derived.prefix.len()..).unwrap_or_default().to_vec();
             match now.get(&output) {

@@ -72,7 +72,7 @@ impl Keys {
     }
 
     /// The keys in order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> + Clone {
         (0..self.len()).map(|position| self.key(position))
     }
 

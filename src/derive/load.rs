@@ -1,17 +1,18 @@
 //! The first load of one branch: anchors in the order of their stored rows, from a cursor on.
 
-use std::collections::HashSet;
+use xxhash_rust::xxh3::xxh3_128;
 
-use crate::derive::emit::Part;
-use crate::derive::keys::{KeyHash, KeyMap, Keys};
+use crate::derive::emit::{Derived, Part};
+use crate::derive::keys::{KeyMap, Keys};
 use crate::derive::shared::Shared;
 use crate::derive::step::{derive_read, parts};
 use crate::derive::stored::{decode_base, index, index_key, table};
 use crate::derive::view::{Reader, View};
-use crate::derive::{Arrangements, Loaded, Space};
+use crate::derive::{Arrangements, Loaded, Mutation, Space};
 use crate::error::{Error, Result};
 use crate::plan::{Anchor, IndexId, NodeId, Plan};
 use crate::sql::query::AliasId;
+use crate::value::Row;
 
 /// A call looks at no more than this many stored rows per anchor it may give, so that a group of millions ends in time.
 const ROWS_PER_ANCHOR: usize = 16;
@@ -49,17 +50,35 @@ pub fn load(
     };
     let read = (rows.len() == anchors.len()).then_some(&rows);
     let mut loaded = Loaded { next, anchors: anchors.len() as u64, ..Loaded::default() };
-    let mut keys: HashSet<Vec<u8>, KeyHash> = HashSet::default();
-    for derived in derive_read(&view, part, (&anchors, read), 0..anchors.len(), Ok)? {
-        loaded.mutations.extend(part.emissions(&derived));
-        for (key, (_, row)) in derived.rows {
-            if !keys.insert(key) {
-                return Err(part.two_rows());
-            }
-            loaded.rows.push(row);
-        }
+    let first_of = |derived: Vec<Derived>| Ok(vec![Firsts::of(part, derived)]);
+    let mut keys = Vec::with_capacity(anchors.len());
+    for firsts in derive_read(&view, part, (&anchors, read), 0..anchors.len(), first_of)? {
+        loaded.mutations.extend(firsts.mutations);
+        loaded.rows.extend(firsts.rows);
+        keys.extend(firsts.keys);
+    }
+    keys.sort_unstable();
+    if keys.iter().zip(keys.iter().skip(1)).any(|(left, right)| left == right) {
+        return Err(part.two_rows());
     }
     Ok(loaded)
+}
+
+/// What some anchors are loaded with.
+struct Firsts {
+    rows: Vec<Row>,
+    mutations: Vec<Mutation>,
+    /// Hashes of the rows' keys.
+    keys: Vec<u128>,
+}
+
+impl Firsts {
+    fn of(part: Part<'_>, derived: Vec<Derived>) -> Self {
+        let mutations = derived.iter().flat_map(|derived| part.emissions(derived)).collect();
+        let keyed = derived.into_iter().flat_map(|derived| derived.rows);
+        let (keys, rows) = keyed.map(|(key, _, row)| (xxh3_128(&key), row)).unzip();
+        Self { rows, mutations, keys }
+    }
 }
 
 /// Anchors, and the cursor behind them.

@@ -43,7 +43,7 @@ pub(crate) fn number_rows(execution: &Execution<'_>, select: &Select, outer: Env
     for ((environment, aggregates), numbers) in pending.iter().zip(&numbers) {
         let kept = select.numberings.iter().zip(numbers).all(|(numbering, number)| !numbering.keeps_first || *number == 1);
         if kept {
-            shown.push(Frame { execution, environment, aggregates, numbers }.shown(select)?);
+            shown.push(Frame { numbers, aggregates, ..Frame::over(execution, environment) }.shown(select)?);
         }
     }
     Ok(shown)

@@ -9,12 +9,14 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use crate::derive::accumulated::prefix;
+use crate::derive::keys::Keys;
 use crate::derive::rows::{Binding, Environment, Execution, Frame};
-use crate::derive::stored::{Stored, probe_key};
+use crate::derive::stored::{Stored, probe_key, push_probe_key};
 use crate::derive::view::Reader;
 use crate::error::Result;
 use crate::plan::expr::{children, has_subquery, select_exprs, subquery};
-use crate::plan::{AccessPath, AccessStep, AccumulatorUse, BranchPlan, Regrouped, SelectAccess};
+use crate::plan::{AccessPath, AccessStep, AccumulatorUse, BranchPlan, IndexPlan, Regrouped, SelectAccess};
+use crate::schema::TableId;
 use crate::sql::evaluate::is_true;
 use crate::sql::query::{Expr, FromItem, JoinKind, Relation, Select};
 use crate::sql::total::Upkeep;
@@ -74,6 +76,7 @@ struct Prefetch<'a> {
 /// The rows of a relation that belong to a combination.
 enum Rows {
     Stored(Arc<[Arc<Stored>]>),
+    One(Option<Arc<Stored>>),
     Derived(Vec<Row>),
 }
 
@@ -81,17 +84,38 @@ impl Rows {
     fn len(&self) -> usize {
         match self {
             Self::Stored(rows) => rows.len(),
+            Self::One(row) => usize::from(row.is_some()),
             Self::Derived(rows) => rows.len(),
         }
     }
 
-    /// What an alias is bound to, row by row, and how often the row counts.
-    fn bindings(self) -> Vec<(Binding, u64)> {
-        match self {
-            Self::Stored(rows) => rows.iter().map(|row| (Binding::Stored(Arc::clone(row)), row.count)).collect(),
-            Self::Derived(rows) => rows.into_iter().map(|row| (Binding::Derived(Arc::new(row)), 1)).collect(),
-        }
+    /// What an alias is bound to by the row at a place, which is asked for once, and how often it counts.
+    fn binding(&mut self, place: usize) -> Option<(Binding, u64)> {
+        let row = match self {
+            Self::Stored(rows) => Arc::clone(rows.get(place)?),
+            Self::One(row) => row.take()?,
+            Self::Derived(rows) => return Some((Binding::Derived(Arc::new(std::mem::take(rows.get_mut(place)?))), 1)),
+        };
+        let count = row.count;
+        Some((Binding::Stored(row), count))
     }
+}
+
+/// What a key asks for.
+enum Asked {
+    /// The row of the next key.
+    Key,
+    /// Nothing: a NULL equals nothing.
+    Nothing,
+    /// The key cannot be computed.
+    Unknown,
+}
+
+/// A condition, and whether it can be judged before subqueries are answered.
+type Condition<'q> = (&'q Expr, bool);
+
+fn judged(conditions: &[Expr]) -> Vec<Condition<'_>> {
+    conditions.iter().map(|condition| (condition, !has_subquery(condition))).collect()
 }
 
 /// `None` if the rows cannot be told here.
@@ -149,6 +173,9 @@ impl Prefetch<'_> {
             (AccessPath::Bound, _) => self.given(item, combinations).map(Some),
             (AccessPath::Probe { index, values }, _) => {
                 let plan = self.reader.index(*index)?;
+                if let Some(table) = self.reader.identified_by(*index)? {
+                    return self.identified(table, (plan, values), combinations).map(Some);
+                }
                 let key_of = |combination: &Combination<'_>| {
                     let execution = self.execution(combination);
                     probe_key(plan, values, &Frame::over(&execution, &combination.environment)).ok()
@@ -172,6 +199,36 @@ impl Prefetch<'_> {
         }
     }
 
+    /// Per combination, the row that a whole identity asks for.
+    fn identified(
+        &self,
+        table: TableId,
+        (index, values): (&IndexPlan, &[Expr]),
+        combinations: &[Combination<'_>],
+    ) -> Result<Vec<Found>> {
+        let (mut keys, mut key) = (Keys::default(), Vec::new());
+        let mut asked = Vec::with_capacity(combinations.len());
+        for combination in combinations {
+            let execution = self.execution(combination);
+            key.clear();
+            asked.push(match push_probe_key(index, values, &Frame::over(&execution, &combination.environment), &mut key) {
+                Ok(true) => {
+                    keys.push_unsorted(&key);
+                    Asked::Key
+                }
+                Ok(false) => Asked::Nothing,
+                Err(_) => Asked::Unknown,
+            });
+        }
+        let mut rows = self.reader.row_of_each(table, keys.iter())?.into_iter();
+        let found = |asked: Asked| match asked {
+            Asked::Key => Some(Rows::One(rows.next().flatten())),
+            Asked::Nothing => Some(Rows::One(None)),
+            Asked::Unknown => None,
+        };
+        Ok(asked.into_iter().map(found).collect())
+    }
+
     /// The rows of a derived table; an error is left to the derivation.
     fn derived(&self, arms: &[Select], combination: &Combination<'_>) -> Found {
         let execution = self.execution(combination);
@@ -190,9 +247,8 @@ impl Prefetch<'_> {
                 anchors().map(|anchor| Ok(Some(Rows::Stored(self.reader.probe(index, anchor)?)))).collect()
             }
             (Some((_, None)), Relation::Table(table)) => {
-                self.reader.rows(*table, &anchors().collect::<Vec<_>>())?;
-                let row = |anchor| Ok(Some(Rows::Stored(self.reader.row(*table, anchor)?.into_iter().collect())));
-                combinations.iter().map(|combination| row(combination.anchor)).collect()
+                let rows = self.reader.row_of_each(*table, combinations.iter().map(|combination| combination.anchor))?;
+                Ok(rows.into_iter().map(|row| Some(Rows::One(row))).collect())
             }
             _ => Ok(combinations.iter().map(|_| None).collect()),
         }
@@ -206,8 +262,9 @@ impl Prefetch<'_> {
         is_outermost: bool,
     ) -> Vec<Combination<'c>> {
         let mut extended = Vec::with_capacity(combinations.len());
+        let (matches, filters) = (judged(&step.matches), judged(&step.filters));
         for (combination, found) in combinations.into_iter().zip(found) {
-            let Some(rows) = found else {
+            let Some(mut rows) = found else {
                 self.leave(&combination, is_outermost);
                 extended.push(combination);
                 continue;
@@ -219,16 +276,17 @@ impl Prefetch<'_> {
                 combination
             };
             // The last row takes the combination itself; what binds nothing gives it back.
-            let (mut rest, mut matched, mut spare) = (rows.bindings().into_iter(), false, Some(combination));
-            while let Some((binding, count)) = rest.next() {
-                let own = if rest.len() == 0 { spare.take() } else { spare.clone() };
+            let (row_count, mut matched, mut spare) = (rows.len(), false, Some(combination));
+            for place in 0..row_count {
+                let Some((binding, count)) = rows.binding(place) else { break };
+                let own = if place + 1 == row_count { spare.take() } else { spare.clone() };
                 let Some(next) = own.map(|own| bound(own, binding)) else { break };
-                if !self.may_pass(&step.matches, &next, is_outermost) {
+                if !self.may_pass(&matches, &next, is_outermost) {
                     spare = spare.or(Some(next));
                     continue;
                 }
                 matched = true;
-                if self.may_pass(&step.filters, &next, is_outermost) {
+                if self.may_pass(&filters, &next, is_outermost) {
                     if count > TIMES_MAX {
                         self.leave(&next, is_outermost);
                     }
@@ -239,7 +297,7 @@ impl Prefetch<'_> {
             }
             if let Some(own) = spare.filter(|_| !matched && item.join == JoinKind::Left) {
                 let next = bound(own, Binding::Null);
-                if self.may_pass(&step.filters, &next, is_outermost) {
+                if self.may_pass(&filters, &next, is_outermost) {
                     extended.push(next);
                 }
             }
@@ -271,11 +329,11 @@ impl Prefetch<'_> {
     }
 
     /// Whether conditions are not known to be false. Those with subqueries are not asked: their answers are what is prefetched.
-    fn may_pass(&self, conditions: &[Expr], combination: &Combination<'_>, is_outermost: bool) -> bool {
+    fn may_pass(&self, conditions: &[Condition<'_>], combination: &Combination<'_>, is_outermost: bool) -> bool {
         let execution = self.execution(combination);
         let frame = Frame::over(&execution, &combination.environment);
-        conditions.iter().all(|condition| {
-            let answer = if has_subquery(condition) { None } else { is_true(condition, &frame).ok() };
+        conditions.iter().all(|(condition, is_judged)| {
+            let answer = if *is_judged { is_true(condition, &frame).ok() } else { None };
             if answer.is_none() {
                 self.leave(combination, is_outermost);
             }

@@ -3,11 +3,12 @@
 //! In: a branch, the key of its anchor. Out: output rows, equal to what the source's SELECT gives for the anchor's rows.
 //! Relations are bound one by one in a flat environment; a subquery gets a copy of it.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use crate::derive::accumulated::read_first;
+use crate::derive::accumulated::{read_first, read_shown};
 use crate::derive::group::{finish_groups, pick_distinct, pick_first};
 use crate::derive::number::number_rows;
 use crate::derive::stored::{Stored, probe_key};
@@ -242,24 +243,39 @@ pub(crate) struct Frame<'f, 'a> {
     pub(crate) aggregates: &'f [Value],
     /// The numbers of the row, per numbering.
     pub(crate) numbers: &'f [u64],
+    /// A row of one alias, over the environment.
+    pub(crate) own: Option<(AliasId, &'f Row)>,
 }
 
 impl<'f, 'a> Frame<'f, 'a> {
     /// A combination of rows alone.
     pub(crate) fn over(execution: &'f Execution<'a>, environment: &'f Environment) -> Self {
-        Self { execution, environment, aggregates: &[], numbers: &[] }
+        Self { execution, environment, aggregates: &[], numbers: &[], own: None }
     }
 
     /// What a SELECT shows of it, behind the values it is ordered by.
     pub(crate) fn shown(&self, select: &Select) -> Result<(Vec<Value>, Row)> {
         let order = select.order_by.iter().map(|item| evaluate(&item.expr, self)).collect::<Result<_>>()?;
-        Ok((order, select.outputs.iter().map(|output| evaluate(output, self)).collect::<Result<_>>()?))
+        let mut row = Vec::with_capacity(select.outputs.len());
+        for output in &select.outputs {
+            row.push(evaluate(output, self)?);
+        }
+        Ok((order, row.into_boxed_slice()))
+    }
+
+    /// Everything that is bound.
+    fn bound(&self) -> Cow<'f, Environment> {
+        let Some((alias, row)) = self.own else { return Cow::Borrowed(self.environment) };
+        let mut environment = self.environment.clone();
+        set(&mut environment, alias, Binding::Derived(Arc::new(row.clone())));
+        Cow::Owned(environment)
     }
 }
 
 impl Scope for Frame<'_, '_> {
     fn column(&self, alias: AliasId, column: usize) -> Result<&Value> {
         let value = match self.environment.get(alias.0) {
+            _ if self.own.is_some_and(|(own, _)| own == alias) => self.own.and_then(|(_, row)| row.get(column)),
             Some(Binding::Null) => Some(&NULL),
             Some(Binding::Stored(stored)) => stored.row.get(column),
             Some(Binding::Derived(row)) => row.get(column),
@@ -277,11 +293,11 @@ impl Scope for Frame<'_, '_> {
     }
 
     fn scalar_subquery(&self, select: &Select) -> Result<Value> {
-        self.execution.once(select, || self.execution.scalar(select, self.environment))
+        self.execution.once(select, || self.execution.scalar(select, &self.bound()))
     }
 
     fn exists(&self, select: &Select) -> Result<bool> {
-        let found = || Ok(Value::Int(i64::from(self.execution.has_rows(select, self.environment)?)));
+        let found = || Ok(Value::Int(i64::from(self.execution.has_rows(select, &self.bound())?)));
         Ok(self.execution.once(select, found)? == Value::Int(1))
     }
 }
@@ -302,9 +318,15 @@ impl Execution<'_> {
     }
 
     fn scalar(&self, select: &Select, environment: &Environment) -> Result<Value> {
-        let mut rows = self.select(select, environment.clone())?;
-        let last = rows.pop();
-        if !rows.is_empty() {
+        let mut values = match self.scalars_kept_up(select, environment)? {
+            Some(values) => values,
+            None => {
+                let rows = self.select(select, environment.clone())?;
+                rows.into_iter().map(|row| row.into_vec().into_iter().next().unwrap_or(Value::Null)).collect()
+            }
+        };
+        let last = values.pop();
+        if !values.is_empty() {
             let place =
                 format!("the scalar subquery at bytes {}..{} of the mapping's SELECT", select.span.start, select.span.end);
             return Err(Error::new(
@@ -313,7 +335,26 @@ impl Execution<'_> {
             )
             .with_hint("restrict the subquery to one row, or aggregate it"));
         }
-        Ok(last.and_then(|row| row.into_vec().into_iter().next()).unwrap_or(Value::Null))
+        Ok(last.unwrap_or(Value::Null))
+    }
+
+    /// The values of a scalar subquery over groups that are kept up, without a copy of what is around it. `None`: another SELECT, or only its
+    /// rows tell them.
+    fn scalars_kept_up(&self, select: &Select, environment: &Environment) -> Result<Option<Vec<Value>>> {
+        let is_plain = select.numberings.is_empty() && !select.distinct && select.limit.is_none() && select.order_by.is_empty();
+        let (true, Some(_), [output]) = (is_plain, &select.group_by, select.outputs.as_slice()) else { return Ok(None) };
+        let Some(Regrouped::KeptUp(used)) = self.access(select).and_then(|access| access.regrouped.as_ref()) else {
+            return Ok(None);
+        };
+        let Some(groups) = read_shown(self, select, used, environment)? else { return Ok(None) };
+        let mut values = Vec::with_capacity(groups.len());
+        for (own, aggregates) in &groups {
+            let frame = Frame { aggregates, own: Some((used.alias, &**own)), ..Frame::over(self, environment) };
+            if select.having.as_ref().map_or(Ok(true), |having| is_true(having, &frame))? {
+                values.push(evaluate(output, &frame)?);
+            }
+        }
+        Ok(Some(values))
     }
 
     /// Whether a SELECT over one relation that an index finds has a row: most often the first one shows it. `None`: another SELECT.

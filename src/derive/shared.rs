@@ -4,7 +4,7 @@
 //! first, by the source's own estimates, and no table more than is left.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::derive::keys::KeyMap;
 use crate::derive::stored::Stored;
@@ -27,7 +27,7 @@ pub struct Shared {
 /// Decoded rows of one table, by base key; `None` for a key without a row.
 #[derive(Debug)]
 pub(crate) struct SharedRows {
-    rows: Mutex<KeyMap<Option<Arc<Stored>>>>,
+    rows: RwLock<KeyMap<Option<Arc<Stored>>>>,
     bytes_left: Arc<AtomicUsize>,
 }
 
@@ -47,7 +47,7 @@ impl Shared {
         for (bytes, place) in sizes {
             taken = taken.saturating_add(bytes);
             if let Some(slot) = tables.get_mut(place).filter(|_| taken <= bytes_max as u64) {
-                *slot = Some(SharedRows { rows: Mutex::default(), bytes_left: Arc::clone(&bytes_left) });
+                *slot = Some(SharedRows { rows: RwLock::default(), bytes_left: Arc::clone(&bytes_left) });
             }
         }
         Self { tables }
@@ -62,7 +62,7 @@ impl Shared {
 impl SharedRows {
     /// Moves what is known of some keys to `memory`; the others stay.
     pub(crate) fn recall(&self, unknown: &mut Vec<Vec<u8>>, memory: &mut KeyMap<Option<Arc<Stored>>>) {
-        let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        let rows = self.rows.read().unwrap_or_else(PoisonError::into_inner);
         unknown.retain(|key| {
             let known = rows.get(key);
             if let Some(stored) = known {
@@ -74,7 +74,7 @@ impl SharedRows {
 
     /// Remembers rows that were read, as many as there is room for.
     pub(crate) fn remember(&self, read: Vec<(Vec<u8>, Option<Arc<Stored>>)>) {
-        let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rows = self.rows.write().unwrap_or_else(PoisonError::into_inner);
         for (key, stored) in read {
             let values: usize = stored.iter().flat_map(|stored| stored.row.iter()).map(Value::size_bytes).sum();
             let bytes = BYTES_PER_ROW + 2 * key.len() + values;

@@ -86,12 +86,17 @@ pub(crate) fn push_index_key(index: &IndexPlan, row: &dyn Scope, key: &mut Vec<u
 /// The index key that probe values ask for; `None` if nothing can answer.
 pub(crate) fn probe_key(index: &IndexPlan, values: &[Expr], scope: &dyn Scope) -> Result<Option<Vec<u8>>> {
     let mut key = Vec::with_capacity(10 * index.parts.len());
+    Ok(push_probe_key(index, values, scope, &mut key)?.then_some(key))
+}
+
+/// Appends the index key that probe values ask for; `false` if nothing can answer, whatever was appended.
+pub(crate) fn push_probe_key(index: &IndexPlan, values: &[Expr], scope: &dyn Scope, key: &mut Vec<u8>) -> Result<bool> {
     for (part, value) in index.parts.iter().zip(values) {
-        if !push_part(part, value, scope, &mut key)? {
-            return Ok(None);
+        if !push_part(part, value, scope, key)? {
+            return Ok(false);
         }
     }
-    Ok(Some(key))
+    Ok(true)
 }
 
 /// Appends one part of a key; `false` for a NULL that equals nothing.

@@ -1,12 +1,13 @@
 //! The state as it will be: what the store holds, under this epoch's own changes.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex};
 
-use crate::derive::accumulate::values_prefix;
-use crate::derive::keys::KeyMap;
+use crate::derive::accumulate::{by_id, values_prefix};
+use crate::derive::accumulated::Kept;
+use crate::derive::keys::{KeyHash, KeyMap};
 use crate::derive::shared::Shared;
 use crate::derive::stored::{Stored, decode_base, index, table};
 use crate::derive::{Arrangements, Mutation, Space, Visit, VisitEach};
@@ -237,7 +238,8 @@ pub(crate) const FIRSTS: usize = 2;
 
 type RowMemory = BTreeMap<TableId, KeyMap<Option<Arc<Stored>>>>;
 type ProbeMemory = BTreeMap<IndexId, KeyMap<Arc<[Arc<Stored>]>>>;
-type GroupMemory = BTreeMap<AccumulatorId, KeyMap<Arc<Entries>>>;
+type GroupMemory = BTreeMap<AccumulatorId, KeyMap<Arc<[Kept]>>>;
+type FirstMemory = BTreeMap<AccumulatorId, KeyMap<Arc<Entries>>>;
 
 /// Reads decoded rows through a view and remembers them for the rest of one derivation run.
 pub(crate) struct Reader<'a> {
@@ -247,7 +249,7 @@ pub(crate) struct Reader<'a> {
     probes: RefCell<ProbeMemory>,
     groups: RefCell<GroupMemory>,
     /// The first entries under a prefix, [`FIRSTS`] of them if there are so many.
-    firsts: RefCell<GroupMemory>,
+    firsts: RefCell<FirstMemory>,
     readable: RefCell<BTreeMap<AccumulatorId, bool>>,
 }
 
@@ -279,18 +281,40 @@ impl<'a> Reader<'a> {
         index(self.view.plan, id)
     }
 
-    /// Rows by their base keys, in the order of the (sorted) keys; absent ones are left out.
+    /// The table whose rows an index finds by their whole identity: at most one under a key.
+    pub(crate) fn identified_by(&self, id: IndexId) -> Result<Option<TableId>> {
+        let index = self.index(id)?;
+        let is_whole = index.over_identity
+            && !index.parts.is_empty()
+            && index.parts.len() == table(self.view.plan, index.table)?.identity_kinds.len();
+        Ok(is_whole.then_some(index.table))
+    }
+
+    /// Rows by their base keys, in the order of the keys; absent ones are left out.
     pub(crate) fn rows(&self, id: TableId, keys: &[Vec<u8>]) -> Result<Vec<Arc<Stored>>> {
+        Ok(self.row_of_each(id, keys.iter().map(Vec::as_slice))?.into_iter().flatten().collect())
+    }
+
+    /// The row of each key, in the order of the keys.
+    pub(crate) fn row_of_each<'k>(
+        &self,
+        id: TableId,
+        keys: impl Iterator<Item = &'k [u8]> + Clone,
+    ) -> Result<Vec<Option<Arc<Stored>>>> {
         let plan = table(self.view.plan, id)?;
         let mut memory = self.rows.borrow_mut();
         let memory = memory.entry(id).or_default();
         if memory.len() > REMEMBERED_MAX {
             memory.clear();
         }
-        let mut unknown: Vec<Vec<u8>> = keys.iter().filter(|key| !memory.contains_key(*key)).cloned().collect();
+        let mut different: HashSet<&[u8], KeyHash> = HashSet::default();
+        let unknown = keys.clone().filter(|key| !memory.contains_key(*key) && different.insert(key));
+        let mut unknown: Vec<Vec<u8>> = unknown.map(<[u8]>::to_vec).collect();
         let shared = self.view.shared.and_then(|shared| shared.table(id));
         shared.iter().for_each(|shared| shared.recall(&mut unknown, memory));
         if !unknown.is_empty() {
+            unknown.sort_unstable();
+            memory.reserve(unknown.len());
             let mut read = Vec::new();
             self.view.get_each(Space::Base(id), &unknown, &mut |place, value| {
                 let Some(key) = unknown.get(place) else { return Ok(()) };
@@ -303,7 +327,7 @@ impl<'a> Reader<'a> {
                 shared.remember(read);
             }
         }
-        Ok(keys.iter().filter_map(|key| memory.get(key).cloned().flatten()).collect())
+        Ok(keys.map(|key| memory.get(key).cloned().flatten()).collect())
     }
 
     /// Remembers rows that were read already, by key and stored bytes.
@@ -311,6 +335,7 @@ impl<'a> Reader<'a> {
         let plan = table(self.view.plan, id)?;
         let mut memory = self.rows.borrow_mut();
         let memory = memory.entry(id).or_default();
+        memory.reserve(rows.size_hint().0);
         for (key, bytes) in rows {
             memory.insert(key.to_vec(), Some(Arc::new(decode_base(plan, key.to_vec(), bytes)?)));
         }
@@ -354,11 +379,11 @@ impl<'a> Reader<'a> {
         if keys.is_empty() {
             return Ok(());
         }
+        if let Some(table) = self.identified_by(id)? {
+            return self.rows(table, &keys).map(|_| ());
+        }
         let index = self.index(id)?;
         let plan = table(self.view.plan, index.table)?;
-        if index.over_identity && !index.parts.is_empty() && index.parts.len() == plan.identity_kinds.len() {
-            return self.rows(index.table, &keys).map(|_| ());
-        }
         let space = if index.over_identity { Space::Base(index.table) } else { Space::Index(id) };
         if index.over_identity {
             let rows = |_, key: &[u8], bytes: &[u8]| decode_base(plan, key.to_vec(), bytes).map(Arc::new);
@@ -388,18 +413,19 @@ impl<'a> Reader<'a> {
     pub(crate) fn prefetch_groups(&self, id: AccumulatorId, mut prefixes: Vec<Vec<u8>>, lists: &[usize]) -> Result<()> {
         prefixes.sort_unstable();
         prefixes.dedup();
-        let pair = |_, key: &[u8], value: &[u8]| Ok((key.to_vec(), value.to_vec()));
-        let entries = self.view.entries_of(Space::Accumulator(id), &prefixes, &pair)?;
+        let accumulator = by_id(self.view.plan, id)?;
+        let kept = |_, key: &[u8], value: &[u8]| Kept::decode(accumulator, key, value);
+        let groups = self.view.entries_of(Space::Accumulator(id), &prefixes, &kept)?;
         for list in lists {
-            let groups = entries.iter().flatten();
-            self.prefetch_firsts(id, groups.map(|(group, _)| values_prefix(group, *list)).collect())?;
+            let groups = groups.iter().flatten();
+            self.prefetch_firsts(id, groups.map(|group| values_prefix(&group.entry, *list)).collect())?;
         }
         let mut memory = self.groups.borrow_mut();
         let memory = memory.entry(id).or_default();
         if memory.len() > REMEMBERED_MAX {
             memory.clear();
         }
-        memory.extend(prefixes.into_iter().zip(entries.into_iter().map(Arc::new)));
+        memory.extend(prefixes.into_iter().zip(groups.into_iter().map(Arc::from)));
         Ok(())
     }
 
@@ -423,12 +449,14 @@ impl<'a> Reader<'a> {
         self.view.first(Space::Accumulator(id), prefix, FIRSTS).map(Arc::new)
     }
 
-    /// The entries of the groups of an accumulator that begin with a prefix.
-    pub(crate) fn group_entries(&self, id: AccumulatorId, prefix: &[u8]) -> Result<Arc<Entries>> {
+    /// The groups of an accumulator whose keys begin with a prefix.
+    pub(crate) fn groups(&self, id: AccumulatorId, prefix: &[u8]) -> Result<Arc<[Kept]>> {
         if let Some(known) = self.groups.borrow().get(&id).and_then(|memory| memory.get(prefix)) {
             return Ok(Arc::clone(known));
         }
-        self.view.entries(Space::Accumulator(id), prefix).map(Arc::new)
+        let accumulator = by_id(self.view.plan, id)?;
+        let entries = self.view.entries(Space::Accumulator(id), prefix)?;
+        entries.iter().map(|(key, value)| Kept::decode(accumulator, key, value)).collect()
     }
 
     fn rows_of_index(&self, plan: &TablePlan, id: TableId, keys: &[Vec<u8>]) -> Result<Vec<Arc<Stored>>> {
@@ -459,8 +487,8 @@ impl<'a> Reader<'a> {
         if !index.over_identity {
             return self.rows_of_index(plan, index.table, &self.base_keys(id, key)?);
         }
-        if !index.parts.is_empty() && index.parts.len() == plan.identity_kinds.len() {
-            return Ok(self.row(index.table, key)?.into_iter().collect());
+        if let Some(table) = self.identified_by(id)? {
+            return Ok(self.row(table, key)?.into_iter().collect());
         }
         let entries = self.view.entries(Space::Base(index.table), key)?;
         entries.into_iter().map(|(key, bytes)| decode_base(plan, key, &bytes).map(Arc::new)).collect()

@@ -182,6 +182,9 @@ fn call(function: &Function, expr: &Expr, arguments: &[Expr], scope: &dyn Scope)
         }
         return Ok(Value::Null);
     }
-    let values = arguments.iter().map(|argument| evaluate(argument, scope)).collect::<Result<Vec<_>>>()?;
+    let mut values = Vec::with_capacity(arguments.len());
+    for argument in arguments {
+        values.push(evaluate(argument, scope)?);
+    }
     functions::call(function, expr, &values)
 }

@@ -30,7 +30,9 @@ impl Gate {
     pub async fn passed(&self) -> Result<()> {
         match self.0.clone().wait_for(|open| *open).await {
             Ok(_) => Ok(()),
-            Err(_) => Err(Error::new(Class::Local, "what comes before did not become durable: nothing is committed to the target")),
+            Err(_) => {
+                Err(Error::new(Class::Local, "what comes before did not become durable: nothing is committed to the target"))
+            }
         }
     }
 

@@ -27,9 +27,9 @@ fn two(start: &Checkpoint) -> (Advance, Advance) {
     (first, second)
 }
 
-/// Rows of a slice, more than one statement or message of them.
+/// Rows of a slice, more than one statement of them.
 fn rows(from: i64) -> Vec<Row> {
-    (from..from + 5_000).map(|id| label(id, "a text of some length, so that there are several messages")).collect()
+    (from..from + 5_000).map(|id| label(id, "a label")).collect()
 }
 
 #[tokio::test]
