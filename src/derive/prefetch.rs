@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::derive::accumulated::prefix;
 use crate::derive::keys::Keys;
 use crate::derive::rows::{Binding, Environment, Execution, Frame};
-use crate::derive::stored::{Stored, probe_key, push_probe_key};
+use crate::derive::stored::{Stored, identified_by, probe_key, push_probe_key};
 use crate::derive::view::Reader;
 use crate::error::Result;
 use crate::plan::expr::{children, has_subquery, select_exprs, subquery};
@@ -173,7 +173,7 @@ impl Prefetch<'_> {
             (AccessPath::Bound, _) => self.given(item, combinations).map(Some),
             (AccessPath::Probe { index, values }, _) => {
                 let plan = self.reader.index(*index)?;
-                if let Some(table) = self.reader.identified_by(*index)? {
+                if let Some(table) = identified_by(self.reader.view.plan, *index)? {
                     return self.identified(table, (plan, values), combinations).map(Some);
                 }
                 let key_of = |combination: &Combination<'_>| {

@@ -35,6 +35,14 @@ pub(crate) fn index(plan: &Plan, id: IndexId) -> Result<&IndexPlan> {
     plan.indexes.get(id.0 as usize).ok_or_else(|| Error::bug(format!("index {} is not in the plan", id.0)))
 }
 
+/// The table whose rows an index finds by their whole identity: at most one under a key.
+pub(crate) fn identified_by(plan: &Plan, id: IndexId) -> Result<Option<TableId>> {
+    let index = index(plan, id)?;
+    let identity = &table(plan, index.table)?.identity_kinds;
+    let is_whole = index.over_identity && !index.parts.is_empty() && index.parts.len() == identity.len();
+    Ok(is_whole.then_some(index.table))
+}
+
 /// The base key of a row.
 pub(crate) fn base_key(table: &TablePlan, values: &[Value]) -> Result<Vec<u8>> {
     let Some(identity) = &table.layout.identity else { return Ok(row::fingerprint(values).to_be_bytes().to_vec()) };

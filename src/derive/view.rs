@@ -9,7 +9,7 @@ use crate::derive::accumulate::{by_id, values_prefix};
 use crate::derive::accumulated::Kept;
 use crate::derive::keys::{KeyHash, KeyMap};
 use crate::derive::shared::Shared;
-use crate::derive::stored::{Stored, decode_base, index, table};
+use crate::derive::stored::{Stored, decode_base, identified_by, index, table};
 use crate::derive::{Arrangements, Mutation, Space, Visit, VisitEach};
 use crate::error::{Error, Result};
 use crate::plan::{AccumulatorId, IndexId, IndexPlan, Plan, TablePlan};
@@ -281,15 +281,6 @@ impl<'a> Reader<'a> {
         index(self.view.plan, id)
     }
 
-    /// The table whose rows an index finds by their whole identity: at most one under a key.
-    pub(crate) fn identified_by(&self, id: IndexId) -> Result<Option<TableId>> {
-        let index = self.index(id)?;
-        let is_whole = index.over_identity
-            && !index.parts.is_empty()
-            && index.parts.len() == table(self.view.plan, index.table)?.identity_kinds.len();
-        Ok(is_whole.then_some(index.table))
-    }
-
     /// Rows by their base keys, in the order of the keys; absent ones are left out.
     pub(crate) fn rows(&self, id: TableId, keys: &[Vec<u8>]) -> Result<Vec<Arc<Stored>>> {
         Ok(self.row_of_each(id, keys.iter().map(Vec::as_slice))?.into_iter().flatten().collect())
@@ -379,7 +370,7 @@ impl<'a> Reader<'a> {
         if keys.is_empty() {
             return Ok(());
         }
-        if let Some(table) = self.identified_by(id)? {
+        if let Some(table) = identified_by(self.view.plan, id)? {
             return self.rows(table, &keys).map(|_| ());
         }
         let index = self.index(id)?;
@@ -487,7 +478,7 @@ impl<'a> Reader<'a> {
         if !index.over_identity {
             return self.rows_of_index(plan, index.table, &self.base_keys(id, key)?);
         }
-        if let Some(table) = self.identified_by(id)? {
+        if let Some(table) = identified_by(self.view.plan, id)? {
             return Ok(self.row(table, key)?.into_iter().collect());
         }
         let entries = self.view.entries(Space::Base(index.table), key)?;
