@@ -232,7 +232,7 @@ impl Prefetch<'_> {
     /// The rows of a derived table; an error is left to the derivation.
     fn derived(&self, arms: &[Select], combination: &Combination<'_>) -> Found {
         let execution = self.execution(combination);
-        let rows = arms.iter().map(|arm| execution.select(arm, combination.environment.clone()));
+        let rows = arms.iter().map(|arm| execution.select_in(arm, &combination.environment));
         let rows: Vec<Vec<Row>> = rows.collect::<Result<_>>().ok()?;
         Some(Rows::Derived(rows.into_iter().flatten().collect()))
     }

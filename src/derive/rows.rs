@@ -99,6 +99,31 @@ impl<'a> Execution<'a> {
         pick_first(select, ordered)
     }
 
+    /// The same. What is bound is copied only where that is needed.
+    pub(crate) fn select_in(&self, select: &Select, outer: &Environment) -> Result<Vec<Row>> {
+        match self.rows_kept_up(select, outer)? {
+            Some(rows) => Ok(rows),
+            None => self.select(select, outer.clone()),
+        }
+    }
+
+    /// The rows of a SELECT over groups that are kept up, without a copy of what is around it. `None`: another SELECT, or only its rows
+    /// tell them.
+    fn rows_kept_up(&self, select: &Select, outer: &Environment) -> Result<Option<Vec<Row>>> {
+        let is_plain = select.numberings.is_empty() && !select.distinct && select.limit.is_none();
+        let access = self.access(select).filter(|_| is_plain && select.group_by.is_some());
+        let Some(Regrouped::KeptUp(used)) = access.and_then(|access| access.regrouped.as_ref()) else { return Ok(None) };
+        let Some(groups) = read_shown(self, select, used, outer)? else { return Ok(None) };
+        let mut rows = Vec::with_capacity(groups.len());
+        for (own, aggregates) in &groups {
+            let frame = Frame { aggregates, own: Some((used.alias, &**own)), ..Frame::over(self, outer) };
+            if select.having.as_ref().map_or(Ok(true), |having| is_true(having, &frame))? {
+                rows.push(frame.shown(select)?.1);
+            }
+        }
+        Ok(Some(rows))
+    }
+
     /// Whether the conditions of a SELECT that need none of its relations are true.
     pub(crate) fn guards_hold(&self, select: &Select, outer: &Environment) -> Result<bool> {
         self.access(select).map_or(Ok(true), |access| self.all_true(&access.guards, outer))
@@ -208,7 +233,7 @@ impl<'a> Execution<'a> {
             (AccessPath::Derived, Relation::Derived(arms)) => {
                 let mut rows = Vec::new();
                 for arm in arms {
-                    rows.extend(self.select(arm, environment.clone())?);
+                    rows.extend(self.select_in(arm, environment)?);
                 }
                 Ok(Candidates::Derived(rows))
             }
@@ -318,15 +343,9 @@ impl Execution<'_> {
     }
 
     fn scalar(&self, select: &Select, environment: &Environment) -> Result<Value> {
-        let mut values = match self.scalars_kept_up(select, environment)? {
-            Some(values) => values,
-            None => {
-                let rows = self.select(select, environment.clone())?;
-                rows.into_iter().map(|row| row.into_vec().into_iter().next().unwrap_or(Value::Null)).collect()
-            }
-        };
-        let last = values.pop();
-        if !values.is_empty() {
+        let mut rows = self.select_in(select, environment)?;
+        let last = rows.pop();
+        if !rows.is_empty() {
             let place =
                 format!("the scalar subquery at bytes {}..{} of the mapping's SELECT", select.span.start, select.span.end);
             return Err(Error::new(
@@ -335,26 +354,7 @@ impl Execution<'_> {
             )
             .with_hint("restrict the subquery to one row, or aggregate it"));
         }
-        Ok(last.unwrap_or(Value::Null))
-    }
-
-    /// The values of a scalar subquery over groups that are kept up, without a copy of what is around it. `None`: another SELECT, or only its
-    /// rows tell them.
-    fn scalars_kept_up(&self, select: &Select, environment: &Environment) -> Result<Option<Vec<Value>>> {
-        let is_plain = select.numberings.is_empty() && !select.distinct && select.limit.is_none() && select.order_by.is_empty();
-        let (true, Some(_), [output]) = (is_plain, &select.group_by, select.outputs.as_slice()) else { return Ok(None) };
-        let Some(Regrouped::KeptUp(used)) = self.access(select).and_then(|access| access.regrouped.as_ref()) else {
-            return Ok(None);
-        };
-        let Some(groups) = read_shown(self, select, used, environment)? else { return Ok(None) };
-        let mut values = Vec::with_capacity(groups.len());
-        for (own, aggregates) in &groups {
-            let frame = Frame { aggregates, own: Some((used.alias, &**own)), ..Frame::over(self, environment) };
-            if select.having.as_ref().map_or(Ok(true), |having| is_true(having, &frame))? {
-                values.push(evaluate(output, &frame)?);
-            }
-        }
-        Ok(Some(values))
+        Ok(last.and_then(|row| row.into_vec().into_iter().next()).unwrap_or(Value::Null))
     }
 
     /// Whether a SELECT over one relation that an index finds has a row: most often the first one shows it. `None`: another SELECT.

@@ -17,6 +17,9 @@ const BYTES_PER_ROW: usize = 160;
 /// What a value is taken to cost before it is known.
 const BYTES_PER_VALUE: usize = 48;
 
+/// A row that so many keys ask for on average is asked for often.
+const OFTEN: usize = 4;
+
 /// Decoded rows by table.
 #[derive(Debug)]
 pub struct Shared {
@@ -60,13 +63,16 @@ impl Shared {
 }
 
 impl SharedRows {
-    /// Moves what is known of some keys to `memory`; the others stay.
-    pub(crate) fn recall(&self, unknown: &mut Vec<Vec<u8>>, memory: &mut KeyMap<Option<Arc<Stored>>>) {
+    /// Moves what is known of some keys to `memory`; the others stay. Where `asked` says that rows are asked for often they are copied: threads
+    /// that count the users of one row wait for each other.
+    pub(crate) fn recall(&self, unknown: &mut Vec<Vec<u8>>, memory: &mut KeyMap<Option<Arc<Stored>>>, asked: usize) {
+        let often = asked > OFTEN * unknown.len();
         let rows = self.rows.read().unwrap_or_else(PoisonError::into_inner);
         unknown.retain(|key| {
             let known = rows.get(key);
             if let Some(stored) = known {
-                memory.insert(key.clone(), stored.clone());
+                let copy = |stored: &Arc<Stored>| if often { Arc::new(Stored::clone(stored)) } else { Arc::clone(stored) };
+                memory.insert(key.clone(), stored.as_ref().map(copy));
             }
             known.is_none()
         });

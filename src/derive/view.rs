@@ -302,7 +302,7 @@ impl<'a> Reader<'a> {
         let unknown = keys.clone().filter(|key| !memory.contains_key(*key) && different.insert(key));
         let mut unknown: Vec<Vec<u8>> = unknown.map(<[u8]>::to_vec).collect();
         let shared = self.view.shared.and_then(|shared| shared.table(id));
-        shared.iter().for_each(|shared| shared.recall(&mut unknown, memory));
+        shared.iter().for_each(|shared| shared.recall(&mut unknown, memory, keys.size_hint().0));
         if !unknown.is_empty() {
             unknown.sort_unstable();
             memory.reserve(unknown.len());

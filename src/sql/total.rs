@@ -69,7 +69,7 @@ pub struct Total {
     /// True ones among them.
     truths: i64,
     /// Per scale, how many finite numbers there are and their sum.
-    sums: BTreeMap<u16, (i64, Decimal)>,
+    sums: Vec<(u16, (i64, Decimal))>,
     /// How many there are of each that is no number.
     beside: BTreeMap<NonFinite, i64>,
 }
@@ -100,9 +100,23 @@ impl Total {
 
     fn add_number(&mut self, number: &Decimal, sign: i64) {
         let number = if sign < 0 { number.neg() } else { number.clone() };
-        let (count, sum) = self.sums.entry(number.scale()).or_insert_with(|| (0, Decimal::from_small(0, number.scale())));
-        *count += sign;
-        *sum = sum.add(&number);
+        self.add_sum(number.scale(), sign, &number);
+    }
+
+    /// The scales stay in their order.
+    fn add_sum(&mut self, scale: u16, count: i64, sum: &Decimal) {
+        match self.sums.binary_search_by_key(&scale, |(scale, _)| *scale) {
+            Ok(place) => {
+                if let Some((_, (own, total))) = self.sums.get_mut(place) {
+                    *own += count;
+                    *total = total.add(sum);
+                }
+            }
+            Err(place) => {
+                self.sums.reserve_exact(1);
+                self.sums.insert(place, (scale, (count, Decimal::from_small(0, scale).add(sum))));
+            }
+        }
     }
 
     /// Adds another total of the same aggregate.
@@ -110,9 +124,7 @@ impl Total {
         self.count += other.count;
         self.truths += other.truths;
         for (scale, (count, sum)) in &other.sums {
-            let (own, total) = self.sums.entry(*scale).or_insert_with(|| (0, Decimal::from_small(0, *scale)));
-            *own += count;
-            *total = total.add(sum);
+            self.add_sum(*scale, *count, sum);
         }
         for (number, count) in &other.beside {
             *self.beside.entry(*number).or_default() += count;
@@ -127,7 +139,7 @@ impl Total {
 
     /// A difference can hold a sum without a count, e.g. of two numbers that changed places; a group without rows cannot.
     fn tidy(&mut self) {
-        self.sums.retain(|_, (count, sum)| *count != 0 || !sum.is_zero());
+        self.sums.retain(|(_, (count, sum))| *count != 0 || !sum.is_zero());
         self.beside.retain(|_, count| *count != 0);
     }
 
@@ -140,11 +152,11 @@ impl Total {
     /// Whether it can be the total of a set of rows.
     #[must_use]
     pub fn is_possible(&self) -> bool {
-        let finite: i64 = self.sums.values().map(|(count, _)| count).sum();
+        let finite: i64 = self.sums.iter().map(|(_, (count, _))| count).sum();
         let beside: i64 = self.beside.values().sum();
         let numbers = finite + beside;
         (0..=self.count).contains(&self.truths)
-            && self.sums.values().all(|(count, _)| *count > 0)
+            && self.sums.iter().all(|(_, (count, _))| *count > 0)
             && self.beside.values().all(|count| *count > 0)
             && (numbers == 0 || numbers == self.count)
     }
@@ -156,7 +168,7 @@ impl Total {
             Upkeep::Truth => out.push(Value::Int(self.truths)),
             Upkeep::Number => {
                 out.push(Value::Int(i64::try_from(self.sums.len()).unwrap_or(i64::MAX)));
-                for (count, sum) in self.sums.values() {
+                for (_, (count, sum)) in &self.sums {
                     out.extend([Value::Int(*count), Value::Decimal(sum.clone())]);
                 }
                 for number in [NonFinite::NegativeInfinity, NonFinite::Infinity, NonFinite::NaN] {
@@ -179,7 +191,7 @@ impl Total {
                 for _ in 0..next_int(values)? {
                     let count = next_int(values)?;
                     let Some(Value::Decimal(sum)) = values.next() else { return Err(damaged()) };
-                    total.sums.insert(sum.scale(), (count, sum));
+                    total.add_sum(sum.scale(), count, &sum);
                 }
                 for number in [NonFinite::NegativeInfinity, NonFinite::Infinity, NonFinite::NaN] {
                     let count = next_int(values)?;
@@ -201,7 +213,7 @@ impl Total {
         match &aggregate.function {
             AggregateFunction::Count => Ok(Value::Int(self.count)),
             AggregateFunction::Sum | AggregateFunction::Avg => {
-                let sums = self.sums.values().map(|(_, sum)| sum.clone());
+                let sums = self.sums.iter().map(|(_, (_, sum))| sum.clone());
                 let sum = sums.reduce(|left, right| left.add(&right));
                 Accumulator::of_numbers(aggregate, self.count, sum).finish()
             }
@@ -209,7 +221,7 @@ impl Total {
             AggregateFunction::Postgres(Collected::BoolAnd) => Ok(Value::Bool(self.truths == self.count)),
             AggregateFunction::Postgres(Collected::BoolOr) => Ok(Value::Bool(self.truths > 0)),
             AggregateFunction::Postgres(collected) => {
-                let finite = self.sums.values().map(|(_, sum)| Value::Decimal(sum.clone()));
+                let finite = self.sums.iter().map(|(_, (_, sum))| Value::Decimal(sum.clone()));
                 let numbers: Vec<Value> = finite.chain(self.beside.keys().map(|number| Value::NonFinite(*number))).collect();
                 crate::sql::postgres::aggregate::of_numbers(collected, &numbers, self.count, aggregate)
             }
