@@ -20,6 +20,7 @@ use crate::derive::net::Net;
 use crate::derive::parallel::mapped;
 use crate::derive::prefetch::prefetch;
 use crate::derive::rows::Execution;
+use crate::derive::stored::{decoded, table};
 use crate::derive::view::{Reader, View};
 use crate::derive::walk::affected;
 use crate::error::{Class, Error, Result};
@@ -171,11 +172,10 @@ pub(crate) fn contributions(
 ) -> Result<Vec<Change>> {
     let slice = |range: Range<usize>| {
         let reader = Reader::new(view);
-        if let Some(rows) = rows {
-            reader.remember_rows(root_table(body)?, range.clone().map(|place| (roots.key(place), rows.key(place))))?;
-        }
+        let given = rows.map(|rows| decoded(table(view.plan, root_table(body)?)?, (roots, rows), range.clone()));
+        let given = given.transpose()?;
         let roots = roots.owned(range);
-        let mut known = prefetch(&reader, body, &roots)?.into_iter();
+        let mut known = prefetch(&reader, body, &roots, given.as_deref())?.into_iter();
         let mut change = Change::default();
         for root in &roots {
             let known = known.next().flatten();

@@ -1,9 +1,11 @@
 //! Derived rows become emitted fingerprints and target writes: only what differs from the last emission is written.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::derive::prefetch::{Known, prefetch};
 use crate::derive::rows::{Environment, Execution};
+use crate::derive::stored::Stored;
 use crate::derive::view::{Entries, Reader, View};
 use crate::derive::{Mutation, Space};
 use crate::error::{Class, Error, Result, ResultExt};
@@ -79,16 +81,21 @@ impl<'a> Part<'a> {
     }
 
     /// Reads what sorted anchors ask for in one go.
-    pub(crate) fn prefetch(&self, reader: &Reader<'_>, anchors: &[Vec<u8>]) -> Result<Known> {
-        prefetch(reader, self.branch, anchors)
+    pub(crate) fn prefetch(&self, reader: &Reader<'_>, anchors: &[Vec<u8>], given: Option<&[Arc<Stored>]>) -> Result<Known> {
+        prefetch(reader, self.branch, anchors, given)
     }
 
-    /// Derives one anchor from the state as it is; `known` is what the prefetch knows of it.
-    pub(crate) fn derive(&self, reader: &Reader<'_>, anchor: &[u8], known: Option<&[Environment]>) -> Result<Derived> {
+    /// Derives one anchor from the state as it is; `known` is what the prefetch knows of it. `is_there`: it was read a moment ago, and need not be
+    /// looked for.
+    pub(crate) fn derive(
+        &self,
+        reader: &Reader<'_>,
+        (anchor, is_there): (&[u8], bool),
+        known: Option<&[Environment]>,
+    ) -> Result<Derived> {
         let is_gone = match &self.branch.anchor {
-            Anchor::Row { .. } if known.is_some_and(|known| !known.is_empty()) => false,
-            Anchor::Row { alias } => reader.row(self.table_of(*alias)?, anchor)?.is_none(),
-            Anchor::Group { .. } => false,
+            Anchor::Row { alias } if !is_there => reader.row(self.table_of(*alias)?, anchor)?.is_none(),
+            Anchor::Row { .. } | Anchor::Group { .. } => false,
         };
         let outputs = if is_gone { vec![] } else { Execution { reader, branch: self.branch, anchor, known }.run()? };
         let mut rows = Vec::with_capacity(outputs.len());

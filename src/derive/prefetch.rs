@@ -34,18 +34,23 @@ const TIMES_MAX: u64 = 64;
 /// can tell them.
 pub(crate) type Known = Vec<Option<Vec<Environment>>>;
 
-/// Reads what the derivation of sorted anchors will ask for.
+/// Reads what the derivation of sorted anchors will ask for; `given` are the rows that they are, if those were read with them.
 ///
 /// # Errors
 /// The store failed or is damaged.
-pub(crate) fn prefetch(reader: &Reader<'_>, branch: &BranchPlan, anchors: &[Vec<u8>]) -> Result<Known> {
+pub(crate) fn prefetch(
+    reader: &Reader<'_>,
+    branch: &BranchPlan,
+    anchors: &[Vec<u8>],
+    given: Option<&[Arc<Stored>]>,
+) -> Result<Known> {
     if anchors.len() < ANCHORS_MIN {
         return Ok(Known::new());
     }
     let unbound = vec![Binding::Unbound; branch.branch.aliases.len()];
     let start = anchors.iter().enumerate();
     let start = start.map(|(place, anchor)| Combination { place, anchor, environment: unbound.clone() }).collect();
-    let prefetch = Prefetch { reader, branch, unsure: RefCell::new(vec![false; anchors.len()]) };
+    let prefetch = Prefetch { reader, branch, given, unsure: RefCell::new(vec![false; anchors.len()]) };
     let Some(combinations) = prefetch.select(&branch.branch.select, Cow::Owned(start), true)? else { return Ok(Known::new()) };
     let unsure = prefetch.unsure.into_inner();
     let mut known: Known = unsure.into_iter().map(|is_unsure| (!is_unsure).then(Vec::new)).collect();
@@ -69,6 +74,8 @@ struct Combination<'a> {
 struct Prefetch<'a> {
     reader: &'a Reader<'a>,
     branch: &'a BranchPlan,
+    /// By place, the rows that the anchors are.
+    given: Option<&'a [Arc<Stored>]>,
     /// By place, the anchors of which something in the outermost SELECT was left to the derivation.
     unsure: RefCell<Vec<bool>>,
 }
@@ -241,12 +248,16 @@ impl Prefetch<'_> {
     fn given(&self, item: &FromItem, combinations: &[Combination<'_>]) -> Result<Vec<Found>> {
         let member = self.branch.anchor.members().find(|(alias, _)| *alias == item.alias);
         let anchors = || combinations.iter().map(|combination| combination.anchor.to_vec());
-        match (member, &item.relation) {
-            (Some((_, Some(index))), _) => {
+        match (member, &item.relation, self.given) {
+            (Some((_, Some(index))), ..) => {
                 self.reader.prefetch(index, anchors().collect())?;
                 anchors().map(|anchor| Ok(Some(Rows::Stored(self.reader.probe(index, anchor)?)))).collect()
             }
-            (Some((_, None)), Relation::Table(table)) => {
+            (Some((_, None)), _, Some(given)) => {
+                let row = |combination: &Combination<'_>| Some(Rows::One(given.get(combination.place).cloned()));
+                Ok(combinations.iter().map(row).collect())
+            }
+            (Some((_, None)), Relation::Table(table), None) => {
                 let rows = self.reader.row_of_each(*table, combinations.iter().map(|combination| combination.anchor))?;
                 Ok(rows.into_iter().map(|row| Some(Rows::One(row))).collect())
             }

@@ -11,7 +11,7 @@ use crate::derive::facts;
 use crate::derive::keys::{Keys, runs};
 use crate::derive::net::{Mode, Net, RowChange, net, stage};
 use crate::derive::parallel::mapped;
-use crate::derive::stored::{Stored, base_key, decode_base, table};
+use crate::derive::stored::{Stored, base_key, decode_base, decoded, table};
 use crate::derive::sweep;
 use crate::derive::view::{Reader, View};
 use crate::derive::whole::{Reach, reach, visit_all};
@@ -244,14 +244,13 @@ pub(crate) fn derive_read<T: Send>(
 ) -> Result<Vec<T>> {
     let derive = |slice: std::ops::Range<usize>| {
         let reader = Reader::new(view);
-        if let Some(read) = read {
-            reader.remember_rows(part.anchor_table()?, slice.clone().map(|place| (anchors.key(place), read.key(place))))?;
-        }
+        let given = read.map(|read| decoded(table(view.plan, part.anchor_table()?)?, (anchors, read), slice.clone()));
+        let given = given.transpose()?;
         let anchors = anchors.owned(slice);
-        let mut known = part.prefetch(&reader, &anchors)?.into_iter();
+        let mut known = part.prefetch(&reader, &anchors, given.as_deref())?.into_iter();
         let mut kept = Vec::new();
         for anchors in anchors.chunks(ANCHORS_KEPT) {
-            let derive = |anchor: &Vec<u8>| part.derive(&reader, anchor, known.next().flatten().as_deref());
+            let derive = |anchor: &Vec<u8>| part.derive(&reader, (anchor, given.is_some()), known.next().flatten().as_deref());
             let derived = anchors.iter().map(derive).collect::<Result<Vec<_>>>();
             let derived = derived.context(|| format!("could not derive a row of target table {}", part.node.table.name))?;
             kept.append(&mut keep(derived)?);

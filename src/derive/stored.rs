@@ -3,7 +3,11 @@
 //! A keyed table's entry is identity key -> encoded row. A bag's is row hash -> count (8 bytes, big-endian), encoded row. An
 //! index entry is index key ++ base key -> nothing; a NULL part of a plain equality means no entry.
 
+use std::ops::Range;
+use std::sync::Arc;
+
 use crate::derive::Space;
+use crate::derive::keys::Keys;
 use crate::error::{Error, Result};
 use crate::plan::{IndexId, IndexPart, IndexPlan, Plan, TablePlan};
 use crate::schema::TableId;
@@ -73,6 +77,11 @@ pub(crate) fn decode_base(table: &TablePlan, key: Vec<u8>, bytes: &[u8]) -> Resu
     let (count, rest) = bytes.split_at_checked(COUNT_BYTES).ok_or_else(broken)?;
     let count = u64::from_be_bytes(count.try_into().map_err(|_| broken())?);
     Ok(Stored { key, row: row::decode(rest)?, count })
+}
+
+/// Rows that were read already, by the positions of their keys and their stored bytes.
+pub(crate) fn decoded(table: &TablePlan, (keys, bytes): (&Keys, &Keys), positions: Range<usize>) -> Result<Vec<Arc<Stored>>> {
+    positions.map(|position| decode_base(table, keys.key(position).to_vec(), bytes.key(position)).map(Arc::new)).collect()
 }
 
 /// The index key of a row; `None` if the index has no entry for it.

@@ -321,18 +321,6 @@ impl<'a> Reader<'a> {
         Ok(keys.map(|key| memory.get(key).cloned().flatten()).collect())
     }
 
-    /// Remembers rows that were read already, by key and stored bytes.
-    pub(crate) fn remember_rows<'r>(&self, id: TableId, rows: impl Iterator<Item = (&'r [u8], &'r [u8])>) -> Result<()> {
-        let plan = table(self.view.plan, id)?;
-        let mut memory = self.rows.borrow_mut();
-        let memory = memory.entry(id).or_default();
-        memory.reserve(rows.size_hint().0);
-        for (key, bytes) in rows {
-            memory.insert(key.to_vec(), Some(Arc::new(decode_base(plan, key.to_vec(), bytes)?)));
-        }
-        Ok(())
-    }
-
     /// The row of a base key.
     pub(crate) fn row(&self, id: TableId, key: &[u8]) -> Result<Option<Arc<Stored>>> {
         if let Some(known) = self.rows.borrow().get(&id).and_then(|memory| memory.get(key)) {
