@@ -50,11 +50,13 @@ pub fn block(status: &EngineStatus) -> String {
         let of = if status.throttles.len() > 1 { format!("{}: ", throttle.source) } else { String::new() };
         format!("  limits   {of}{}", throttle.words())
     }));
+    let hits = text::percent(status.state_hit_count, status.state_hit_count + status.state_miss_count);
     lines.push(format!(
-        "  state    {} on disk, spool {}, outbox {}",
+        "  state    {} on disk, spool {}, outbox {}{}",
         text::bytes(status.state_bytes),
         text::bytes(status.spool_bytes),
-        text::bytes(status.outbox_bytes)
+        text::bytes(status.outbox_bytes),
+        hits.map_or_else(String::new, |hits| format!("; {hits} of reads from memory"))
     ));
     lines.extend(status.sweep.iter().map(|sweep| {
         if sweep.row_total == 0 {

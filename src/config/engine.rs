@@ -38,6 +38,7 @@ impl Project {
             connections: limits.values().filter_map(|limits| usize::try_from(limits.connections).ok()).sum::<usize>().max(1),
             limits,
             epoch_bytes_max: size(defaults.epoch_bytes_max),
+            hot_bytes_max: size(defaults.hot_bytes_max),
             queue_bytes_max: size(defaults.queue_bytes_max),
             sort_bytes_max: size(defaults.sort_bytes_max),
             load_bytes_max: size(defaults.load_bytes_max),

@@ -98,6 +98,7 @@ fn memory_scales_the_bounds() {
     let small = parse(&RIGHT.replace("1GiB", "128MiB")).unwrap().engine_options(["erp".to_owned()].iter());
     let large = parse(RIGHT).unwrap().engine_options(["erp".to_owned()].iter());
     assert_eq!(large.queue_bytes_max, 8 * small.queue_bytes_max);
+    assert_eq!(large.hot_bytes_max, 8 * small.hot_bytes_max);
     assert_eq!(large.connections, 2);
 }
 

@@ -44,6 +44,7 @@ pub use dirty::{Marked, derive_dirty, mark};
 pub use duty::{BrokenKey, Duty, Failure, Marks, Outlets, duty_of};
 pub use facts::holds;
 pub use filling::{Adder, Contributed, Contribution, Filling, contribute, fill_estimate, filling};
+pub(crate) use keys::KeyHash;
 pub use load::load;
 pub use reindex::{chunk_entries, index_entries_of};
 pub use shared::Shared;

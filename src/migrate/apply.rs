@@ -56,6 +56,9 @@ impl<S: Source, T: Target> Engine<S, T> {
         match entries.first() {
             Some(entry) if !entry.parts.is_empty() => {
                 let parts = Parts::new(&*self.store, mapping.id, entry.sequence, &entry.parts);
+                if let Some(gate) = gate {
+                    gate.passed().await?;
+                }
                 self.apply_until_landed(mapping, advance, Writes::Parts(&parts)).await?;
                 removed = parts::remove(mapping.id, entry.sequence, entry.parts.len()).collect();
                 bytes += entry.parts.iter().map(|part| part.bytes).sum::<u64>();

@@ -69,6 +69,12 @@ pub struct EngineStatus {
     /// Changed legacy rows that went to disk since the start because their transactions were too large for memory.
     #[serde(default)]
     pub spilled_change_count: u64,
+    /// Reads of stored entries that memory answered, since the engine is live.
+    #[serde(default)]
+    pub state_hit_count: u64,
+    /// Reads of stored entries for which the store was searched, since the engine is live.
+    #[serde(default)]
+    pub state_miss_count: u64,
     /// Where the time goes on the way of a change, since the engine started.
     #[serde(default)]
     pub stages: Vec<StageStatus>,
@@ -273,6 +279,8 @@ impl Board {
             held_logs: Vec::new(),
             event_bytes_max: 0,
             spilled_change_count: 0,
+            state_hit_count: 0,
+            state_miss_count: 0,
             stages: Vec::new(),
             tables,
             mappings,
@@ -375,6 +383,7 @@ impl Board {
         let mut status = self.pictured();
         status.stages = StageStatus::all(&self.meters);
         (status.event_bytes_max, status.spilled_change_count) = self.meters.taken();
+        (status.state_hit_count, status.state_miss_count) = self.meters.state_reads().hits_and_misses();
         for (mapping, status) in status.mappings.iter_mut().enumerate() {
             status.latency = LatencyStatus::of(&self.meters, mapping);
         }

@@ -6,6 +6,7 @@
 //! slices ended.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -226,7 +227,8 @@ impl<S: Source, T: Target> Engine<S, T> {
         Ok(Vec::new())
     }
 
-    /// The last batch of an epoch, with `records`: with it the entries count and the position moves.
+    /// The last batch of an epoch, with `records`: with it the entries count and the position moves. It is not durable yet in the end; who shows
+    /// anything of it to somebody outside waits for that.
     pub(super) fn commit_step(&self, step: Step, mut draft: Draft<'_>, mark: &Mark, records: Vec<Mutation>) -> Result<()> {
         let mut mutations = step.mutations;
         let (mut added, mut whole, mut swept) = (Vec::new(), Vec::new(), Vec::new());
@@ -259,13 +261,19 @@ impl<S: Source, T: Target> Engine<S, T> {
             self.outbox_of(*id).fetch_add(*bytes, Ordering::Relaxed);
         }
         // The targets hear of it while the disk takes it in; they show nothing of it before it is there.
-        let offered = self.ahead.offer(whole);
+        let (offered, began) = (self.ahead.offer(whole), Instant::now());
         self.wake.notify_waiters();
-        self.board.meters().timed(meters::Stage::StateCommit, || self.store.commit(mutations, Durability::Synced))?;
+        self.store.commit(mutations, Durability::Buffered)?;
+        self.durable.committed();
         // Behind the batch and before the gate: who reads the count before the entries finds them both, or neither.
         swept.into_iter().for_each(|(id, sweeps)| self.set_sweeps(id, sweeps));
-        added.iter().for_each(|(id, sequence, _)| self.board.meters().committed(id.0 as usize, *sequence));
-        offered.made_durable();
+        let (board, wake) = (self.board.clone(), Arc::clone(&self.wake));
+        self.durable.then(move || {
+            board.meters().record(meters::Stage::StateCommit, began.elapsed());
+            added.iter().for_each(|(id, sequence, _)| board.meters().committed(id.0 as usize, *sequence));
+            offered.made_durable();
+            wake.notify_waiters();
+        });
         self.board.update(|status| status.sweep = None);
         draft.parts.keys().try_for_each(|mapping| parts::fold(&*self.store, *mapping))
     }

@@ -73,9 +73,10 @@ impl Feed {
         Self { receiver, durable, opened, task }
     }
 
-    /// Says that everything up to `position` survives a crash: the source may forget it.
-    pub fn stored(&self, position: Position) {
-        self.durable.send_replace(position);
+    /// Says that everything up to `position` survives a crash: the source may forget it. To be said later, and from anywhere.
+    pub fn stored(&self, position: Position) -> impl FnOnce() + Send + use<> {
+        let durable = self.durable.clone();
+        move || drop(durable.send_replace(position))
     }
 
     /// Answers once every source has accepted to be read from where the state ends. Until then a log that is lost may not be known yet, even
@@ -350,7 +351,7 @@ async fn spool(
         writer = synced(writer).await?;
         board.update(|status| status.spool_bytes = writer.bytes());
         if let Some(position) = writer.last().cloned() {
-            feed.stored(position.clone());
+            feed.stored(position.clone())();
             published.send_modify(|synced| synced.position = position);
         }
     }

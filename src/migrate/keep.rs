@@ -14,9 +14,11 @@ use crate::derive::Space;
 use crate::error::{Class, Result};
 use crate::plan::MappingId;
 use crate::source::Source;
+use crate::state::meta::Progress;
 use crate::state::outbox::Pending;
 use crate::state::standing::{Cause, Standing};
 use crate::state::{Durability, meta, outbox, parts};
+use crate::target::gate::Gate;
 use crate::target::{Advance, Target};
 use crate::write::WriteBatch;
 
@@ -31,6 +33,11 @@ enum Next {
     Wait,
     /// Nothing is left to do, and the engine ends.
     End,
+}
+
+/// Whether what lies behind a gate never becomes durable; why is said where that happened.
+fn is_shut(gate: Option<&Gate>) -> bool {
+    gate.is_some_and(Gate::is_shut)
 }
 
 impl<S: Source, T: Target> Engine<S, T> {
@@ -120,16 +127,25 @@ impl<S: Source, T: Target> Engine<S, T> {
         if let Some(offer) = self.ahead.take(id, mapping.checkpoint.sequence + 1) {
             let pending = Pending { entries: vec![offer.entry], bytes: offer.bytes };
             let applied = self.apply_entries(mapping, pending, Some(&offer.gate)).await;
-            if offer.gate.is_shut() {
-                return Ok(idle); // why its epoch failed is said where that happened
+            if is_shut(Some(&offer.gate)) {
+                return Ok(idle);
             }
             applied?;
             *advanced = Instant::now();
             return Ok(Next::Again);
         }
         let pending = outbox::pending(&*self.store, id, mapping.checkpoint.sequence, self.options.apply_bytes_max)?;
+        // Asked for behind what was read: some of that, the position too, may not be durable.
+        let gate = self.ahead.gate();
+        if is_shut(gate.as_ref()) {
+            return Ok(idle);
+        }
         if !pending.entries.is_empty() {
-            self.apply_entries(mapping, pending, None).await?;
+            let applied = self.apply_entries(mapping, pending, gate.as_ref()).await;
+            if is_shut(gate.as_ref()) {
+                return Ok(idle);
+            }
+            applied?;
             *advanced = Instant::now();
             return Ok(Next::Again);
         }
@@ -142,6 +158,18 @@ impl<S: Source, T: Target> Engine<S, T> {
             };
             return Ok(if resumes { Next::Again } else { idle });
         }
+        self.move_checkpoint(mapping, &progress, (sweeps, gate.as_ref()), (advanced, stopping), idle).await
+    }
+
+    /// Writes the checkpoint row alone where no entry does, if that is due.
+    async fn move_checkpoint(
+        &self,
+        mapping: &mut Owned,
+        progress: &Progress,
+        (sweeps, gate): (u32, Option<&Gate>),
+        (advanced, stopping): (&mut Instant, bool),
+        idle: Next,
+    ) -> Result<Next> {
         // An entry that would say so may be gone: after a crash of the target, or with a state that was derived again.
         let is_counted = mapping.checkpoint.pending_sweeps == sweeps;
         let is_due = !is_counted || stopping || self.options.until_caught_up || advanced.elapsed() >= self.options.advance_every;
@@ -157,7 +185,15 @@ impl<S: Source, T: Target> Engine<S, T> {
         next.source_committed_at_us = progress.committed_at_us;
         next.pending_sweeps = sweeps;
         let advance = Advance { expected_sequence: next.sequence, next };
-        self.apply_until_landed(mapping, advance, Writes::Whole(WriteBatch::default())).await?;
+        let writes = match gate {
+            Some(gate) => Writes::Ahead(WriteBatch::default(), gate),
+            None => Writes::Whole(WriteBatch::default()),
+        };
+        let landed = self.apply_until_landed(mapping, advance, writes).await;
+        if is_shut(gate) {
+            return Ok(idle);
+        }
+        landed?;
         *advanced = Instant::now();
         Ok(Next::Again)
     }

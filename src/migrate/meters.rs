@@ -2,10 +2,6 @@
 //!
 //! From a source's commit to the moment a target shows it, per mapping, and where the time goes on the way. All of it is counted since the
 //! engine started.
-//!
-//! There is no cache of rows whose hits could be counted: what an epoch reads it remembers until its end, and beyond that the store's block cache
-//! answers. While a backlog is caught up, reads of the state take a fifth of the engine's processor time, half of it in stepping over entries that
-//! rows in memory would not save; rows kept across epochs, with what it takes to keep them right, would at best give back a tenth.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::histogram::{Counted, Histogram};
 use crate::source::CommitClock;
+use crate::state::hot::Reads;
 
 /// A step on the way of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -92,6 +89,7 @@ pub struct Meters {
     clock: Mutex<CommitClock>,
     event_bytes_max: AtomicUsize,
     spilled_change_count: AtomicUsize,
+    state_reads: Arc<Reads>,
 }
 
 impl Meters {
@@ -104,7 +102,14 @@ impl Meters {
             clock: Mutex::default(),
             event_bytes_max: AtomicUsize::new(0),
             spilled_change_count: AtomicUsize::new(0),
+            state_reads: Arc::default(),
         }
+    }
+
+    /// Reads of the state while the engine is live.
+    #[must_use]
+    pub fn state_reads(&self) -> Arc<Reads> {
+        Arc::clone(&self.state_reads)
     }
 
     /// What an event takes in memory, and how many of its changes are on disk instead.
@@ -161,7 +166,7 @@ impl Meters {
     pub fn committed(&self, mapping: usize, sequence: u64) {
         let Some(meter) = self.mappings.get(mapping) else { return };
         let mut waiting = meter.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(epoch) = waiting.back_mut().filter(|epoch| epoch.sequence == sequence) {
+        if let Some(epoch) = waiting.iter_mut().rev().find(|epoch| epoch.sequence == sequence) {
             epoch.durable = Instant::now();
         }
     }

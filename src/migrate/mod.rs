@@ -7,6 +7,7 @@ mod ahead;
 pub mod apply;
 pub mod backfill;
 pub mod board;
+mod durable;
 pub mod epoch;
 pub mod evolve;
 mod feed;

@@ -66,6 +66,8 @@ pub struct EngineOptions {
     pub sort_bytes_max: usize,
     /// Rows below which a batch is cheaper than a sorted run.
     pub run_rows_min: usize,
+    /// Bytes of stored entries that are held in memory while the engine is live.
+    pub hot_bytes_max: usize,
     /// Bytes of source changes between the stream and the epochs.
     pub queue_bytes_max: usize,
     /// Bytes of outbox entries that one target transaction may merge.
@@ -122,6 +124,7 @@ impl Default for EngineOptions {
             sweep_keys_max: 4_096,
             sort_bytes_max: 48 << 20,
             run_rows_min: 2_000,
+            hot_bytes_max: 48 << 20,
             queue_bytes_max: 16 << 20,
             apply_bytes_max: 8 << 20,
             outbox_bytes_max: 8 << 30,

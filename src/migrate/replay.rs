@@ -35,6 +35,7 @@ enum Taken {
 impl<S: Source, T: Target> Engine<S, T> {
     /// Replays until the goal, a stop request, an error, or until nothing is left that goes on.
     pub(super) async fn live(&self, goal: Option<Position>) -> Result<Ended> {
+        self.hot.begin();
         let (stop, stopped) = watch::channel(false);
         let mut keepers = JoinSet::new();
         for id in self.mapping_ids() {
@@ -82,6 +83,8 @@ impl<S: Source, T: Target> Engine<S, T> {
         loop {
             let reading = self.reading()?;
             let progress = self.progress()?;
+            // The source may forget what the stream is opened behind.
+            self.durable.all().await?;
             if let Some(partial) = &progress.partial {
                 self.source.resume_within(&partial.position);
             }
@@ -112,6 +115,7 @@ impl<S: Source, T: Target> Engine<S, T> {
             let taken = tokio::select! {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => return Ok(Some(Ended::Stopped)),
+                error = self.durable.failed() => return Err(error),
                 () = nothing_left(&mut hopeless, self.plan.mappings.len()) => return Err(self.all_stopped()),
                 () = caught_up => return Ok(Some(Ended::CaughtUp)),
                 joinable = self.joinable() => joinable.map(|()| Taken::Tables)?,
@@ -147,7 +151,7 @@ impl<S: Source, T: Target> Engine<S, T> {
             let end = epoch.end.as_ref().map(|(position, _)| position.clone());
             let change = self.step(worker, epoch).await?;
             if let Some(position) = end {
-                feed.stored(position);
+                self.durable.then(feed.stored(position));
             }
             if let Some(change) = change {
                 self.schema_changed(change, true).await?;
@@ -191,12 +195,13 @@ impl<S: Source, T: Target> Engine<S, T> {
                 reading = self.reading()?;
             }
         }
+        self.durable.all().await?;
         std::fs::remove_file(&path).map_err(|error| Error::new(Class::Local, "the spool cannot be removed").because(error))?;
         self.board.update(|status| status.spool_bytes = 0);
         Ok(true)
     }
 
-    /// One epoch: derive, make durable, wake the keepers. Answers the schema change at its end.
+    /// One epoch: derive, commit, wake the keepers. Answers the schema change at its end.
     async fn step(&self, worker: &Worker, epoch: Epoch) -> Result<Option<SchemaChange>> {
         let schema_change = epoch.schema_change.clone();
         if epoch.end.is_some() {

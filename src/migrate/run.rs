@@ -10,6 +10,7 @@ use tokio::sync::{Notify, watch};
 
 use super::ahead::Ahead;
 use super::board::Board;
+use super::durable::Durable;
 use super::feed::Spooler;
 use super::fill::Aside;
 use super::options::EngineOptions;
@@ -24,6 +25,7 @@ use crate::position::{Frontier, Position};
 use crate::schema::{SourceCatalog, TargetTable};
 use crate::source::limits::Limits;
 use crate::source::{Layouts, Source};
+use crate::state::hot::Hot;
 use crate::state::meta::{self, Identity, Progress, Stage};
 use crate::state::{Durability, Store, outbox, parts};
 use crate::target::{Checkpoint, Target};
@@ -50,6 +52,8 @@ pub struct Engine<S, T> {
     pub(super) source: Arc<S>,
     pub(super) targets: Arc<[Arc<T>]>,
     pub(super) store: Arc<dyn Store>,
+    /// The same store, as the one that holds its hot entries.
+    pub(super) hot: Arc<Hot>,
     pub(super) plan: Arc<Plan>,
     pub(super) catalog: Arc<SourceCatalog>,
     pub(super) layouts: Layouts,
@@ -62,6 +66,7 @@ pub struct Engine<S, T> {
     pub(super) outbox_bytes: Arc<[AtomicU64]>,
     pub(super) places: Places,
     pub(super) ahead: Ahead,
+    pub(super) durable: Arc<Durable>,
     pub(super) spent: Spent,
     pub(super) aside: Aside,
     pub(super) throttle: Throttle,
@@ -76,6 +81,7 @@ impl<S, T> Clone for Engine<S, T> {
             source: Arc::clone(&self.source),
             targets: Arc::clone(&self.targets),
             store: Arc::clone(&self.store),
+            hot: Arc::clone(&self.hot),
             plan: Arc::clone(&self.plan),
             catalog: Arc::clone(&self.catalog),
             layouts: Arc::clone(&self.layouts),
@@ -87,6 +93,7 @@ impl<S, T> Clone for Engine<S, T> {
             outbox_bytes: Arc::clone(&self.outbox_bytes),
             places: self.places.clone(),
             ahead: self.ahead.clone(),
+            durable: Arc::clone(&self.durable),
             spent: self.spent.clone(),
             aside: self.aside.clone(),
             throttle: self.throttle.clone(),
@@ -125,10 +132,13 @@ impl<S: Source, T: Target> Engine<S, T> {
         let outbox_bytes = parts.plan.mappings.iter().map(|_| AtomicU64::new(0)).collect();
         let throttle = Throttle::new(&parts.options.limits, parts.board.clone(), parts.options.retry_for);
         let touched = parts.plan.mappings.iter().map(|_| Touched::since(u64::MAX)).collect();
+        let hot = Arc::new(Hot::new(parts.store, parts.options.hot_bytes_max, parts.board.meters().state_reads()));
         Self {
             source: parts.source,
             targets: parts.targets.into(),
-            store: parts.store,
+            store: Arc::clone(&hot) as Arc<dyn Store>,
+            durable: Arc::new(Durable::start(Arc::clone(&hot) as Arc<dyn Store>)),
+            hot,
             plan: parts.plan,
             catalog: Arc::new(parts.identity.catalog),
             layouts,

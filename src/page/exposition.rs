@@ -46,6 +46,10 @@ fn engine(text: &mut Text, status: &EngineStatus) {
     text.counter("strangler_source_changes", "", "Changed legacy rows taken in.", status.change_count);
     let help = "Changed legacy rows that went to disk: their transactions were too large for memory.";
     text.counter("strangler_spilled_changes", "", help, status.spilled_change_count);
+    let help = "Reads of stored entries that memory answered, since the engine is live.";
+    text.counter("strangler_state_hits", "", help, status.state_hit_count);
+    let help = "Reads of stored entries for which the store was searched, since the engine is live.";
+    text.counter("strangler_state_misses", "", help, status.state_miss_count);
     let help = "The most memory that one source transaction took.";
     text.gauge("strangler_event_max_bytes", "bytes", help, status.event_bytes_max);
     text.counter(

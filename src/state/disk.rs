@@ -338,7 +338,7 @@ impl Store for DiskStore {
     }
 
     fn sync(&self) -> Result<()> {
-        self.database.persist(PersistMode::SyncAll).map_err(|error| failed(&self.folder, "writing the state", error))
+        self.database.persist(PersistMode::SyncData).map_err(|error| failed(&self.folder, "writing the state", error))
     }
 
     fn clear(&self, space: Space) -> Result<()> {

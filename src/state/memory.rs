@@ -17,6 +17,12 @@ pub struct MemoryStore {
 }
 
 impl MemoryStore {
+    /// Another store with the same entries.
+    #[must_use]
+    pub fn copied(&self) -> Self {
+        Self { entries: Mutex::new(self.entries().clone()) }
+    }
+
     fn entries(&self) -> MutexGuard<'_, Entries> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -85,7 +91,7 @@ impl Store for MemoryStore {
     }
 
     fn snapshot(&self) -> std::sync::Arc<dyn Arrangements> {
-        std::sync::Arc::new(Self { entries: Mutex::new(self.entries().clone()) })
+        std::sync::Arc::new(self.copied())
     }
 
     fn disk_bytes(&self) -> u64 {

@@ -1,12 +1,14 @@
 //! The state on local disk: arrangements, emitted fingerprints, outbox, spool and metadata.
 //!
-//! [`Store`] is the narrow face that the flows see; [`disk`] is the implementation, [`memory`] the one for tests. A batch is
+//! [`Store`] is the narrow face that the flows see; [`disk`] is the implementation, [`memory`] the one for tests, [`hot`] holds in memory what is
+//! read again and again. A batch is
 //! atomic over all keyspaces; after a batch with [`Durability::Synced`] it and every batch before it survive a power loss.
 
 pub mod codec;
 #[cfg(test)]
 pub mod conformance;
 pub mod disk;
+pub mod hot;
 mod ingest;
 pub mod memory;
 pub mod meta;

@@ -36,6 +36,12 @@ impl Gate {
         }
     }
 
+    /// Whether it is open.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        *self.0.borrow()
+    }
+
     /// Whether it never opens.
     #[must_use]
     pub fn is_shut(&self) -> bool {

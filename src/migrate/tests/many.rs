@@ -164,7 +164,7 @@ impl House {
         let engine = Engine::new(Parts {
             targets: self.names.iter().map(target).collect(),
             source: Arc::new(world),
-            store: Arc::new(Disk { memory: Arc::new(self.numbered()), fuse: fuse.clone() }),
+            store: Arc::new(Disk::new(Arc::new(self.numbered()), fuse.clone())),
             plan: Arc::new(planned(&self.names)),
             identity,
             options,

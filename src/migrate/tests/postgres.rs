@@ -111,7 +111,7 @@ impl Legacy {
         let engine = Engine::new(Parts {
             source,
             targets: vec![Arc::new(PostgresTarget::new(options))],
-            store: Arc::new(Disk { memory: Arc::clone(memory) as Arc<dyn Store>, fuse: fuse.clone() }),
+            store: Arc::new(Disk::new(Arc::clone(memory) as Arc<dyn Store>, fuse.clone())),
             plan: Arc::clone(&self.plan),
             identity,
             options: EngineOptions {

@@ -81,7 +81,7 @@ impl Pair {
         let engine = Engine::new(Parts {
             source,
             targets: vec![Arc::new(service)],
-            store: Arc::new(Disk { memory: Arc::clone(&self.memory) as Arc<dyn Store>, fuse: fuse.clone() }),
+            store: Arc::new(Disk::new(Arc::clone(&self.memory) as Arc<dyn Store>, fuse.clone())),
             plan: Arc::clone(&self.plan),
             identity,
             options: EngineOptions {

@@ -47,6 +47,7 @@ pub async fn read(conn: &mut Conn, limit: Duration, flavor: Flavor, wanted: &[Ta
     let filter = filter(wanted);
     let mut heads = heads(conn, limit, &filter).await?;
     heads.retain(|head| is_wanted(&head.name));
+    all_open(&heads)?;
     let mut columns = columns(conn, limit, flavor, &filter).await?;
     let mut keys = keys(conn, limit, &filter).await?;
     let mut found = Found::default();
@@ -115,6 +116,14 @@ impl Head {
             row_estimate: self.row_estimate,
             revision: String::new(),
         }
+    }
+}
+
+/// Nothing that a server says of a table that it cannot open is to be relied on.
+fn all_open(heads: &[Head]) -> Result<()> {
+    match heads.iter().find(|head| head.kind == "BASE TABLE" && head.engine.is_empty()) {
+        Some(head) => Err(failure::not_opened(&head.name)),
+        None => Ok(()),
     }
 }
 
@@ -238,5 +247,27 @@ pub fn text(row: &Row, index: usize) -> Result<String> {
         Some(mysql_async::Value::Int(number)) => Ok(number.to_string()),
         Some(mysql_async::Value::UInt(number)) => Ok(number.to_string()),
         _ => Err(Error::bug(format!("column {index} of a catalogue query is missing or not text"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Class;
+
+    #[test]
+    fn a_damaged_table_without_an_engine_is_waited_for_and_not_refused() {
+        let head = |kind: &str, engine: &str| Head {
+            name: TableName { schema: "erp".into(), name: "tb_cust".into() },
+            kind: kind.into(),
+            engine: engine.into(),
+            transactional: false,
+            comment: String::new(),
+            row_estimate: 0,
+        };
+        all_open(&[head("BASE TABLE", "MyISAM"), head("VIEW", "")]).unwrap();
+        let error = all_open(&[head("BASE TABLE", "MyISAM"), head("BASE TABLE", "")]).unwrap_err();
+        assert_eq!(error.class(), Class::Retry);
+        assert!(error.to_string().contains("erp.tb_cust") && error.hint().is_some_and(|hint| hint.contains("REPAIR TABLE")));
     }
 }

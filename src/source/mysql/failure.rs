@@ -8,6 +8,7 @@ use std::time::Duration;
 use mysql_async::{DriverError, IoError};
 
 use crate::error::{Class, Error, Result};
+use crate::schema::TableName;
 
 /// Server messages that name an account, a privilege or an object and never a value.
 const NAMING_CODES: &[u16] = &[
@@ -17,6 +18,16 @@ const NAMING_CODES: &[u16] = &[
 
 /// A MyISAM or Aria table is damaged, as a server that crashed leaves it: some servers repair it when it is next used, others wait for a person.
 const DAMAGED: &[u16] = &[126, 127, 144, 145, 1034, 1035, 1194, 1195];
+
+/// What helps a damaged table.
+const REPAIR: &str =
+    "run REPAIR TABLE on it, or restart the server with myisam_recover_options=BACKUP,FORCE; strangler goes on by itself";
+
+/// The catalogue lists a table without an engine: the server cannot open it, because it is damaged or just being repaired.
+#[must_use]
+pub fn not_opened(table: &TableName) -> Error {
+    Error::new(Class::Retry, format!("could not read the catalogue: the server cannot open table {table}")).with_hint(REPAIR)
+}
 
 /// Maps a driver error; `attempt` says what was tried, e.g. `read the columns of homeshop.tb_cust`.
 #[must_use]
@@ -78,9 +89,7 @@ pub fn server_error(code: u16, message: &str, attempt: &str) -> Error {
             Some(grant) => error.with_hint(grant),
             None => error,
         },
-        code if DAMAGED.contains(&code) => error.with_hint(
-            "run REPAIR TABLE on it, or restart the server with myisam_recover_options=BACKUP,FORCE; strangler goes on by itself",
-        ),
+        code if DAMAGED.contains(&code) => error.with_hint(REPAIR),
         1045 | 1698 => error.with_hint("check the user, the password and the host part of the account"),
         1130 => error.with_hint("create the account for the host that this program connects from"),
         1969 | 3024 => error.with_hint("the statement passed its time limit; use smaller chunks or a longer statement timeout"),
