@@ -111,6 +111,12 @@ async fn catch_up(stage: &Stage, transactions: u32) -> Outcome<Applied> {
     println!("engine, processor       {:>12.1} s per million changes", per_million(cpu, taken));
     processor(&status, &threads, taken);
     busy(&status, taken);
+    let [hits, misses] = ["state_hit_count", "state_miss_count"].map(|count| status[count].as_f64().unwrap_or(0.0));
+    let reads = hits + misses;
+    println!(
+        "engine, state reads     {reads:>12.0} of stored entries, {:.0} % of them from memory",
+        100.0 * hits / reads.max(1.0)
+    );
     println!("engine, peak memory     {peak_mib:>12} MiB");
     println!("engine, state on disk   {:>12} MiB of {} legacy rows", folder_bytes(&stage.state_path()) >> 20, stage.row_count);
     Ok(Applied { rate, rows_per_transaction: (writes as f64 / batches).ceil() as u64 })
@@ -125,7 +131,7 @@ fn per_million(seconds: f64, changes: u64) -> f64 {
 fn processor(status: &Value, threads: &BTreeMap<String, f64>, changes: u64) {
     let of = |names: &[&str]| names.iter().filter_map(|name| threads.get(*name)).sum::<f64>();
     let decode = stage_us(status, "decode", "total_us") / 1e6;
-    let (step, state) = (of(&["epochs", "derive"]), of(&["fjall:worker"]));
+    let (step, state) = (of(&["epochs", "derive", "sync"]), of(&["fjall:worker"]));
     let rest = threads.values().sum::<f64>() - step - state - decode;
     let stages = [("decode", decode), ("step, state_commit", step), ("flush, compaction", state), ("outbox, target_apply", rest)];
     for (name, seconds) in stages {

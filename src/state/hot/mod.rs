@@ -22,6 +22,9 @@ const LOOK_AHEAD: usize = 16;
 /// Bytes of lists that are gathered in one go.
 const GATHERED_BYTES_MAX: usize = 4 << 20;
 
+/// A batch with more mutations than this brings only what is held up to date: its rows would push out everything else.
+const NEW_MUTATIONS_MAX: usize = 16_384;
+
 /// Reads of single values and of lists since the start.
 #[derive(Debug, Default)]
 pub struct Reads {
@@ -117,12 +120,12 @@ impl Hot {
 
     /// Announces a batch to the shelves that it concerns.
     fn announce(&self, mutations: &[Mutation]) -> Vec<Batch> {
-        let is_begun = self.is_begun.load(Ordering::Acquire);
+        let takes_new = self.is_begun.load(Ordering::Acquire) && mutations.len() <= NEW_MUTATIONS_MAX;
         let mut batches: BTreeMap<Space, Batch> = BTreeMap::new();
         for mutations in mutations.chunk_by(|left, right| left.space == right.space) {
             let Some(Mutation { space, .. }) = mutations.first() else { continue };
             let Some(shelf) = self.shelf(*space) else { continue };
-            let takes_new = is_begun && matches!(space, Space::Base(_));
+            let takes_new = takes_new && matches!(space, Space::Base(_));
             let batch = batches.entry(*space).or_insert_with(|| {
                 let began = locked(&shelf).begin();
                 Batch { shelf: Arc::clone(&shelf), began, written: Vec::new(), takes_new }
