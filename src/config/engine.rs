@@ -25,8 +25,11 @@ impl Project {
     /// which neither more memory helps nor less suffices.
     #[must_use]
     pub fn engine_options<'s>(&self, sources: impl Iterator<Item = &'s String>) -> EngineOptions {
-        let entries = sources.filter_map(|name| self.sources.get_key_value(name));
-        let limits: BTreeMap<String, Limits> = entries.map(|(name, entry)| (name.clone(), entry.limits.limits.clone())).collect();
+        let (mut limits, mut connections_max) = (BTreeMap::<String, Limits>::new(), BTreeMap::new());
+        for (name, entry) in sources.filter_map(|name| self.sources.get_key_value(name)) {
+            limits.insert(name.clone(), entry.limits.limits.clone());
+            connections_max.insert(name.clone(), entry.connections_max());
+        }
         let defaults = EngineOptions::default();
         let scaled = |bytes: u64| {
             let scaled = u128::from(bytes) * u128::from(self.memory_bytes) / u128::from(DEFAULT_MEMORY_BYTES);
@@ -35,7 +38,8 @@ impl Project {
         let size = |bytes: usize| usize::try_from(scaled(bytes as u64)).unwrap_or(bytes);
         EngineOptions {
             folder: self.state.clone(),
-            connections: limits.values().filter_map(|limits| usize::try_from(limits.connections).ok()).sum::<usize>().max(1),
+            connections: connections_max.values().sum::<usize>().max(1),
+            connections_max,
             limits,
             epoch_bytes_max: size(defaults.epoch_bytes_max),
             hot_bytes_max: size(defaults.hot_bytes_max),

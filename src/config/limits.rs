@@ -12,8 +12,9 @@ use crate::mapping::fields::Fields;
 use crate::source::limits::{CONNECTIONS_MAX, Limits, NUMBER_MAX, POSTGRES_GAUGES, is_gauge, max_load};
 use crate::source::mysql::connect::TRANSACTION_BYTES_MAX;
 
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 9] = [
     "connections",
+    "connections_max",
     "rows_per_second",
     "mb_per_second",
     "max_load",
@@ -29,6 +30,7 @@ impl Default for LimitsEntry {
     fn default() -> Self {
         Self {
             limits: Limits::default(),
+            connections_max: None,
             statement_timeout_s: 60,
             transaction_bytes_max: TRANSACTION_BYTES_MAX,
             replica: None,
@@ -46,12 +48,18 @@ impl Reading<'_> {
         let Some(fields) = fields else { return entry };
         let mut number = |name: &str, most: u64| fields.get(name).and_then(|node| self.reader.number(node, name, 1..=most));
         entry.limits.connections = number("connections", CONNECTIONS_MAX).unwrap_or(entry.limits.connections);
+        entry.connections_max = number("connections_max", CONNECTIONS_MAX);
         entry.limits.rows_per_second = number("rows_per_second", NUMBER_MAX);
         entry.limits.mb_per_second = number("mb_per_second", NUMBER_MAX);
         entry.limits.max_lag_s = number("max_lag_s", NUMBER_MAX);
         let timeout = number("statement_timeout_s", 3_600).and_then(|timeout| u32::try_from(timeout).ok());
         entry.statement_timeout_s = timeout.unwrap_or(entry.statement_timeout_s);
         entry.transaction_bytes_max = self.transaction_bytes(&fields).unwrap_or(entry.transaction_bytes_max);
+        if let (Some(max), Some(node)) = (entry.connections_max, fields.get("connections_max"))
+            && max < entry.limits.connections
+        {
+            self.reader.note(node.span.clone(), "connections_max is below connections");
+        }
         if let Some(node) = fields.get("max_load") {
             entry.max_load_span = Some(node.span.clone());
             self.max_load(node, kind, &mut entry.limits);

@@ -89,6 +89,8 @@ pub struct ReplicationEntry {
 pub struct LimitsEntry {
     /// The bounds of the chunk readers.
     pub limits: Limits,
+    /// How far a running engine may be told to raise the connections.
+    pub connections_max: Option<u64>,
     /// Time limit of a statement, seconds.
     pub statement_timeout_s: u32,
     /// The memory that one source transaction may take, bytes.
@@ -267,7 +269,8 @@ impl SourceEntry {
     /// Connections at most, the stream's not counted.
     #[must_use]
     pub fn connections_max(&self) -> usize {
-        usize::try_from(self.limits.limits.connections).unwrap_or(1)
+        let LimitsEntry { limits, connections_max, .. } = &self.limits;
+        usize::try_from(connections_max.unwrap_or(0).max(limits.connections)).unwrap_or(1)
     }
 
     fn postgres(

@@ -103,6 +103,14 @@ fn memory_scales_the_bounds() {
 }
 
 #[test]
+fn connections_may_be_raised_as_far_as_the_file_says() {
+    let project = parse(&RIGHT.replace("connections: 2", "connections: 2, connections_max: 9")).unwrap();
+    let options = project.engine_options(["erp".to_owned()].iter());
+    assert_eq!((options.connections, options.connections_max["erp"], options.limits["erp"].connections), (9, 9, 2));
+    assert_eq!(project.sources["erp"].connections_max(), 9);
+}
+
+#[test]
 fn tls_is_the_default_off_loopback() {
     let text = RIGHT
         .replace("    tls: { ca: certs/erp-ca.pem }\n", "")
@@ -178,6 +186,7 @@ const CASES: &[(&str, &str, &str)] = &[
     ("a rate of nothing", "connections: 2", "rows_per_second: 0"),
     ("a rate with a unit", "connections: 2", "mb_per_second: 50MB"),
     ("too many connections", "connections: 2", "connections: 1000"),
+    ("more connections than there may be", "connections: 2", "connections: 5, connections_max: 4"),
     ("masking", "state: ./state", "masking: { key: { env: NAME } }"),
     ("slot", "server_id: 18231", "slot: strangler"),
     ("tls on", "{ ca: certs/erp-ca.pem }", "on"),

@@ -45,8 +45,10 @@ pub struct EngineOptions {
     pub folder: PathBuf,
     /// Rows of one chunk.
     pub chunk_rows_max: u32,
-    /// Chunks read at once.
+    /// Chunks read at once, as far as the limits of their sources allow.
     pub connections: usize,
+    /// How far the limit of connections of each source may be raised while it runs; one that is not named stays below that of its limits.
+    pub connections_max: BTreeMap<String, usize>,
     /// How gently each source is read, by its name; one that is not named is read without limits.
     pub limits: BTreeMap<String, Limits>,
     /// Bytes of source changes derived in one epoch.
@@ -115,6 +117,7 @@ impl Default for EngineOptions {
             folder: PathBuf::from("state"),
             chunk_rows_max: 5_000,
             connections: 4,
+            connections_max: BTreeMap::new(),
             limits: BTreeMap::new(),
             epoch_bytes_max: 8 << 20,
             slice_bytes_max: 8 << 20,

@@ -130,7 +130,7 @@ impl<S: Source, T: Target> Engine<S, T> {
     pub fn new(parts: Parts<S, T>) -> Self {
         let layouts = parts.plan.tables.iter().map(|table| table.layout.clone()).collect();
         let outbox_bytes = parts.plan.mappings.iter().map(|_| AtomicU64::new(0)).collect();
-        let throttle = Throttle::new(&parts.options.limits, parts.board.clone(), parts.options.retry_for);
+        let throttle = Throttle::new(&parts.options, parts.board.clone());
         let touched = parts.plan.mappings.iter().map(|_| Touched::since(u64::MAX)).collect();
         let hot = Arc::new(Hot::new(parts.store, parts.options.hot_bytes_max, parts.board.meters().state_reads()));
         Self {

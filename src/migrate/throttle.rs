@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::board::Board;
+use super::options::EngineOptions;
 use crate::error::{Class, Error, Result};
 use crate::schema::TableLayout;
 use crate::source::Source;
@@ -117,8 +118,7 @@ impl Inner {
 }
 
 impl Gate {
-    fn new(limits: Limits) -> Self {
-        let connections_max = limits.connections;
+    fn new(limits: Limits, connections_max: u64) -> Self {
         let paid_at = Instant::now();
         let (rows, bytes) = (Debt::default(), Debt::default());
         let inner = Inner { limits, reading: 0, rows, bytes, last: (0, 0), paid_at };
@@ -150,12 +150,15 @@ impl Gate {
 impl Throttle {
     /// Gates over the limits of the sources, by name.
     #[must_use]
-    pub fn new(limits: &BTreeMap<String, Limits>, board: Board, retry_for: Duration) -> Self {
-        for (source, limits) in limits {
+    pub fn new(options: &EngineOptions, board: Board) -> Self {
+        let mut gates = BTreeMap::new();
+        for (source, limits) in &options.limits {
             board.limited(source, limits.clone());
+            let raised = options.connections_max.get(source).and_then(|max| u64::try_from(*max).ok());
+            let connections_max = raised.unwrap_or(0).max(limits.connections);
+            gates.insert(source.clone(), Gate::new(limits.clone(), connections_max));
         }
-        let gates = limits.iter().map(|(source, limits)| (source.clone(), Gate::new(limits.clone()))).collect();
-        Self { gates: Arc::new(gates), board, retry_for }
+        Self { gates: Arc::new(gates), board, retry_for: options.retry_for }
     }
 
     /// The gate of the source that a table belongs to; nothing where no limits were given.
@@ -249,9 +252,8 @@ impl Throttle {
         }
         if limits.connections > gate.connections_max {
             let message = format!("source {name} has {} connections at most in this run", gate.connections_max);
-            return Err(
-                Error::new(Class::Usage, message).with_hint("raise `connections` in the project file and start the engine again")
-            );
+            return Err(Error::new(Class::Usage, message)
+                .with_hint("raise `connections_max` of its limits in the project file and start the engine again"));
         }
         if limits.looks_at_load() {
             let load = tokio::time::timeout(LOOK_PATIENCE, source.load(name, &limits)).await;
@@ -274,7 +276,9 @@ mod tests {
     use super::*;
 
     fn gate(settings: &[&str]) -> Gate {
-        Gate::new(settings.iter().fold(Limits::default(), |limits, setting| limits.with(setting).unwrap()))
+        let limits = settings.iter().fold(Limits::default(), |limits, setting| limits.with(setting).unwrap());
+        let connections_max = limits.connections;
+        Gate::new(limits, connections_max)
     }
 
     /// Lets time pass for a gate.

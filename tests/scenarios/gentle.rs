@@ -45,11 +45,12 @@ async fn f10_rates_hold_the_backfill_back_until_they_are_lifted() {
     let Some(pair) = own(Kind::MariaDb, &[]).await else { return };
     let project = project(&pair, "rates").await;
     grow(&project).await;
-    limit(&project, "connections: 2, rows_per_second: 10");
+    limit(&project, "connections: 2, connections_max: 3, rows_per_second: 10");
     project.strangler(&["limit", "erp", "rows_per_second=5"]).await.expect(64).names(&["no engine runs"]);
     let mut engine = project.start(&[]);
     held_back(&project, &mut engine, "rows_per_second is 10").await;
-    project.strangler(&["limit", "erp", "connections=3"]).await.expect(64).names(&["2 connections at most"]);
+    project.strangler(&["limit", "erp", "connections=3"]).await.expect(0).names(&["source erp: 3 connections"]);
+    project.strangler(&["limit", "erp", "connections=4"]).await.expect(64).names(&["3 connections at most", "connections_max"]);
     project.strangler(&["limit", "erp", "rows_per_second=0"]).await.expect(64).names(&["rows_per_second"]);
     project.strangler(&["limit", "crm", "rows_per_second=7"]).await.expect(64).names(&["no source crm", "erp"]);
     project.strangler(&["limit", "erp", "max_load=Threads_runing=9"]).await.expect(78).names(&["Threads_runing"]);
