@@ -62,9 +62,11 @@ impl Beats {
         let is_over = Arc::new(AtomicBool::new(false));
         let (sender, receiver) = mpsc::unbounded_channel();
         let (mut session, row_count, ends) = (stage.session().await?, stage.row_count, Arc::clone(&is_over));
+        // Row 0 has the last number of who wrote there before.
+        let first = session.ask("SELECT CAST(amt AS CHAR(20)) FROM x_row WHERE no = 0").await?.parse::<i64>()? + 1;
         let writer = tokio::spawn(async move {
             let mut ticks = tokio::time::interval(EVERY);
-            for number in 1_i64.. {
+            for number in first.. {
                 if ends.load(Ordering::Relaxed) {
                     break;
                 }

@@ -47,7 +47,7 @@ impl Session {
     }
 
     /// The one text that a question is answered with.
-    async fn ask(&mut self, question: &str) -> Outcome<String> {
+    pub async fn ask(&mut self, question: &str) -> Outcome<String> {
         match self {
             Self::MariaDb(connection) => connection.query_first(question).await?.ok_or_else(|| "no answer".into()),
             Self::Postgres(client) => Ok(client.query_one(question, &[]).await?.try_get(0)?),

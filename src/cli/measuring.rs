@@ -14,8 +14,9 @@ use super::printer::Printer;
 use super::project::Project;
 use crate::config::Project as Config;
 use crate::error::Error;
-use crate::migrate::board::LoadStatus;
+use crate::migrate::board::{LoadStatus, MappingStatus, now_us};
 use crate::migrate::forecast::{Course, Forecast, forecast};
+use crate::migrate::outbox_forecast::{Filling, outbox_forecast, outbox_shortage};
 use crate::migrate::pace::{Pace, left_s};
 use crate::migrate::{Board, EngineOptions, EngineStatus};
 use crate::source::Source;
@@ -132,6 +133,8 @@ struct Paces {
     rows: Pace,
     anchors: Pace,
     spool: Pace,
+    /// By mapping: bytes that came into its outbox, and bytes that its target has taken.
+    outboxes: Vec<(Pace, Pace)>,
 }
 
 impl Paces {
@@ -166,7 +169,34 @@ impl Paces {
             spool_bytes_max: EngineOptions::default().spool_bytes_max,
             free_bytes,
         };
-        forecast(&course, retention)
+        let mut found = forecast(&course, retention);
+        if status.stage == Stage::Live {
+            self.forecast_outboxes(now, status, free_bytes, &mut found);
+        }
+        found
+    }
+
+    fn forecast_outboxes(&mut self, now: Instant, status: &EngineStatus, free_bytes: Option<u64>, found: &mut Forecast) {
+        self.outboxes.resize_with(status.mappings.len(), Default::default);
+        let now_s = u64::try_from(now_us() / 1_000_000).unwrap_or(0);
+        for (mapping, (added, taken)) in status.mappings.iter().zip(&mut self.outboxes) {
+            let MappingStatus { outbox_bytes: bytes, outbox_bytes_max: bytes_max, outbox_added_bytes, .. } = *mapping;
+            let in_rate = added.look(now, outbox_added_bytes);
+            // What was there at the start counts as if it had come in before: only differences matter.
+            let out_rate = taken.look(now, (u64::MAX / 2).saturating_add(outbox_added_bytes).saturating_sub(bytes));
+            let (Some(in_rate), Some(out_rate)) = (in_rate, out_rate) else { continue };
+            let filling = Filling {
+                mapping: mapping.mapping.clone(),
+                bytes,
+                bytes_max,
+                in_bytes_per_s: in_rate.round() as u64,
+                out_bytes_per_s: out_rate.round() as u64,
+                free_bytes,
+            };
+            let Some(forecast) = outbox_forecast(&filling, now_s) else { continue };
+            found.shortages.extend(outbox_shortage(&filling, &forecast));
+            found.outboxes.push(forecast);
+        }
     }
 }
 

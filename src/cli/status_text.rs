@@ -4,9 +4,10 @@ use super::forecasting::{kept_words, shortage_lines};
 use super::summary::summary;
 use super::text;
 use crate::migrate::EngineStatus;
-use crate::migrate::board::{FillingStatus, MappingStatus, ThrottleStatus};
+use crate::migrate::board::{ApplyingStatus, FillingStatus, MappingStatus, ThrottleStatus};
 use crate::migrate::forecast::Forecast;
 use crate::migrate::meters::{Durations, LatencyStatus, StageStatus};
+use crate::migrate::outbox_forecast::OutboxForecast;
 use crate::source::HeldLog;
 use crate::source::limits::Limits;
 use crate::state::meta::Stage;
@@ -91,6 +92,9 @@ pub fn block(status: &EngineStatus) -> String {
                     .to_owned(),
             );
         }
+        lines.extend(mapping.applying.as_ref().map(applying));
+        let forecasts = status.forecast.iter().flat_map(|forecast| &forecast.outboxes);
+        lines.extend(forecasts.filter(|forecast| forecast.mapping == mapping.mapping).map(outbox));
         lines.extend(mapping.latency.as_ref().map(latency));
     }
     if let Some(reason) = &status.waiting {
@@ -163,6 +167,31 @@ fn latency(latency: &LatencyStatus) -> String {
     };
     let [p50, p99, max] = [p50_us, p99_us, max_us].map(text::duration_us);
     format!("           visible {p50} (p50), {p99} (p99), {max} (max) after {from}, over {}", text::counted(count, "transaction"))
+}
+
+/// A transaction too large for memory on its way into the target.
+fn applying(applying: &ApplyingStatus) -> String {
+    let percent = text::percent(applying.row_count, applying.row_total).unwrap_or_default();
+    let (sent, total) = (text::grouped(applying.row_count), text::counted(applying.row_total, "row"));
+    format!("           the target takes one transaction of {total}: {sent} are sent, {percent}")
+}
+
+/// What waits for a target, and where that goes.
+fn outbox(forecast: &OutboxForecast) -> String {
+    let [comes, taken] = [forecast.in_bytes_per_s, forecast.out_bytes_per_s].map(text::bytes);
+    let time = |seconds: u64| text::duration_ms(seconds.saturating_mul(1_000));
+    let end = match (forecast.full_in_s, &forecast.full_at, forecast.empty_in_s) {
+        (Some(seconds), Some(at), _) => {
+            format!(
+                "; full in {} (at {at}), from then on changes are only marked until the target has taken it, then one jump",
+                time(seconds)
+            )
+        }
+        (_, _, Some(seconds)) => format!("; caught up in {}", time(seconds)),
+        _ => String::new(),
+    };
+    let [bytes, bytes_max] = [forecast.bytes, forecast.bytes_max].map(text::bytes);
+    format!("           outbox {bytes} of {bytes_max}, {comes}/s come in, the target takes {taken}/s{end}")
 }
 
 /// Where the time goes on the way of a change.

@@ -148,10 +148,23 @@ pub fn derive_dirty(
 }
 
 fn derive_marked(view: &View<'_>, id: NodeId, at: (MappingId, u32), emission: &mut Emission<'_>) -> Result<()> {
-    for part in parts(view.plan, id)? {
+    let parts = parts(view.plan, id)?;
+    let counts = parts.iter().map(|part| marked_count(view.stored(), *part));
+    emission.expect(counts.sum::<Result<u64>>()?);
+    for part in parts {
         marked(view.stored(), part, &mut |anchors| emission.derive(view, part, anchors, at))?;
     }
     emission.finish_table(id, at)
+}
+
+/// How many anchors of a branch are marked.
+pub(crate) fn marked_count(store: &dyn Arrangements, part: Part<'_>) -> Result<u64> {
+    let mut count = 0;
+    store.scan(Space::Dirty(part.id), &part.prefix(&[]), None, &mut |_, _| {
+        count += 1;
+        Ok(true)
+    })?;
+    Ok(count)
 }
 
 /// The marked anchors of a branch in order, as many at once as a window holds.

@@ -37,6 +37,13 @@ pub(crate) struct Derived {
     pub(crate) rows: Vec<(Vec<u8>, u128, Row)>,
 }
 
+impl Derived {
+    /// Approximate size of its rows in memory.
+    pub(crate) fn size_bytes(&self) -> usize {
+        self.rows.iter().map(|(key, _, row)| key.len() + row.iter().map(Value::size_bytes).sum::<usize>()).sum()
+    }
+}
+
 /// Mutations of the fingerprints, and what to write by output key.
 pub(crate) type Difference = (Vec<Mutation>, Vec<(Vec<u8>, Write)>);
 

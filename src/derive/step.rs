@@ -1,10 +1,11 @@
 //! The live epoch, the catch-up over chunks and the first copy: what each changes in the state and, when live, in the targets.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::change::{Change, Chunk};
 use crate::derive::accumulate::keep_up;
-use crate::derive::dirty::{mark_affected, mark_reached, marked};
+use crate::derive::dirty::{mark_affected, mark_reached, marked, marked_count};
 use crate::derive::duty::attributed;
 use crate::derive::emit::{Collected, Derived, Part};
 use crate::derive::facts;
@@ -28,8 +29,11 @@ const ANCHORS_PER_SLICE: std::ops::RangeInclusive<usize> = 64..=256;
 /// Anchors that are compared with their last emissions at once: these are read in one go.
 const ANCHORS_KEPT: usize = 64;
 
-/// Anchors whose differences are held at once, before they are collected.
-const ANCHORS_PER_WINDOW: usize = 4_096;
+/// Anchors whose differences are held at once, before they are collected: at first, as long as nobody knows how wide their rows are, and at most.
+const ANCHORS_PER_WINDOW: std::ops::RangeInclusive<usize> = 64..=4_096;
+
+/// Bytes of rows that a window is meant to derive.
+const WINDOW_BYTES: usize = 4 << 20;
 
 /// One live epoch whose writes fit in memory and for which every mapping derives: changes in, state mutations and target writes out.
 ///
@@ -116,8 +120,14 @@ pub(crate) struct Emission<'s> {
     fingerprints: Vec<Mutation>,
     /// Hashes of the keys upserted by parts of this table; two of one key in different parts show only here.
     upserted: Vec<u128>,
+    /// No two anchors of this table share a key, so that nothing has to be remembered of those upserted.
+    is_apart: bool,
+    /// Anchors of the next window.
+    window: usize,
     /// Anchors that are to be derived, as far as they were found.
     known: u64,
+    /// All of this table are in `known`.
+    is_counted: bool,
     /// What is held for the caller.
     pub(crate) step: Step,
 }
@@ -133,17 +143,37 @@ impl<'s> Emission<'s> {
             collected: Collected::default(),
             fingerprints: vec![],
             upserted: vec![],
+            is_apart: false,
+            window: *ANCHORS_PER_WINDOW.start(),
             known: 0,
+            is_counted: false,
             step,
         }
     }
 
+    /// So many anchors of the table at hand will be derived, all told.
+    pub(crate) fn expect(&mut self, count: u64) {
+        self.known += count;
+        self.is_counted = true;
+    }
+
     /// Derives anchors and collects what differs from their last emission.
     pub(crate) fn derive(&mut self, view: &View<'_>, part: Part<'_>, anchors: &Keys, at: (MappingId, u32)) -> Result<()> {
-        self.known += anchors.len() as u64;
-        for window in anchors.slices(ANCHORS_PER_WINDOW) {
-            let derived = self.step.derived + window.len() as u64;
-            for (mutations, writes) in derive_all(view, part, anchors, window, |derived| part.differences(view, derived))? {
+        if !self.is_counted {
+            self.known += anchors.len() as u64;
+        }
+        self.is_apart = part.node.anchors_are_apart(view.plan);
+        let mut rest = 0..anchors.len();
+        while !rest.is_empty() {
+            let window = rest.start..rest.end.min(rest.start + self.window);
+            let count = window.len();
+            (rest.start, self.step.derived) = (window.end, self.step.derived + count as u64);
+            let bytes = AtomicUsize::new(0);
+            let differences = |derived: Vec<Derived>| {
+                bytes.fetch_add(derived.iter().map(Derived::size_bytes).sum(), Ordering::Relaxed);
+                part.differences(view, derived)
+            };
+            for (mutations, writes) in derive_all(view, part, anchors, window, differences)? {
                 self.fingerprints.extend(mutations);
                 for (key, write) in writes {
                     if !self.collected.add(key, write) {
@@ -151,7 +181,7 @@ impl<'s> Emission<'s> {
                     }
                 }
             }
-            self.step.derived = derived;
+            self.window = next_window(self.window, count, bytes.into_inner());
             if self.collected.bytes > self.part_bytes_max {
                 self.give_part(at)?;
             }
@@ -182,7 +212,9 @@ impl<'s> Emission<'s> {
                 // An anchor that several walks reach must be derived once: the marks of a store have no duplicates.
                 mark_reached(view, part, &traced, marks)?;
                 self.step.is_marked = true;
+                self.expect(marked_count(view.stored(), part)?);
                 marked(view.stored(), part, &mut |anchors| self.derive(view, part, anchors, at))?;
+                self.is_counted = false;
             }
         }
         self.finish_table(id, at)
@@ -190,7 +222,9 @@ impl<'s> Emission<'s> {
 
     fn give_part(&mut self, (mapping, table): (MappingId, u32)) -> Result<()> {
         let collected = std::mem::take(&mut self.collected);
-        self.upserted.extend(collected.upserted());
+        if !self.is_apart {
+            self.upserted.extend(collected.upserted());
+        }
         let fingerprints = std::mem::take(&mut self.fingerprints);
         (self.sink)(StepPart {
             mapping,
@@ -202,6 +236,7 @@ impl<'s> Emission<'s> {
 
     /// Ends a table: what is left stays with the caller.
     pub(crate) fn finish_table(&mut self, id: NodeId, (mapping, table): (MappingId, u32)) -> Result<()> {
+        (self.window, self.is_counted) = (*ANCHORS_PER_WINDOW.start(), false);
         let collected = std::mem::take(&mut self.collected);
         if !self.upserted.is_empty() {
             self.upserted.extend(collected.upserted());
@@ -221,6 +256,14 @@ impl<'s> Emission<'s> {
         }
         Ok(())
     }
+}
+
+/// How many anchors come next, after a window of `count` that derived so many bytes: as many as [`WINDOW_BYTES`] hold, and not many times
+/// more than were seen.
+fn next_window(window: usize, count: usize, bytes: usize) -> usize {
+    let fitting = WINDOW_BYTES.saturating_mul(count) / bytes.max(1);
+    let seen = if count < window { window } else { window.saturating_mul(8) };
+    fitting.min(seen).clamp(1, *ANCHORS_PER_WINDOW.end())
 }
 
 /// Derives the anchors at `positions` in parallel and gives what `keep` keeps of some at a time, in their order. The derived rows, and the stored rows they were
@@ -337,5 +380,23 @@ impl Step {
     #[must_use]
     pub fn writes_of(&self, mapping: MappingId) -> Option<&WriteBatch> {
         self.writes.get(mapping.0 as usize)
+    }
+}
+
+#[cfg(test)]
+mod window_tests {
+    use super::*;
+
+    #[test]
+    fn a_window_of_wide_rows_is_counted_in_bytes_and_one_of_thin_rows_in_anchors() {
+        let wide = next_window(64, 64, 64 * 60_000);
+        assert!((60..80).contains(&wide), "{wide}");
+        assert_eq!(next_window(64, 64, 64 * (16 << 20)), 1, "a row that is larger than a window is a window");
+        assert_eq!(next_window(1, 1, 100), 8);
+        assert_eq!(
+            [(64, 0), (512, 512 * 90), (4_096, 0)].map(|(window, bytes)| next_window(window, window, bytes)),
+            [512, 4_096, 4_096]
+        );
+        assert_eq!(next_window(512, 3, 300), 512, "a few thin rows say little of the next");
     }
 }

@@ -5,12 +5,12 @@
 //! after any doubt it is read back.
 
 use std::future::Future;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::backfill::blocking;
 use super::merge::merge;
 use super::meters::Stage;
+use super::outboxes::Watched;
 use super::retry::Retry;
 use super::run::{Engine, Owned};
 use crate::derive::Mutation;
@@ -59,6 +59,7 @@ impl<S: Source, T: Target> Engine<S, T> {
                 if let Some(gate) = gate {
                     gate.passed().await?;
                 }
+                let parts = Watched::new(&parts, &entry.parts, &self.board, mapping.id);
                 self.apply_until_landed(mapping, advance, Writes::Parts(&parts)).await?;
                 removed = parts::remove(mapping.id, entry.sequence, entry.parts.len()).collect();
                 bytes += entry.parts.iter().map(|part| part.bytes).sum::<u64>();
@@ -78,17 +79,8 @@ impl<S: Source, T: Target> Engine<S, T> {
         if self.spent.add(mapping.id, first + 1..=last.0) || !removed.is_empty() {
             self.take_out(mapping.id, removed).await?;
         }
-        let before = self
-            .outbox_of(mapping.id)
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| Some(held.saturating_sub(bytes)));
-        let left = before.map_or(0, |before| before.saturating_sub(bytes));
-        self.board.update(|status| {
-            status.write_count += row_count;
-            if let Some(mapping) = status.mappings.get_mut(mapping.id.0 as usize) {
-                mapping.outbox_bytes = left;
-            }
-            status.outbox_bytes = status.mappings.iter().map(|mapping| mapping.outbox_bytes).sum();
-        });
+        self.outbox_shrank(mapping.id, bytes);
+        self.board.update(|status| status.write_count += row_count);
         Ok(())
     }
 

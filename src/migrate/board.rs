@@ -1,5 +1,6 @@
 //! What the engine says about itself, in one place: written by the flows, read by bars, `status` and the control socket.
 
+mod behind;
 mod throttled;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use crate::state::meta::Stage;
 use crate::state::standing::Standing;
 use crate::target::Phase;
 
+pub use behind::ApplyingStatus;
 pub use throttled::ThrottleStatus;
 use throttled::{Throttled, throttle_status};
 
@@ -150,8 +152,8 @@ pub struct MappingStatus {
     pub sequence: u64,
     /// What its target tables contain.
     pub position: Option<Position>,
-    /// Milliseconds since the source committed the newest transaction that the target contains; 0 when it contains everything that
-    /// the stream has shown; absent while neither is known.
+    /// Milliseconds since the source committed the newest transaction that the target contains, or, where that is not known, since the target is
+    /// known to lack one; 0 when it contains everything that the stream has shown; absent while nothing is known.
     pub lag_ms: Option<u64>,
     /// Milliseconds since the checkpoint row was written.
     pub checkpoint_age_ms: u64,
@@ -164,6 +166,15 @@ pub struct MappingStatus {
     /// Bytes in its outbox.
     #[serde(default)]
     pub outbox_bytes: u64,
+    /// Its share of the outbox's bound: with more bytes it only marks what changes.
+    #[serde(default)]
+    pub outbox_bytes_max: u64,
+    /// Bytes that came into its outbox since the engine started.
+    #[serde(default)]
+    pub outbox_added_bytes: u64,
+    /// A transaction too large for memory that its target takes in now.
+    #[serde(default)]
+    pub applying: Option<ApplyingStatus>,
     /// How long it took until its target showed what the source committed, since the engine started; absent before the first.
     #[serde(default)]
     pub latency: Option<LatencyStatus>,
@@ -186,6 +197,9 @@ impl MappingStatus {
             halted: None,
             waiting: None,
             outbox_bytes: 0,
+            outbox_bytes_max: 0,
+            outbox_added_bytes: 0,
+            applying: None,
             latency: None,
             loads,
         }
@@ -222,6 +236,8 @@ struct Inner {
     checkpoint_at: Vec<Instant>,
     /// Per mapping, the source's commit time of what its target contains.
     contained_at_us: Vec<i64>,
+    /// Per mapping, since when its target is known to lack something, where no commit time is known.
+    behind_since: Vec<Option<Instant>>,
     newest: Option<Position>,
     /// Why a part of the stream waits.
     source_waits: Option<String>,
@@ -245,20 +261,13 @@ pub fn now_us() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
 }
 
-fn lag_ms(contained: Option<&Position>, newest: Option<&Position>, contained_at_us: i64) -> Option<u64> {
-    let (contained, newest) = (contained?, newest?);
-    if contained.contains(newest) {
-        return Some(0);
-    }
-    (contained_at_us != 0).then(|| u64::try_from((now_us() - contained_at_us) / 1_000).unwrap_or(0))
-}
-
 impl Board {
     /// A board over the given tables and mappings.
     #[must_use]
     pub fn new(tables: Vec<TableStatus>, mappings: Vec<MappingStatus>) -> Self {
         let checkpoint_at = mappings.iter().map(|_| Instant::now()).collect();
         let contained_at_us = mappings.iter().map(|_| 0).collect();
+        let behind_since = mappings.iter().map(|_| None).collect();
         let status = EngineStatus {
             format_version: 1,
             pid: std::process::id(),
@@ -293,6 +302,7 @@ impl Board {
             started: Instant::now(),
             checkpoint_at,
             contained_at_us,
+            behind_since,
             newest: None,
             source_waits: None,
             throttles: BTreeMap::new(),
@@ -359,7 +369,7 @@ impl Board {
 
     /// How far the stream has shown what happened at the source; a heartbeat shows nothing.
     pub fn saw(&self, position: &Position) {
-        self.with(|inner| inner.newest = Some(position.clone()));
+        self.with(|inner| inner.show_newest(position));
     }
 
     /// A mapping's checkpoint row was written; its target contains what the source had committed at `contained_at_us`.
@@ -374,6 +384,7 @@ impl Board {
             if let Some(status) = inner.status.mappings.get_mut(mapping) {
                 change(status);
             }
+            inner.show_contained(mapping);
         });
     }
 
@@ -399,10 +410,9 @@ impl Board {
             status.waiting = status.waiting.clone().or_else(|| inner.source_waits.clone()).or_else(waiting);
             inner.show_paces(&mut status);
             status.throttles = inner.throttles.iter().map(throttle_status).collect();
-            let clocks = inner.checkpoint_at.iter().zip(&inner.contained_at_us);
-            for (mapping, (at, contained_at_us)) in status.mappings.iter_mut().zip(clocks) {
+            for (place, (mapping, at)) in status.mappings.iter_mut().zip(&inner.checkpoint_at).enumerate() {
                 mapping.checkpoint_age_ms = u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX);
-                mapping.lag_ms = lag_ms(mapping.position.as_ref(), inner.newest.as_ref(), *contained_at_us);
+                mapping.lag_ms = inner.lag_ms(place, mapping.position.as_ref());
             }
             status
         })

@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::board::SweepStatus;
@@ -187,13 +186,23 @@ impl<S: Source, T: Target> Engine<S, T> {
         let deriving: Vec<MappingId> = self.mapping_ids().filter(|id| duty_of(duties, *id) == Duty::Derive).collect();
         let mut draft = Draft::begin(&*self.store, deriving.iter().copied())?;
         let mut partial = before.partial.clone();
-        let mut mark = |marks| self.take_marks(marks);
+        let mut marked = 0;
+        let mut mark = |marks: Vec<Mutation>| {
+            marked += marks.len();
+            // A mapping that only marks gives some with every epoch.
+            if marked > self.options.hot_anchors_min {
+                self.board.waiting(Some(format!("a change reaches very many rows: {marked} are found")));
+            }
+            self.take_marks(marks)
+        };
         let step = if epoch.is_sliced {
             let failures = self.take_slices(epoch, &position, before, duties)?;
             if !failures.is_empty() {
                 return Ok(failures);
             }
             partial = None;
+            let total = epoch.change_count();
+            self.board.waiting(Some(format!("the rows that a transaction of {total} row changes reaches are derived")));
             derive::derive_dirty(&self.plan, &*self.store, duties, self.options.part_bytes_max, &mut |part| {
                 self.take_part(&mut draft, &part)
             })?
@@ -217,7 +226,7 @@ impl<S: Source, T: Target> Engine<S, T> {
         draft.births = Births::new(epoch.births.clone());
         let mark = Mark { position: position.clone(), committed_at_us };
         let progress = Progress { stage: Stage::Live, applied: position.clone(), committed_at_us, partial };
-        let is_marked = epoch.is_sliced || step.is_marked;
+        let is_marked = epoch.is_sliced || step.is_marked || marked > self.options.hot_anchors_min;
         self.commit_step(step, draft, &mark, vec![meta::put_progress(&progress)?])?;
         if is_marked {
             deriving.into_iter().try_for_each(|id| self.clear_marks(id))?;
@@ -257,9 +266,7 @@ impl<S: Source, T: Target> Engine<S, T> {
         }
         mutations.extend(records);
         mutations.extend(self.spent.take());
-        for (id, _, bytes) in &added {
-            self.outbox_of(*id).fetch_add(*bytes, Ordering::Relaxed);
-        }
+        added.iter().for_each(|(id, _, bytes)| self.outbox_grew(*id, *bytes));
         // The targets hear of it while the disk takes it in; they show nothing of it before it is there.
         let (offered, began) = (self.ahead.offer(whole), Instant::now());
         self.wake.notify_waiters();
@@ -275,7 +282,13 @@ impl<S: Source, T: Target> Engine<S, T> {
             wake.notify_waiters();
         });
         self.board.update(|status| status.sweep = None);
-        draft.parts.keys().try_for_each(|mapping| parts::fold(&*self.store, *mapping))
+        if draft.parts.is_empty() {
+            return Ok(());
+        }
+        self.board.waiting(Some("the fingerprints of a very large change are put in their places".to_owned()));
+        draft.parts.keys().try_for_each(|mapping| parts::fold(&*self.store, *mapping))?;
+        self.board.waiting(None);
+        Ok(())
     }
 
     /// Makes a part durable, and shows how far the epoch is: one that has parts is long enough to be asked for.

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::outbox_forecast::OutboxForecast;
 use crate::source::retention::Retention;
 
 /// What is known of a first load, measured or estimated.
@@ -51,6 +52,9 @@ pub struct Forecast {
     pub retention: Vec<Retention>,
     /// What may not last.
     pub shortages: Vec<Shortage>,
+    /// The outboxes that fill or are emptied, once the first load is done.
+    #[serde(default)]
+    pub outboxes: Vec<OutboxForecast>,
 }
 
 /// Forecasts.
@@ -82,6 +86,7 @@ pub fn forecast(course: &Course, retention: Vec<Retention>) -> Forecast {
         disk_bytes_free: course.free_bytes,
         retention,
         shortages,
+        outboxes: Vec::new(),
     }
 }
 

@@ -2,7 +2,6 @@
 //!
 //! Everything that goes wrong with one target, or that one target refuses, stays here: the engine and the other mappings go on.
 
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -216,7 +215,7 @@ impl<S: Source, T: Target> Engine<S, T> {
             let _at = engine.places.boundary();
             engine.spent.forget(id);
             parts::settle(&*engine.store, id, meta::sequence(&*engine.store, id)?, applied)?;
-            engine.outbox_of(id).store(outbox::pending_bytes(&*engine.store, id, applied)?, Ordering::Relaxed);
+            engine.outbox_is(id, outbox::pending_bytes(&*engine.store, id, applied)?);
             Ok(())
         })
         .await?;

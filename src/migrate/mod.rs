@@ -22,6 +22,8 @@ pub mod load;
 pub mod merge;
 pub mod meters;
 pub mod options;
+pub mod outbox_forecast;
+mod outboxes;
 pub mod pace;
 pub mod reconcile;
 mod refill;

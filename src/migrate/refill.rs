@@ -5,7 +5,6 @@
 //! only marked since the snapshot, and goes on by a jump. A crash before that commit begins again.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use super::backfill::blocking;
 use super::run::{Engine, Owned};
@@ -152,7 +151,7 @@ impl<S: Source, T: Target> Engine<S, T> {
         let name = &self.mapping(id)?.name;
         let records = vec![entry, meta::put_sequence(id, sequence)?, standing::put_standing(name, Some(&standing))?];
         self.store.commit(records, Durability::Synced)?;
-        self.outbox_of(id).fetch_add(bytes, Ordering::Relaxed);
+        self.outbox_grew(id, bytes);
         if let Some(touched) = self.touched.get(id.0 as usize) {
             touched.restart(sequence); // too many to remember one by one
         }

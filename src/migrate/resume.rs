@@ -115,7 +115,7 @@ impl<S: Source, T: Target> Engine<S, T> {
 
     /// A mapping whose entries wait beyond its share of the outbox's bound only marks what changes: the stream never waits for a target.
     fn bound_outboxes(&self, at: &Boundary<'_>) -> Result<()> {
-        let share = self.options.outbox_bytes_max / self.plan.mappings.len().max(1) as u64;
+        let share = self.outbox_share();
         for id in self.mapping_ids().filter(|id| self.standing(*id).is_none()) {
             let bytes = self.outbox_of(id).load(Ordering::Relaxed);
             if bytes > share {

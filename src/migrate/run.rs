@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 
 use tokio::sync::{Notify, watch};
 
@@ -191,7 +191,7 @@ impl<S: Source, T: Target> Engine<S, T> {
         for id in self.mapping_ids() {
             // Before anything is derived: a crash may have left fingerprints apart from what was emitted.
             parts::settle(&*self.store, id, meta::sequence(&*self.store, id)?, 0)?;
-            self.outbox_of(id).store(outbox::pending_bytes(&*self.store, id, 0)?, Ordering::Relaxed);
+            self.outbox_is(id, outbox::pending_bytes(&*self.store, id, 0)?);
         }
         self.begin_fill()?;
         self.widen_stream().await?;

@@ -70,7 +70,7 @@ impl<S: Source, T: Target> Engine<S, T> {
     /// A mapping with a sweep under way that runs, and whose target is not behind.
     fn swept_next(&self) -> Option<MappingId> {
         // Half of what makes a mapping wait for its target: a sweep leaves the rest to changes.
-        let bytes_max = self.options.outbox_bytes_max / self.plan.mappings.len().max(1) as u64 / 2;
+        let bytes_max = self.outbox_share() / 2;
         let can_go_on = |id: &MappingId| {
             let (sweeps, runs) = self.places.with(*id, |place| (place.sweeps, place.standing.is_none()));
             sweeps > 0 && runs && self.outbox_of(*id).load(Ordering::Relaxed) < bytes_max

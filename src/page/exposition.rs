@@ -84,6 +84,15 @@ fn mappings(text: &mut Text, status: &EngineStatus) {
     });
     family("strangler_checkpoint_sequence", "", "Sequence of the checkpoint row.", &|mapping| Some(mapping.sequence as f64));
     family("strangler_outbox_bytes", "bytes", "Writes that wait for the target.", &|mapping| Some(mapping.outbox_bytes as f64));
+    family("strangler_outbox_limit_bytes", "bytes", "From so many on the mapping only marks what changes.", &|mapping| {
+        (mapping.outbox_bytes_max > 0).then_some(mapping.outbox_bytes_max as f64)
+    });
+    let forecast_of = |mapping: &MappingStatus| {
+        let outboxes = status.forecast.iter().flat_map(|forecast| &forecast.outboxes);
+        outboxes.filter(|outbox| outbox.mapping == mapping.mapping).find_map(|outbox| outbox.full_in_s)
+    };
+    let help = "Until the outbox is at its limit at the rates of the last minute; absent unless it fills.";
+    family("strangler_outbox_full_seconds", "seconds", help, &|mapping| forecast_of(mapping).map(|seconds| seconds as f64));
 }
 
 fn durations(text: &mut Text, status: &EngineStatus, meters: &Meters) {

@@ -9,7 +9,9 @@ use tokio::net::TcpStream;
 use super::{exposition, serve};
 use crate::migrate::Board;
 use crate::migrate::board::MappingStatus;
+use crate::migrate::forecast::Forecast;
 use crate::migrate::meters::{self, Births};
+use crate::migrate::outbox_forecast::OutboxForecast;
 use crate::position::{Position, WalPosition};
 use crate::source::CommitClock;
 use crate::state::meta::Stage;
@@ -150,6 +152,11 @@ fn board() -> Board {
     board.meters().visible(0, 1);
     board.meters().record(meters::Stage::Step, Duration::from_secs(500));
     board.meters().met_clock(CommitClock::Seconds);
+    let outbox = OutboxForecast { mapping: "stock".into(), full_in_s: Some(90), ..OutboxForecast::default() };
+    board.update(|status| {
+        status.mappings[1].outbox_bytes_max = 8 << 30;
+        status.forecast = Some(Forecast { outboxes: vec![outbox], ..Forecast::default() });
+    });
     board
 }
 
@@ -172,6 +179,9 @@ fn the_exposition_is_strictly_openmetrics() {
             _ => {}
         }
     }
+    let stock = |name: &str| families[name].samples.iter().map(|sample| (sample.1[0].1.clone(), sample.2)).collect::<Vec<_>>();
+    assert_eq!(stock("strangler_outbox_full_seconds"), [("stock".to_owned(), 90.0)], "what does not fill has no forecast");
+    assert_eq!(stock("strangler_outbox_limit_bytes"), [("stock".to_owned(), (8_u64 << 30) as f64)]);
     let latency = &families["strangler_commit_to_visible_seconds"];
     let of_orders = |sample: &&Sample| sample.1.contains(&("mapping".into(), "order \"주문\"\\".into()));
     let count = latency.samples.iter().filter(of_orders).find(|sample| sample.0.ends_with("_count")).unwrap();

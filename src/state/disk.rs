@@ -31,8 +31,9 @@ pub struct DiskOptions {
 /// for, it asks again and again, which costs a whole core. With one other thread that is most of a load's time.
 const WORKER_THREADS: usize = 4;
 
-/// From this many mutations on a batch waits while the write buffers are full. Smaller ones are the outbox's bookkeeping and must not.
+/// From this many mutations or bytes on a batch waits while the write buffers are full. Smaller ones are the outbox's bookkeeping and must not.
 const LARGE_BATCH: usize = 256;
+const LARGE_BATCH_BYTES: usize = 1 << 20;
 /// A batch waits no longer than this: if the disk failed, the store says so when it is written.
 pub(super) const FLUSH_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -125,6 +126,12 @@ impl DiskStore {
             Space::Meta => (&self.meta, [0; 4]),
         }
     }
+}
+
+/// Few rows can be many bytes: a part of the outbox is one entry of some megabytes.
+fn is_large(mutations: &[Mutation]) -> bool {
+    let bytes = |mutation: &Mutation| mutation.key.len() + mutation.value.as_ref().map_or(0, Vec::len);
+    mutations.len() >= LARGE_BATCH || mutations.iter().map(bytes).sum::<usize>() >= LARGE_BATCH_BYTES
 }
 
 /// The longest key of the store, less the prefix of its space.
@@ -305,7 +312,7 @@ impl Store for DiskStore {
         if mutations.is_empty() && durability == Durability::Buffered {
             return Ok(());
         }
-        if mutations.len() >= LARGE_BATCH {
+        if is_large(&mutations) {
             self.wait_for_flushes();
         }
         // fjall gives every item of a batch the same sequence number, so a key may occur only once; the sort keeps the order of equals.
@@ -416,6 +423,13 @@ mod tests {
             };
             store.commit((0..1_000).map(put).collect(), Durability::Buffered).unwrap();
             assert!(store.database.write_buffer_size() < 1 << 20, "one batch past the bound and no more");
+        }
+        for batch in 0_u8..16 {
+            let space = Space::Base(crate::schema::TableId(0));
+            store
+                .commit(vec![Mutation { space, key: vec![batch], value: Some(vec![7; 1 << 20]) }], Durability::Buffered)
+                .unwrap();
+            assert!(store.database.write_buffer_size() < 3 << 20, "few rows can be many bytes");
         }
         let mut count = 0;
         store

@@ -1,6 +1,7 @@
 //! Epochs larger than the engine holds in memory: a code that every order joins, a transaction over every order, a TRUNCATE. The writes
 //! go to the outbox in parts, the transactions are taken in slice by slice, and the engine is killed in the middle of it.
 
+mod backpressure;
 mod deferred;
 mod giant;
 

@@ -1,7 +1,9 @@
 //! What a running engine looks like to people.
 
 use super::super::status_text::{block, report};
-use crate::migrate::board::{LoadStatus, MappingStatus, TableStatus};
+use crate::migrate::board::{ApplyingStatus, LoadStatus, MappingStatus, TableStatus};
+use crate::migrate::forecast::Forecast;
+use crate::migrate::outbox_forecast::OutboxForecast;
 use crate::migrate::{Board, EngineStatus};
 use crate::position::{BinlogPosition, Position};
 use crate::state::meta::Stage;
@@ -85,4 +87,41 @@ fn what_is_filled_from_the_state_is_shown_with_its_progress() {
     board.filled("indexes", 7, 0);
     let text = block(&board.snapshot());
     assert!(text.contains("filling indexes: 7 rows"), "{text}");
+}
+
+#[test]
+fn a_target_slower_than_its_source_is_told_with_rates_and_the_time_of_the_bound() {
+    let mut status = status(Stage::Live, Phase::Live);
+    let filling = OutboxForecast {
+        mapping: "order-service".into(),
+        bytes: 2 << 30,
+        bytes_max: 8 << 30,
+        in_bytes_per_s: 3 << 20,
+        out_bytes_per_s: 1 << 20,
+        full_in_s: Some(3_072),
+        full_at: Some("13:51 UTC".into()),
+        empty_in_s: None,
+    };
+    let drained = OutboxForecast { full_in_s: None, full_at: None, empty_in_s: Some(75), ..filling.clone() };
+    let mut shown = |outbox| {
+        status.forecast = Some(Forecast { outboxes: vec![outbox], ..Forecast::default() });
+        block(&status)
+    };
+    let text = shown(filling);
+    assert!(
+        text.contains(
+            "outbox 2.0 GiB of 8.0 GiB, 3.0 MiB/s come in, the target takes 1.0 MiB/s; full in 51 min 12 s (at 13:51 UTC)"
+        ),
+        "{text}"
+    );
+    let text = shown(drained);
+    assert!(text.contains("; caught up in 1 min 15 s"), "{text}");
+}
+
+#[test]
+fn a_transaction_too_large_for_memory_shows_how_much_of_it_was_sent() {
+    let mut status = status(Stage::Live, Phase::Live);
+    status.mappings[0].applying = Some(ApplyingStatus { row_count: 1_250_000, row_total: 5_000_000 });
+    let text = block(&status);
+    assert!(text.contains("the target takes one transaction of 5,000,000 rows: 1,250,000 are sent, 25.0 %"), "{text}");
 }

@@ -1,0 +1,68 @@
+//! A target that takes nothing while its source goes on: it shows as lag and as an outbox that fills, with when that ends.
+
+use crate::support::project::Project;
+use crate::support::servers::{Kind, own};
+use mysql_async::prelude::Queryable;
+use std::time::Duration;
+
+const MAPPING: &str = "\
+version: 1
+mapping: wide
+source: erp
+target: order-db
+tables:
+  memos:
+    key: [no]
+    sql: |
+      SELECT w.no AS no, c.nm AS status, w.memo AS memo FROM w_memo w LEFT JOIN w_cd c ON c.cd = w.cd
+";
+
+const TABLES: &[&str] = &[
+    "CREATE TABLE w_cd (cd INT PRIMARY KEY, nm VARCHAR(20) NOT NULL)",
+    "CREATE TABLE w_memo (no INT PRIMARY KEY, cd INT NOT NULL, memo MEDIUMTEXT NOT NULL)",
+    "INSERT INTO w_cd VALUES (0, '접수'), (1, '배송')",
+    "INSERT INTO w_memo VALUES (0, 1, 'first')",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_slower_than_its_source_shows_as_lag_and_a_filling_outbox_with_a_forecast() {
+    let Some(pair) = own(Kind::MariaDb, &[]).await else { return };
+    let project = Project::new(&pair, "slow_target").await;
+    project.legacy(TABLES).await;
+    project.write("mappings/wide.yaml", MAPPING);
+    let mut engine = project.start(&[]);
+    project.until_live(&mut engine).await;
+    let holder = project.target_client_patient().await;
+    holder.batch_execute("BEGIN; LOCK TABLE memos IN EXCLUSIVE MODE").await.unwrap();
+    let mut session = project.source().await;
+    let writer = tokio::spawn(async move {
+        for number in 1_u64.. {
+            let row = format!("INSERT INTO w_memo VALUES ({number}, {number} % 2, REPEAT(MD5({number}), 3200))");
+            session.query_drop(row).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    let is_told = |project: &Project| {
+        let status = project.status().unwrap_or_default();
+        let outbox = &status["forecast"]["outboxes"][0];
+        let (mapping, bytes) = (&status["mappings"][0], outbox["bytes"].as_u64().unwrap_or(0));
+        bytes > 3 << 20
+            && mapping["lag_ms"].as_u64().is_some_and(|lag| lag > 0)
+            && mapping["outbox_bytes"].as_u64().is_some_and(|held| held >= bytes)
+            && mapping["outbox_bytes_max"].as_u64().is_some_and(|bound| bound > bytes)
+            && outbox["in_bytes_per_s"].as_u64() > outbox["out_bytes_per_s"].as_u64()
+            && outbox["full_in_s"].is_u64()
+            && outbox["full_at"].as_str().is_some_and(|at| at.ends_with(" UTC"))
+    };
+    project.until(&mut engine, "forecast", is_told).await;
+    project.strangler(&["status"]).await.expect(0).names(&["come in, the target takes", "full in", "only marked"]);
+    writer.abort();
+    holder.batch_execute("ROLLBACK").await.unwrap();
+    let is_empty = |project: &Project| {
+        let status = project.status().unwrap_or_default();
+        status["outbox_bytes"] == 0 && status["mappings"][0]["lag_ms"] == 0
+    };
+    project.until(&mut engine, "taking what waits", is_empty).await;
+    assert_eq!(engine.interrupt().await, Some(130), "{}", engine.log());
+    assert!(project.settle().await > 30);
+}
