@@ -94,9 +94,11 @@ fn watch(name: &str, id: u32, state: &Path, ends: &AtomicBool) -> Held {
 fn words(status: &Value) -> String {
     let sweep = &status["sweep"];
     let swept = || format!("{} of {} rows derived", sweep["row_count"], sweep["row_total"]);
+    let applying = &status["mappings"][0]["applying"];
     match (status["waiting"].as_str(), sweep.is_object()) {
         (Some(reason), _) => reason.to_owned(),
         (None, true) => swept(),
+        (None, false) if applying.is_object() => format!("{} of {} rows sent", applying["row_count"], applying["row_total"]),
         (None, false) if status["mappings"][0]["lag_ms"] == 0 => "nothing to do".into(),
         (None, false) => "behind, no reason given".into(),
     }

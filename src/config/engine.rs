@@ -43,6 +43,8 @@ impl Project {
             limits,
             epoch_bytes_max: size(defaults.epoch_bytes_max),
             hot_bytes_max: size(defaults.hot_bytes_max),
+            slice_bytes_max: size(defaults.slice_bytes_max),
+            part_bytes_max: size(defaults.part_bytes_max),
             queue_bytes_max: size(defaults.queue_bytes_max),
             sort_bytes_max: size(defaults.sort_bytes_max),
             load_bytes_max: size(defaults.load_bytes_max),

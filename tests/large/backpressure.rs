@@ -1,4 +1,5 @@
-//! A target that takes nothing while its source goes on: it shows as lag and as an outbox that fills, with when that ends.
+//! A target that takes nothing while its source goes on: it shows as lag and as an outbox that fills, with when that ends; and a transaction of
+//! wide rows takes no more memory than the engine may have.
 
 use crate::support::project::Project;
 use crate::support::servers::{Kind, own};
@@ -65,4 +66,30 @@ async fn a_target_slower_than_its_source_shows_as_lag_and_a_filling_outbox_with_
     project.until(&mut engine, "taking what waits", is_empty).await;
     assert_eq!(engine.interrupt().await, Some(130), "{}", engine.log());
     assert!(project.settle().await > 30);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_of_wide_rows_is_held_by_bytes_and_not_by_rows() {
+    let Some(pair) = own(Kind::MariaDb, &[]).await else { return };
+    let project = Project::new(&pair, "wide_rows").await;
+    project.legacy(TABLES).await;
+    project.edit("strangler.yaml", "memory: 256MiB", "memory: 192MiB");
+    project.write("mappings/wide.yaml", MAPPING);
+    project.strangler(&["run", "--until-caught-up"]).await.expect(0);
+    let mut engine = project.start(&[]);
+    project.until_live(&mut engine).await;
+    // Each row is 60 KB: all of them are several times the budget, and fewer than a window of thin rows has.
+    project.legacy(&["INSERT INTO w_memo SELECT seq, 1, CONCAT(seq, REPEAT(MD5(seq), 1875)) FROM seq_1_to_4000"]).await;
+    let has_it = |project: &Project| {
+        let status = project.status().unwrap_or_default();
+        status["mappings"][0]["lag_ms"] == 0 && status["write_count"].as_u64().is_some_and(|count| count >= 4_000)
+    };
+    project.until(&mut engine, "taking it in", has_it).await;
+    let id = project.status().unwrap()["pid"].to_string();
+    let process = std::fs::read_to_string(format!("/proc/{id}/status")).unwrap();
+    let peak = process.lines().find_map(|line| line.strip_prefix("VmHWM:")).and_then(|line| line.split_whitespace().next());
+    let peak_mib = peak.unwrap().parse::<u64>().unwrap() >> 10;
+    assert!(peak_mib <= 192, "{peak_mib} MiB");
+    assert_eq!(engine.interrupt().await, Some(130), "{}", engine.log());
+    assert_eq!(project.settle().await, 4_001);
 }
