@@ -25,7 +25,7 @@ test: install ## All tests against real servers; TEST=name runs those whose name
 	else echo "make test: MySQL cannot be had here; its tests skip" >&2; export STRANGLER_MYSQL=absent; fi; \
 	export CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" STRANGLER_REQUIRE_DB=1; scripts/test.sh $(TEST)
 
-test-long: install ## The same tests with more rounds, larger data and the whole matrix of servers; half an hour of soak; the extremes
+test-long: install ## The same tests with more rounds, larger data and the whole matrix of servers; half an hour of soak; the extremes; a rehearsal
 	@root=$$(scripts/fetch-mysql.sh); export STRANGLER_MYSQL_ROOT="$$root"; \
 	export CARGO_TARGET_DIR="$(CARGO_TARGET_DIR)" STRANGLER_REQUIRE_DB=1 STRANGLER_LONG=1; scripts/test.sh $(TEST); \
 	for version in 17 18; do \
@@ -36,6 +36,7 @@ test-long: install ## The same tests with more rounds, larger data and the whole
 	if [ -z "$(TEST)" ]; then \
 	  cargo bench --locked --bench soak; \
 	  EXTREME_ROWS="$${EXTREME_ROWS:-1000000}" EXTREME_BYTES="$${EXTREME_BYTES:-268435456}" cargo bench --locked --bench extremes; \
+	  REHEARSAL_ORDERS="$${REHEARSAL_ORDERS:-200000}" cargo bench --locked --bench rehearsal; \
 	fi
 
 lint: ## Formatting and clippy, warnings refused
@@ -46,7 +47,7 @@ format: ## Format every file
 	@$(CARGO) fmt
 
 bench: install ## Measure against a raw SELECT drain and a raw COPY of the same run
-	@export SOAK_MINUTES="$${SOAK_MINUTES:-2}" EXTREME_ROWS="$${EXTREME_ROWS:-200000}" EXTREME_BYTES="$${EXTREME_BYTES:-134217728}"; $(CARGO) bench --locked $(ARGS)
+	@export SOAK_MINUTES="$${SOAK_MINUTES:-2}" EXTREME_ROWS="$${EXTREME_ROWS:-200000}" EXTREME_BYTES="$${EXTREME_BYTES:-134217728}" REHEARSAL_ORDERS="$${REHEARSAL_ORDERS:-20000}"; $(CARGO) bench --locked $(ARGS)
 
 deny: cargo-deny ## Licences, bans and sources of all dependencies
 	@cargo deny --locked --log-level error check licenses bans sources

@@ -7,6 +7,7 @@
 //! `REHEARSAL_RATE` how many transactions a second the shop writes meanwhile (default 20). Kills come by chance within the time that a size takes at 40,000 rows/s. Fails
 //! where a row differs.
 
+#[allow(dead_code)]
 mod support;
 
 use std::path::Path;
