@@ -24,6 +24,8 @@ const GATHERED_BYTES_MAX: usize = 4 << 20;
 
 /// A batch with more mutations than this brings only what is held up to date: its rows would push out everything else.
 const NEW_MUTATIONS_MAX: usize = 16_384;
+/// A wider row is not held because it was written: one of them takes the place of many.
+const NEW_VALUE_BYTES_MAX: usize = 8 << 10;
 
 /// Reads of single values and of lists since the start.
 #[derive(Debug, Default)]
@@ -131,7 +133,8 @@ impl Hot {
                 Batch { shelf: Arc::clone(&shelf), began, written: Vec::new(), takes_new }
             });
             let held = locked(&shelf);
-            let is_wanted = |mutation: &&Mutation| takes_new || held.concerns(&mutation.key);
+            let is_thin = |mutation: &Mutation| mutation.value.as_ref().is_none_or(|value| value.len() <= NEW_VALUE_BYTES_MAX);
+            let is_wanted = |mutation: &&Mutation| (takes_new && is_thin(mutation)) || held.concerns(&mutation.key);
             let wanted = mutations.iter().filter(is_wanted);
             batch.written.extend(wanted.map(|mutation| (mutation.key.clone(), mutation.value.as_deref().map(Arc::from))));
         }
