@@ -4,7 +4,7 @@
 //! start, the chunk and the slice at hand, and the indexes or groups that were being made. Memory is bounded, the state grows with the rows.
 //!
 //! `REHEARSAL_ORDERS` is a list of sizes (default `50000,200000`, about eleven legacy rows each), `REHEARSAL_KILLS` how often the engine is killed in each (default 3),
-//! `REHEARSAL_RATE` how many transactions a second the shop writes meanwhile (default 20). Kills come by chance within the time that a size takes at 40,000 rows/s. Fails
+//! `REHEARSAL_RATE` how many transactions a second the shop writes meanwhile (default 20). Kills come by chance within the time that a size takes at 80,000 rows/s. Fails
 //! where a row differs.
 
 #[allow(dead_code)]
@@ -19,7 +19,7 @@ use support::{Outcome, Stage, folder_bytes, size};
 use tokio::sync::watch;
 
 /// How fast kills take the load to be.
-const ROWS_PER_S: f64 = 40_000.0;
+const ROWS_PER_S: f64 = 80_000.0;
 
 /// What a size came to.
 struct Figures {
