@@ -290,7 +290,7 @@ async fn f84_no_target_shows_what_a_power_loss_would_take_from_the_state() {
     for operations in [i64::MAX, i64::MAX - 1, i64::MAX - 2] {
         let machine = Machine::new(9, 20);
         machine.live(i64::MAX, StartMode::Continue).await.0.unwrap();
-        machine.state.lock().unwrap().transactions_left = 20;
+        machine.state.lock().unwrap().commit_more(20);
         let shown = |content: &Mutex<Content>| content.lock().unwrap().checkpoint.clone().map(|at| (at.sequence, at.frontier));
         let before = shown(&machine.content);
         machine.is_stuck.store(true, Ordering::SeqCst);

@@ -141,6 +141,15 @@ impl State {
         }
     }
 
+    /// Allows more random transactions, one of which is committed here: a run that begins now has something to catch up with, however
+    /// seldom somebody looks.
+    pub fn commit_more(&mut self, transactions: u32) {
+        self.transactions_left = transactions;
+        while self.transactions_left == transactions {
+            self.work();
+        }
+    }
+
     /// Logs changes that the tables contain already.
     pub fn commit(&mut self, changes: Vec<Change>) {
         let bytes = self.random.usize(50..300);
