@@ -206,7 +206,7 @@ impl<S: Source, T: Target> Engine<S, T> {
         }
         match gather.filter(|_| layout.identity.is_some()) {
             Some(gather) => self.gather_chunk(gather, index, chunk).await,
-            None => self.ingest_chunk(index, chunk).await,
+            None => self.ingest_chunk(index, chunk, gather.is_some()).await,
         }
     }
 
@@ -237,12 +237,15 @@ impl<S: Source, T: Target> Engine<S, T> {
         self.gather(gather, table, index, gathered).await
     }
 
-    /// Stores a chunk with the index entries of its rows.
-    async fn ingest_chunk(&self, index: u32, chunk: Chunk) -> Result<()> {
+    /// Stores a chunk with the index entries of its rows; in a first copy without them: indexes are made behind it.
+    async fn ingest_chunk(&self, index: u32, chunk: Chunk, is_first: bool) -> Result<()> {
         let engine = self.clone();
         blocking(move || {
             let (began, row_count, table) = (Instant::now(), chunk.rows.len() as u64, chunk.table);
             let mut mutations = derive::ingest(&engine.plan, &*engine.store, &chunk)?;
+            if is_first {
+                mutations.retain(|mutation| !matches!(mutation.space, Space::Index(_)));
+            }
             let stored = mutations.iter().filter(|mutation| mutation.space == Space::Base(table));
             let bytes = stored.map(|stored| stored.key.len() + stored.value.as_ref().map_or(0, Vec::len)).sum::<usize>() as u64;
             let record = record_of(chunk, bytes);

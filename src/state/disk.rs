@@ -8,11 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fjall::config::CompressionPolicy;
-use fjall::{CompressionType, Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable};
+use fjall::{Database, Keyspace, PersistMode, Readable};
 
 use super::sweep::{Sweep, get_in_order, joined, scan_in_order, within};
-use super::{Durability, SortedEntries, Store, ingest};
+use super::{Durability, SortedEntries, Store, ingest, trees};
 use crate::derive::{Arrangements, Mutation, Space, Visit, VisitEach, VisitMany};
 use crate::error::{Class, Error, Result};
 
@@ -81,10 +80,8 @@ impl DiskStore {
             .open()
             .map_err(|error| failed(folder, "opening the state", error))?;
         let tree = |name: &str| {
-            let compression = CompressionPolicy::new([CompressionType::None, CompressionType::Lz4]);
-            let tree = KeyspaceCreateOptions::default().max_memtable_size(options.write_buffer_bytes);
             database
-                .keyspace(name, || tree.data_block_compression_policy(compression))
+                .keyspace(name, || trees::settings(name, options.write_buffer_bytes))
                 .map_err(|error| failed(folder, "opening the state", error))
         };
         let (base, index, emitted) = (tree("base")?, tree("index")?, tree("emitted")?);

@@ -3,11 +3,17 @@
 //! The tables are durable, and become visible all at once; until then nothing of them is. What was committed to the tree before is
 //! flushed first, so that the store's order of writes holds: a key that was written before is replaced, one that is written after
 //! replaces.
+//!
+//! A new table stands in the top level of the tree, whose leveling merges from there with everything between its first and its last key. Tables of a
+//! first copy overlap with nothing, but they come in any order of their spaces: of what was stored, each was merged several times. So a
+//! table that overlaps with nothing goes to the bottom at once.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fjall::{AbstractTree, Database, Keyspace, PersistMode};
+use lsm_tree::compaction::MoveDown;
 
 use super::SortedEntries;
 use super::disk::{FLUSH_PATIENCE, KEY_BYTES_MAX, failed, too_long};
@@ -53,17 +59,41 @@ pub(super) fn ingest(
         last.clear();
         last.extend_from_slice(&joined);
     }
-    ingestion.finish().map_err(failed)
+    ingestion.finish().map_err(failed)?;
+    settled(tree).map_err(failed)
+}
+
+/// Moves the tables of the top level to the bottom if none of them overlaps with another table of the tree.
+fn settled(tree: &Keyspace) -> fjall::Result<()> {
+    // Nothing joins the top level meanwhile.
+    let _flush = tree.tree.get_flush_lock();
+    let version = tree.tree.current_version();
+    let levels: Vec<_> = version.iter_levels().collect();
+    let [top, between @ .., bottom] = levels.as_slice() else { return Ok(()) };
+    let is_overlapping =
+        |table: &lsm_tree::Table| bottom.iter().any(|run| !run.get_overlapping(&table.metadata.key_range).is_empty());
+    if !top.is_disjoint()
+        || between.iter().any(|level| !level.is_empty())
+        || top.iter().flat_map(|run| run.iter()).any(is_overlapping)
+    {
+        return Ok(());
+    }
+    let bottom = u8::try_from(levels.len() - 1).unwrap_or(u8::MAX);
+    // It moves nothing while a compaction is at work on the top level.
+    tree.tree.compact(Arc::new(MoveDown(0, bottom)), 0).map_err(Into::into)
 }
 
 #[cfg(test)]
 mod tests {
+    use fjall::AbstractTree;
+
+    use super::ingest;
     use crate::derive::{Arrangements, Mutation, Space};
     use crate::error::{Error, Result};
     use crate::schema::TableId;
     use crate::state::disk::{DiskOptions, DiskStore};
     use crate::state::sort::Entries;
-    use crate::state::{Durability, SortedEntries, Store};
+    use crate::state::{Durability, SortedEntries, Store, trees};
 
     const SPACE: Space = Space::Base(TableId(1));
 
@@ -137,5 +167,29 @@ mod tests {
         entries.push(b"a", b"");
         assert!(store.ingest(SPACE, &mut entries).is_err());
         assert_eq!(store.get(SPACE, b"b").unwrap(), None);
+    }
+
+    /// Tables of many spaces, as a first copy brings them: in any order, and one space twice.
+    #[test]
+    fn tables_that_overlap_with_nothing_go_to_the_bottom_in_whatever_order_they_come() {
+        let folder = tempfile::tempdir().unwrap();
+        let database = fjall::Database::builder(folder.path()).open().unwrap();
+        let tree = database.keyspace("base", || trees::settings("base", 4 << 20)).unwrap();
+        let put = |space: u8, key: &[u8], value: &[u8]| {
+            let mut entries = Entries::default();
+            entries.push(key, value);
+            ingest((folder.path(), &database), &tree, [0, 0, 0, space], &mut entries).unwrap();
+        };
+        let spaces = [5, 2, 9, 1, 7, 3, 8, 6];
+        for space in spaces {
+            put(space, b"a", b"first");
+            assert_eq!(tree.tree.l0_run_count(), 0, "space {space} waits to be merged");
+        }
+        assert_eq!(tree.tree.table_count(), spaces.len(), "nothing was merged");
+        put(7, b"a", b"second");
+        put(4, b"a", b"first");
+        let value = |space: u8| tree.get([0, 0, 0, space, b'a']).unwrap().map(|value| value.to_vec());
+        assert_eq!(value(7).as_deref(), Some(&b"second"[..]), "what comes later counts");
+        assert!([4, 5, 2, 9, 1, 3, 8, 6].into_iter().all(|space| value(space).as_deref() == Some(b"first")));
     }
 }

@@ -20,6 +20,7 @@ pub mod spool;
 pub mod standing;
 pub mod summed;
 mod sweep;
+mod trees;
 pub mod unfilled;
 
 use crate::derive::{Arrangements, Mutation, Space};
