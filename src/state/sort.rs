@@ -84,9 +84,14 @@ impl Entries {
         let is_sorted =
             self.places.iter().zip(self.places.iter().skip(1)).all(|(left, right)| key(bytes, left) < key(bytes, right));
         if !is_sorted {
-            self.places.sort_unstable_by(|left, right| {
-                key(bytes, left).cmp(key(bytes, right)).then(Reverse(left.start).cmp(&Reverse(right.start)))
+            // Most keys differ in their first bytes, which are compared without a look into the buffer.
+            let mut ordered: Vec<(u64, Place)> = self.places.iter().map(|place| (head(key(bytes, place)), *place)).collect();
+            ordered.sort_unstable_by(|(left_head, left), (right_head, right)| {
+                let keys = || key(bytes, left).cmp(key(bytes, right)).then(Reverse(left.start).cmp(&Reverse(right.start)));
+                left_head.cmp(right_head).then_with(keys)
             });
+            self.places.clear();
+            self.places.extend(ordered.into_iter().map(|(_, place)| place));
             self.places.dedup_by(|later, kept| key(bytes, later) == key(bytes, kept));
         }
         self.next = 0;
@@ -110,6 +115,13 @@ impl Entries {
 
 fn key<'b>(bytes: &'b [u8], place: &Place) -> &'b [u8] {
     bytes.get(place.start..place.start + place.key_bytes as usize).unwrap_or_default()
+}
+
+/// The first bytes of a key, as a number that orders as they do; where two are equal, only the keys tell.
+fn head(key: &[u8]) -> u64 {
+    let mut head = [0; 8];
+    head.iter_mut().zip(key).for_each(|(head, byte)| *head = *byte);
+    u64::from_be_bytes(head)
 }
 
 impl SortedEntries for Entries {

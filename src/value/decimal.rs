@@ -142,10 +142,21 @@ impl Decimal {
         length.max(u32::from(self.scale()))
     }
 
+    /// Whether all digits as one integer are 10^`precision` or more, of either sign.
+    #[must_use]
+    pub fn is_beyond(&self, precision: u32) -> bool {
+        match (self.small(), small_power_of_ten(precision)) {
+            (Some(number), Some(power)) => number.unsigned_abs() >= power.unsigned_abs(),
+            // 128 bits hold less than the first power that they do not hold.
+            (Some(_), None) => false,
+            _ => self.unscaled().magnitude() >= power_of_ten(precision).magnitude(),
+        }
+    }
+
     /// Whether the value is zero, at any scale.
     #[must_use]
     pub fn is_zero(&self) -> bool {
-        self.number() == Digits::Small(0)
+        matches!(self.0, Packed::Small { halves: [0, 0], .. })
     }
 
     /// Whether the value is below zero.
@@ -199,7 +210,7 @@ impl Decimal {
         let shift = i64::from(scale) + i64::from(other.scale()) - i64::from(self.scale());
         let (up, down) = (u32::try_from(shift).unwrap_or(0), u32::try_from(-shift).unwrap_or(0));
         if let (Some(left), Some(right)) = (self.small(), other.small())
-            && let (Some(up), Some(down)) = (10_i128.checked_pow(up), 10_i128.checked_pow(down))
+            && let (Some(up), Some(down)) = (small_power_of_ten(up), small_power_of_ten(down))
             && let (Some(left), Some(right)) = (left.checked_mul(up), right.checked_mul(down))
             && let Some(quotient) = left.checked_div(right)
         {
@@ -335,7 +346,7 @@ impl Decimal {
 
     /// The unscaled integer at a scale not below the own one, where 128 bits hold it.
     fn small_at(&self, scale: u16) -> Option<i128> {
-        let factor = 10_i128.checked_pow(u32::from(scale.checked_sub(self.scale())?))?;
+        let factor = small_power_of_ten(u32::from(scale.checked_sub(self.scale())?))?;
         self.small()?.checked_mul(factor)
     }
 
@@ -355,13 +366,18 @@ impl fmt::Debug for Decimal {
     }
 }
 
+/// 10^`exponent`, where 128 bits hold it. Multiplications of 128 bits are slow, and seldom needed.
+fn small_power_of_ten(exponent: u32) -> Option<i128> {
+    if exponent <= 18 { Some(i128::from(10_i64.pow(exponent))) } else { 10_i128.checked_pow(exponent) }
+}
+
 fn power_of_ten(exponent: u32) -> BigInt {
     BigInt::from(10).pow(exponent)
 }
 
 /// Drops the last `places` digits of an integer.
 fn cut(digits: &Digits, places: u32, rounding: Rounding) -> Digits {
-    if let (Digits::Small(number), Some(divisor)) = (digits, 10_i128.checked_pow(places)) {
+    if let (Digits::Small(number), Some(divisor)) = (digits, small_power_of_ten(places)) {
         let (quotient, rest) = (number / divisor, number % divisor);
         let away = match rounding {
             // `rest` is below `divisor` in size, so that the subtraction cannot overflow where doubling could.

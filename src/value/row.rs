@@ -52,8 +52,16 @@ pub fn encode_columns(values: &[Value], columns: &[usize], out: &mut Vec<u8>) {
 /// # Errors
 /// [`Class::Local`] if the bytes are not exactly one encoded row: the state is damaged.
 pub fn decode(bytes: &[u8]) -> Result<Row> {
+    decode_without(bytes, 0)
+}
+
+/// The same without the places that are bits of `unread`: NULL stands there, whatever is stored.
+///
+/// # Errors
+/// As [`decode`]; what is left out is passed over, and not looked at closely.
+pub fn decode_without(bytes: &[u8], unread: u64) -> Result<Row> {
     let mut reader = Reader::new(bytes);
-    reader.row().filter(|_| reader.is_empty()).ok_or_else(|| damaged(bytes))
+    reader.row(unread).filter(|_| reader.is_empty()).ok_or_else(|| damaged(bytes))
 }
 
 fn damaged(bytes: &[u8]) -> Error {
@@ -143,12 +151,14 @@ fn packed_date(date: Date) -> u128 {
 
 /// Every method takes from the front and answers `None` where the bytes are not an encoding.
 impl Reader<'_> {
-    fn row(&mut self) -> Option<Row> {
+    fn row(&mut self, unread: u64) -> Option<Row> {
         let count = self.length()?;
         // Every value takes at least one byte: a damaged count must not reserve memory.
         let mut values = Vec::with_capacity(count.min(self.remaining()));
+        let mut bits = unread;
         for _ in 0..count {
-            values.push(self.value()?);
+            values.push(if bits & 1 == 0 { self.value()? } else { self.pass_over().map(|()| Value::Null)? });
+            bits >>= 1;
         }
         Some(values.into_boxed_slice())
     }

@@ -5,7 +5,17 @@
 //! memory for a length it has not seen.
 
 /// Appends `number`, seven bits per byte, lowest first.
-pub(super) fn push_varint(mut number: u128, out: &mut Vec<u8>) {
+pub(super) fn push_varint(number: u128, out: &mut Vec<u8>) {
+    // Arithmetic of 128 bits is slow, and seldom needed.
+    let Ok(mut number) = u64::try_from(number) else { return push_long_varint(number, out) };
+    while number >= 0x80 {
+        out.push((number & 0x7f) as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
+fn push_long_varint(mut number: u128, out: &mut Vec<u8>) {
     while number >= 0x80 {
         out.push((number & 0x7f) as u8 | 0x80);
         number >>= 7;
@@ -73,6 +83,24 @@ impl<'a> Reader<'a> {
 
     /// A varint in its shortest form; a longer form of the same number is damage.
     pub(super) fn varint(&mut self) -> Option<u128> {
+        // Most are small, and arithmetic of 128 bits is slow.
+        let (first, rest) = self.rest.split_first()?;
+        if *first < 0x80 {
+            self.rest = rest;
+            return Some(u128::from(*first));
+        }
+        let mut short = 0_u64;
+        for (place, byte) in self.rest.iter().take(8).enumerate() {
+            short |= u64::from(byte & 0x7f) << (7 * place);
+            if byte & 0x80 == 0 {
+                self.rest = self.rest.get(place + 1..)?;
+                return (*byte != 0).then_some(u128::from(short));
+            }
+        }
+        self.long_varint()
+    }
+
+    fn long_varint(&mut self) -> Option<u128> {
         let mut number = 0_u128;
         let mut shift = 0_u32;
         loop {

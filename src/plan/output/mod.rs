@@ -16,8 +16,6 @@ mod tests;
 
 pub use declared::{declared_name, is_exact, parse_type};
 
-use num_bigint::BigInt;
-
 use crate::error::{Class, Error, Result};
 use crate::plan::{Policies, ZeroDate};
 use crate::schema::{DataType, TargetColumn, TargetType};
@@ -181,14 +179,7 @@ fn numeric(value: &Value, column: &TargetColumn, bounds: Option<(u16, u16)>) -> 
     if !scaled.compare(&number).is_eq() {
         return Err(refuse(column, "a number with more digits after the point than the target column"));
     }
-    // Rounding to more digits may keep the shorter scale; the column's scale is part of the value's form.
-    let scaled = if scaled.scale() < scale {
-        let zeros = BigInt::from(10u8).pow(u32::from(scale - scaled.scale()));
-        Decimal::from_unscaled(scaled.unscaled() * zeros, scale)
-    } else {
-        scaled
-    };
-    if scaled.unscaled().magnitude() >= BigInt::from(10u8).pow(u32::from(precision)).magnitude() {
+    if scaled.is_beyond(u32::from(precision)) {
         return Err(refuse(column, "a number out of the range of the target column"));
     }
     Ok(Value::Decimal(scaled))

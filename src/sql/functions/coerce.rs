@@ -173,9 +173,7 @@ fn to_decimal(value: &Value, precision: u16, scale: u16) -> Result<Value> {
         _ => return Err(mismatch("a decimal")),
     };
     let rounded = rescale(&decimal, scale);
-    if rounded.digits() > u32::from(precision)
-        && rounded.unscaled().magnitude() >= BigInt::from(10).pow(u32::from(precision)).magnitude()
-    {
+    if rounded.is_beyond(u32::from(precision)) {
         let largest: BigInt = BigInt::from(10).pow(u32::from(precision)) - 1;
         return Ok(Value::Decimal(Decimal::from_unscaled(if rounded.is_negative() { -largest } else { largest }, scale)));
     }
@@ -188,11 +186,7 @@ pub fn rescale(decimal: &Decimal, scale: u16) -> Decimal {
     if decimal.scale() == scale {
         return decimal.clone();
     }
-    if decimal.scale() > scale {
-        return decimal.round(scale);
-    }
-    let factor = BigInt::from(10).pow(u32::from(scale - decimal.scale()));
-    Decimal::from_unscaled(decimal.unscaled() * factor, scale)
+    decimal.round(scale)
 }
 
 /// The decimal at the start of a string, to at least `scale` digits; 0 if there is none.
