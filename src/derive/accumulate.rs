@@ -10,18 +10,19 @@
 //! fingerprint -> how often, the value as it is written. Under `MARK` stands what is accumulated, once all of it is there. Nothing reads an accumulator that is not complete: its groups are derived from all rows.
 //! A member that has no value, because the source would raise an error, makes it unreadable for as long as it is there.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use crate::derive::Space;
+use crate::derive::alone::Alone;
 use crate::derive::filled::{MARK, Mark};
-use crate::derive::keys::{Keys, runs};
+use crate::derive::keys::{KeyMap, Keys, runs};
 use crate::derive::net::Net;
 use crate::derive::parallel::mapped;
 use crate::derive::prefetch::prefetch;
+use crate::derive::reader::Reader;
 use crate::derive::rows::Execution;
-use crate::derive::stored::{decoded, table};
-use crate::derive::view::{Reader, View};
+use crate::derive::stored::{Stored, decoded, table};
+use crate::derive::view::View;
 use crate::derive::walk::affected;
 use crate::error::{Class, Error, Result};
 use crate::plan::{AccumulatorId, AccumulatorPlan, Anchor, BranchPlan, KeptAggregate, Plan};
@@ -156,8 +157,8 @@ pub(crate) struct Listed {
 /// How entries change.
 #[derive(Default)]
 pub(crate) struct Change {
-    pub(crate) groups: BTreeMap<Vec<u8>, Group>,
-    pub(crate) values: BTreeMap<Vec<u8>, Listed>,
+    pub(crate) groups: KeyMap<Group>,
+    pub(crate) values: KeyMap<Listed>,
     pub(crate) without_value: i64,
 }
 
@@ -170,10 +171,16 @@ pub(crate) fn contributions(
     range: Range<usize>,
     sign: i64,
 ) -> Result<Vec<Change>> {
+    let alone = Alone::of(body);
     let slice = |range: Range<usize>| {
-        let reader = Reader::new(view);
-        let given = rows.map(|rows| decoded(table(view.plan, root_table(body)?)?, (roots, rows), range.clone()));
+        let reader = Reader::of(view, body);
+        let given = rows.map(|rows| decoded(table(view.plan, root_table(body)?)?, body, (roots, rows), range.clone()));
         let given = given.transpose()?;
+        if let (Some(alone), Some(given)) = (&alone, &given) {
+            let mut change = Change::default();
+            given.iter().try_for_each(|stored| change.add_alone(alone, stored, accumulator, sign))?;
+            return Ok(change);
+        }
         let roots = roots.owned(range);
         let mut known = prefetch(&reader, body, &roots, given.as_deref())?.into_iter();
         let mut change = Change::default();
@@ -202,8 +209,21 @@ impl Change {
         rows.iter().try_for_each(|row| self.add_row(accumulator, row, sign))
     }
 
+    fn add_alone(&mut self, alone: &Alone<'_>, stored: &Stored, accumulator: &AccumulatorPlan, sign: i64) -> Result<()> {
+        match alone.row(stored) {
+            Ok(Some(row)) => (0..stored.count).try_for_each(|_| self.add_row(accumulator, &row, sign)),
+            Ok(None) => Ok(()),
+            Err(error) if error.class() == Class::Person => {
+                self.without_value += sign;
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     fn add_row(&mut self, accumulator: &AccumulatorPlan, row: &Row, sign: i64) -> Result<()> {
-        let mut key = vec![TOTALS];
+        let mut key = Vec::with_capacity(16 * (1 + accumulator.key.len() + accumulator.shown.len()));
+        key.push(TOTALS);
         for part in &accumulator.key {
             let value = output(row, part.output)?;
             if value.is_null() && !part.null_safe {
@@ -212,16 +232,24 @@ impl Change {
             part.kind.encode(value, &mut key)?;
         }
         let key_length = key.len() - 1;
-        let shown = accumulator.shown.iter().map(|place| output(row, *place).cloned()).collect::<Result<Vec<_>>>()?;
-        row::encode(&shown, &mut key);
-        let group = self.groups.entry(key.clone()).or_insert_with(|| Group::empty(accumulator, key_length));
+        accumulator.shown.iter().try_for_each(|place| output(row, *place).map(|_| ()))?;
+        row::encode_columns(row, &accumulator.shown, &mut key);
+        let group = match self.groups.get_mut(&key) {
+            Some(group) => group,
+            None => self.groups.entry(key.clone()).or_insert_with(|| Group::empty(accumulator, key_length)),
+        };
         group.rows += sign;
         for (place, aggregate) in accumulator.aggregates.iter().enumerate() {
-            let arguments = aggregate.arguments.iter().map(|place| output(row, *place).cloned()).collect::<Result<Vec<_>>>()?;
+            let arguments = || aggregate.arguments.iter().map(|place| output(row, *place).cloned()).collect::<Result<Vec<_>>>();
             if !aggregate.upkeep.lists_values() {
-                group.totals.get_mut(place).ok_or_else(damaged)?.add(aggregate.upkeep, &arguments, sign)?;
+                let total = group.totals.get_mut(place).ok_or_else(damaged)?;
+                match aggregate.arguments.as_slice() {
+                    [one] => total.add(aggregate.upkeep, std::slice::from_ref(output(row, *one)?), sign)?,
+                    _ => total.add(aggregate.upkeep, &arguments()?, sign)?,
+                }
                 continue;
             }
+            let arguments = arguments()?;
             if aggregate.upkeep != Upkeep::First && arguments.iter().any(Value::is_null) {
                 continue;
             }
@@ -267,9 +295,9 @@ impl Change {
         let space = Space::Accumulator(id);
         mark.without_value += self.without_value;
         self.values.retain(|_, listed| listed.count != 0);
-        let keys: Vec<Vec<u8>> = self.values.keys().cloned().collect();
+        let (keys, values) = sorted(std::mem::take(&mut self.values));
         let stored = view.get_many(space, &keys)?;
-        for ((key, listed), stored) in std::mem::take(&mut self.values).into_iter().zip(stored) {
+        for ((key, listed), stored) in keys.into_iter().zip(values).zip(stored) {
             let before = stored.map_or(Ok(0), |bytes| Ok::<_, Error>(decode_listed(&bytes)?.count))?;
             let after = before + listed.count;
             let appears = i64::from(after > 0) - i64::from(before > 0);
@@ -286,9 +314,9 @@ impl Change {
             view.put(space, key, (after > 0).then_some(bytes));
         }
         self.groups.retain(|_, group| !group.is_zero());
-        let keys: Vec<Vec<u8>> = self.groups.keys().cloned().collect();
+        let (keys, groups) = sorted(self.groups);
         let stored = view.get_many(space, &keys)?;
-        for ((key, change), stored) in self.groups.into_iter().zip(stored) {
+        for ((key, change), stored) in keys.into_iter().zip(groups).zip(stored) {
             let mut group = match stored {
                 Some(bytes) => Group::decode(accumulator, &bytes)?,
                 None => Group::empty(accumulator, change.key_length),
@@ -304,6 +332,13 @@ impl Change {
         }
         Ok(())
     }
+}
+
+/// What a map has, in the order of its keys.
+fn sorted<T>(map: KeyMap<T>) -> (Vec<Vec<u8>>, Vec<T>) {
+    let mut entries: Vec<(Vec<u8>, T)> = map.into_iter().collect();
+    entries.sort_unstable_by(|(left, _), (right, _)| left.cmp(right));
+    entries.into_iter().unzip()
 }
 
 /// Where the values of an aggregate of a group are listed; `entry` is the key of the group's totals.

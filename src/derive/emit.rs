@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::derive::prefetch::{Known, prefetch};
+use crate::derive::reader::Reader;
 use crate::derive::rows::{Environment, Execution};
 use crate::derive::stored::Stored;
-use crate::derive::view::{Entries, Reader, View};
+use crate::derive::view::{Entries, View};
 use crate::derive::{Mutation, Space};
 use crate::error::{Class, Error, Result, ResultExt};
 use crate::plan::output::convert;

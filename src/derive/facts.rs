@@ -4,8 +4,9 @@
 //! derived from.
 
 use crate::derive::net::{Net, RowChange};
+use crate::derive::reader::Reader;
 use crate::derive::stored::{Stored, decode_base, index, index_key, table};
-use crate::derive::view::{Reader, View};
+use crate::derive::view::View;
 use crate::derive::{Arrangements, BrokenKey, Duty, Failure, Space, duty_of};
 use crate::error::{Class, Error, Result};
 use crate::plan::{FactPlan, MappingId, Plan};

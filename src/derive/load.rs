@@ -4,10 +4,11 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::derive::emit::{Derived, Part};
 use crate::derive::keys::{KeyMap, Keys};
+use crate::derive::reader::Reader;
 use crate::derive::shared::Shared;
 use crate::derive::step::{derive_read, parts};
 use crate::derive::stored::{decode_base, index, index_key, table};
-use crate::derive::view::{Reader, View};
+use crate::derive::view::View;
 use crate::derive::{Arrangements, Loaded, Mutation, Space};
 use crate::error::{Error, Result};
 use crate::plan::{Anchor, IndexId, NodeId, Plan};

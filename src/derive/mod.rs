@@ -11,6 +11,7 @@
 
 mod accumulate;
 mod accumulated;
+mod alone;
 mod arrangements;
 mod dirty;
 mod duty;
@@ -26,6 +27,7 @@ mod net;
 mod number;
 mod parallel;
 mod prefetch;
+mod reader;
 mod reindex;
 mod rows;
 mod shared;

@@ -133,7 +133,7 @@ impl Netting<'_, '_> {
         if live && slot.new.is_some() {
             return Err(contradiction(plan, "an insert meets a row that is already stored"));
         }
-        slot.new = Some(Stored { key, row, count: 1 });
+        slot.new = Some(Stored { key, row, count: 1, unread: 0 });
         Ok(())
     }
 
@@ -184,7 +184,7 @@ impl Netting<'_, '_> {
         let after = before
             .checked_add_signed(delta)
             .ok_or_else(|| contradiction(plan, "a change takes away a row that is not stored"))?;
-        slot.new = (after > 0).then(|| Stored { key, row: row.clone(), count: after });
+        slot.new = (after > 0).then(|| Stored { key, row: row.clone(), count: after, unread: 0 });
         Ok(())
     }
 

@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use crate::derive::accumulated::prefix;
 use crate::derive::keys::Keys;
+use crate::derive::reader::Reader;
 use crate::derive::rows::{Binding, Environment, Execution, Frame};
 use crate::derive::stored::{Stored, identified_by, probe_key, push_probe_key};
-use crate::derive::view::Reader;
 use crate::error::Result;
 use crate::plan::expr::{children, has_subquery, select_exprs, subquery};
 use crate::plan::{AccessPath, AccessStep, AccumulatorUse, BranchPlan, IndexPlan, Regrouped, SelectAccess};

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use crate::derive::accumulated::{read_first, read_shown};
 use crate::derive::group::{finish_groups, pick_distinct, pick_first};
 use crate::derive::number::number_rows;
+use crate::derive::reader::Reader;
 use crate::derive::stored::{Stored, probe_key};
-use crate::derive::view::Reader;
 use crate::error::{Class, Error, Result};
 use crate::plan::{AccessPath, AccessStep, BranchPlan, Regrouped, SelectAccess};
 use crate::sql::evaluate::{Scope, evaluate, is_true};
@@ -302,7 +302,7 @@ impl Scope for Frame<'_, '_> {
         let value = match self.environment.get(alias.0) {
             _ if self.own.is_some_and(|(own, _)| own == alias) => self.own.and_then(|(_, row)| row.get(column)),
             Some(Binding::Null) => Some(&NULL),
-            Some(Binding::Stored(stored)) => stored.row.get(column),
+            Some(Binding::Stored(stored)) => stored.column(column),
             Some(Binding::Derived(row)) => row.get(column),
             Some(Binding::Unbound) | None => None,
         };

@@ -20,6 +20,9 @@ const BYTES_PER_VALUE: usize = 48;
 /// A row that so many keys ask for on average is asked for often.
 const OFTEN: usize = 4;
 
+/// Rows by base key; `None` for a key without a row.
+pub(crate) type RowsByKey = KeyMap<Option<Arc<Stored>>>;
+
 /// Decoded rows by table.
 #[derive(Debug)]
 pub struct Shared {
@@ -30,7 +33,7 @@ pub struct Shared {
 /// Decoded rows of one table, by base key; `None` for a key without a row.
 #[derive(Debug)]
 pub(crate) struct SharedRows {
-    rows: RwLock<KeyMap<Option<Arc<Stored>>>>,
+    rows: RwLock<RowsByKey>,
     bytes_left: Arc<AtomicUsize>,
 }
 
@@ -64,14 +67,14 @@ impl Shared {
 
 impl SharedRows {
     /// Moves what is known of some keys to `memory`; the others stay. Where `asked` says that rows are asked for often they are copied: threads
-    /// that count the users of one row wait for each other.
-    pub(crate) fn recall(&self, unknown: &mut Vec<Vec<u8>>, memory: &mut KeyMap<Option<Arc<Stored>>>, asked: usize) {
+    /// that count the users of one row wait for each other. A copy lacks the places that are bits of `unread`.
+    pub(crate) fn recall(&self, unknown: &mut Vec<Vec<u8>>, memory: &mut RowsByKey, (asked, unread): (usize, u64)) {
         let often = asked > OFTEN * unknown.len();
         let rows = self.rows.read().unwrap_or_else(PoisonError::into_inner);
         unknown.retain(|key| {
             let known = rows.get(key);
             if let Some(stored) = known {
-                let copy = |stored: &Arc<Stored>| if often { Arc::new(Stored::clone(stored)) } else { Arc::clone(stored) };
+                let copy = |stored: &Arc<Stored>| if often { Arc::new(stored.without(unread)) } else { Arc::clone(stored) };
                 memory.insert(key.clone(), stored.as_ref().map(copy));
             }
             known.is_none()

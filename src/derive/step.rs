@@ -12,9 +12,10 @@ use crate::derive::facts;
 use crate::derive::keys::{Keys, runs};
 use crate::derive::net::{Mode, Net, RowChange, net, stage};
 use crate::derive::parallel::mapped;
+use crate::derive::reader::Reader;
 use crate::derive::stored::{Stored, base_key, decode_base, decoded, table};
 use crate::derive::sweep;
-use crate::derive::view::{Reader, View};
+use crate::derive::view::View;
 use crate::derive::whole::{Reach, reach, visit_all};
 use crate::derive::{Arrangements, Duty, Marks, Mutation, Outlets, Sink, Space, Step, StepPart, duty_of};
 use crate::error::{Error, Result, ResultExt};
@@ -287,8 +288,9 @@ pub(crate) fn derive_read<T: Send>(
     keep: impl Fn(Vec<Derived>) -> Result<Vec<T>> + Sync,
 ) -> Result<Vec<T>> {
     let derive = |slice: std::ops::Range<usize>| {
-        let reader = Reader::new(view);
-        let given = read.map(|read| decoded(table(view.plan, part.anchor_table()?)?, (anchors, read), slice.clone()));
+        let reader = Reader::of(view, part.branch);
+        let given =
+            read.map(|read| decoded(table(view.plan, part.anchor_table()?)?, part.branch, (anchors, read), slice.clone()));
         let given = given.transpose()?;
         let anchors = anchors.owned(slice);
         let mut known = part.prefetch(&reader, &anchors, given.as_deref())?.into_iter();
@@ -344,7 +346,7 @@ pub fn ingest(plan: &Plan, store: &dyn Arrangements, chunk: &Chunk) -> Result<Ve
             )));
         }
         let key = base_key(table, row)?;
-        let fresh = Stored { key: key.clone(), row: row.clone(), count: 0 };
+        let fresh = Stored { key: key.clone(), row: row.clone(), count: 0, unread: 0 };
         let stored = rows.entry(key).or_insert(fresh);
         // Rows of a keyed table that share a key are one row; only a bag counts.
         stored.count = if table.layout.identity.is_none() { stored.count + 1 } else { 1 };

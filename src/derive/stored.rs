@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::derive::Space;
 use crate::derive::keys::Keys;
 use crate::error::{Error, Result};
-use crate::plan::{IndexId, IndexPart, IndexPlan, Plan, TablePlan};
+use crate::plan::{BranchPlan, IndexId, IndexPart, IndexPlan, Plan, TablePlan};
 use crate::schema::TableId;
 use crate::sql::evaluate::{Scope, with_value};
 use crate::sql::query::{AliasId, Expr, Select};
@@ -27,6 +27,27 @@ pub(crate) struct Stored {
     pub(crate) row: Row,
     /// How many equal rows there are; 1 but for bags.
     pub(crate) count: u64,
+    /// Places that were not decoded, as bits; what stands there is no value. See [`crate::plan::BranchPlan::unread`].
+    pub(crate) unread: u64,
+}
+
+impl Stored {
+    /// The value of a column; `None` if there is none, or if it was not decoded.
+    pub(crate) fn column(&self, place: usize) -> Option<&Value> {
+        self.row.get(place).filter(|_| place >= u64::BITS as usize || self.unread >> place & 1 == 0)
+    }
+
+    /// A copy that lacks the places that are bits of `unread`.
+    pub(crate) fn without(&self, unread: u64) -> Self {
+        let unread = unread | self.unread;
+        let mut bits = unread;
+        let copied = |value: &Value| {
+            let is_read = bits & 1 == 0;
+            bits >>= 1;
+            if is_read { value.clone() } else { Value::Null }
+        };
+        Self { key: self.key.clone(), row: self.row.iter().map(copied).collect(), count: self.count, unread }
+    }
 }
 
 /// A table of the plan by id.
@@ -70,18 +91,30 @@ pub(crate) fn encode_base(table: &TablePlan, stored: &Stored) -> Vec<u8> {
 
 /// The row of a base entry.
 pub(crate) fn decode_base(table: &TablePlan, key: Vec<u8>, bytes: &[u8]) -> Result<Stored> {
+    decode_read(table, key, bytes, 0)
+}
+
+/// The row of a base entry; the places of `unread` are left out.
+pub(crate) fn decode_read(table: &TablePlan, key: Vec<u8>, bytes: &[u8], unread: u64) -> Result<Stored> {
     if table.layout.identity.is_some() {
-        return Ok(Stored { key, row: row::decode(bytes)?, count: 1 });
+        return Ok(Stored { key, row: row::decode_without(bytes, unread)?, count: 1, unread });
     }
     let broken = || Error::bug(format!("a stored row of {} has no count", table.layout.name));
     let (count, rest) = bytes.split_at_checked(COUNT_BYTES).ok_or_else(broken)?;
     let count = u64::from_be_bytes(count.try_into().map_err(|_| broken())?);
-    Ok(Stored { key, row: row::decode(rest)?, count })
+    Ok(Stored { key, row: row::decode_without(rest, unread)?, count, unread })
 }
 
-/// Rows that were read already, by the positions of their keys and their stored bytes.
-pub(crate) fn decoded(table: &TablePlan, (keys, bytes): (&Keys, &Keys), positions: Range<usize>) -> Result<Vec<Arc<Stored>>> {
-    positions.map(|position| decode_base(table, keys.key(position).to_vec(), bytes.key(position)).map(Arc::new)).collect()
+/// Rows of a branch's anchors that were read already, by the positions of their keys and their stored bytes.
+pub(crate) fn decoded(
+    table: &TablePlan,
+    branch: &BranchPlan,
+    (keys, bytes): (&Keys, &Keys),
+    positions: Range<usize>,
+) -> Result<Vec<Arc<Stored>>> {
+    let unread = branch.unread.get(&table.layout.id).copied().unwrap_or(0);
+    let row = |position| decode_read(table, keys.key(position).to_vec(), bytes.key(position), unread).map(Arc::new);
+    positions.map(row).collect()
 }
 
 /// The index key of a row; `None` if the index has no entry for it.
@@ -150,6 +183,33 @@ pub(crate) struct OneRow<'a> {
 impl Scope for OneRow<'_> {
     fn column(&self, alias: AliasId, column: usize) -> Result<&Value> {
         let bound = if alias == self.alias { self.values.get(column) } else { None };
+        bound.ok_or_else(|| Error::bug(format!("column {column} of alias {} is not in reach of one row", alias.0)))
+    }
+
+    fn aggregate(&self, index: usize) -> Result<&Value> {
+        Err(Error::bug(format!("aggregate {index} is not in reach of one row")))
+    }
+
+    fn scalar_subquery(&self, _: &Select) -> Result<Value> {
+        Err(Error::bug("a subquery is not in reach of one row"))
+    }
+
+    fn exists(&self, _: &Select) -> Result<bool> {
+        Err(Error::bug("a subquery is not in reach of one row"))
+    }
+}
+
+/// A scope of one stored row, for the members of groups that stand alone.
+pub(crate) struct OneStored<'a> {
+    /// The alias it is bound to.
+    pub(crate) alias: AliasId,
+    /// The row.
+    pub(crate) stored: &'a Stored,
+}
+
+impl Scope for OneStored<'_> {
+    fn column(&self, alias: AliasId, column: usize) -> Result<&Value> {
+        let bound = if alias == self.alias { self.stored.column(column) } else { None };
         bound.ok_or_else(|| Error::bug(format!("column {column} of alias {} is not in reach of one row", alias.0)))
     }
 

@@ -223,7 +223,7 @@ pub(crate) fn from_anchor(
     let mut access = plan_access(scopes, pool, &aliases, reach)?;
     let walks = plan_walks(scopes, pool, &aliases, reach)?;
     plan_grouping(scopes, &mut access)?;
-    Ok(BranchPlan { branch: scopes.branch.clone(), anchor, walks, access })
+    Ok(BranchPlan { branch: scopes.branch.clone(), anchor, walks, access, unread: std::collections::BTreeMap::new() })
 }
 
 fn no_anchor(scopes: &Scopes<'_>) -> PlanFinding {

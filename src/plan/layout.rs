@@ -106,6 +106,23 @@ pub(crate) fn place_branch(plan: &mut BranchPlan, places: &Places) {
     for access in plan.access.values_mut() {
         place_access(access, &mut change);
     }
+    plan.unread = unread(plan);
+}
+
+/// The places of stored rows that nothing in a placed branch reads.
+fn unread(plan: &mut BranchPlan) -> BTreeMap<TableId, u64> {
+    let tables: Vec<Option<TableId>> = plan.branch.aliases.iter().map(|definition| definition.table).collect();
+    let mut unread: BTreeMap<TableId, u64> = tables.iter().flatten().map(|table| (*table, u64::MAX)).collect();
+    let mut read = |alias: AliasId, place: usize| {
+        let bits = tables.get(alias.0).copied().flatten().and_then(|table| unread.get_mut(&table));
+        if let (Some(bits), Some(bit)) = (bits, u32::try_from(place).ok().and_then(|place| 1_u64.checked_shl(place))) {
+            *bits &= !bit;
+        }
+    };
+    visit_select_columns(&plan.branch.select, &mut read);
+    let accessed = plan.access.values_mut().flat_map(SelectAccess::exprs_mut);
+    accessed.for_each(|expr| visit_columns(expr, &mut read));
+    unread
 }
 
 fn place_walk(walk: &mut Walk, change: &mut dyn FnMut(&mut Expr)) {

@@ -209,6 +209,8 @@ pub struct BranchPlan {
     pub walks: Vec<(AliasId, Walk)>,
     /// How each SELECT of the branch, at any depth, reads its relations; by the alias of its first relation.
     pub access: BTreeMap<AliasId, SelectAccess>,
+    /// Per stored table, the places of its row that nothing in the branch reads, as bits. Places from 64 on count as read.
+    pub unread: BTreeMap<TableId, u64>,
 }
 
 /// How a SELECT reads its relations once its outer aliases (and the anchor alias) are bound.
