@@ -1,4 +1,7 @@
 //! Baseline: the target alone, taking rows of the same tables in batches of the same size through the same code, from memory.
+//!
+//! The same in tables, batch sizes, statements and checkpoint row; not in what the rows are: each table takes an equal share of a batch, and every
+//! row is one that is there already and stays what it is, where an engine inserts and deletes some. So it is what the target takes at best.
 
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;

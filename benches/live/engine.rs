@@ -1,4 +1,4 @@
-//! A running engine, asked through `strangler status`, and what the operating system says of it.
+//! A running engine, asked over its control socket, which costs it next to nothing, and what the operating system says of it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::socket;
 use crate::support::Outcome;
 
 /// How long a number may take to come.
@@ -16,15 +17,13 @@ const PATIENCE: Duration = Duration::from_secs(1_800);
 pub struct Engine {
     child: Child,
     project: PathBuf,
-    environment: Vec<(String, String)>,
 }
 
 impl Engine {
     pub fn start(project: &Path, environment: &[(&str, &str)]) -> Outcome<Self> {
-        let environment: Vec<_> = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let log = std::fs::File::create(project.with_extension("live.log"))?;
-        let child = program(project, &environment, &["run"]).stdout(Stdio::null()).stderr(log).spawn()?;
-        Ok(Self { child, project: project.to_path_buf(), environment })
+        let child = program(project, environment).stdout(Stdio::null()).stderr(log).spawn()?;
+        Ok(Self { child, project: project.to_path_buf() })
     }
 
     /// What the engine says of itself; `None` while it starts.
@@ -33,9 +32,7 @@ impl Engine {
             let log = std::fs::read_to_string(self.project.with_extension("live.log"))?;
             return Err(format!("the engine ended with {ended}:\n{log}").into());
         }
-        let asked = program(&self.project, &self.environment, &["status", "--format", "json"]).stderr(Stdio::null()).output()?;
-        let answer: Option<Value> = serde_json::from_slice(&asked.stdout).ok();
-        Ok(answer.map(|answer| answer["engine"].clone()).filter(Value::is_object))
+        Ok(socket::status(&self.project.with_file_name("state").join("control.sock")))
     }
 
     /// Waits until a status fulfils a condition.
@@ -45,7 +42,7 @@ impl Engine {
             if let Some(status) = self.status()?.filter(&mut fulfils) {
                 return Ok(status);
             }
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Err("the engine did not get there in time".into())
     }
@@ -90,11 +87,11 @@ impl Drop for Engine {
     }
 }
 
-fn program(project: &Path, environment: &[(String, String)], arguments: &[&str]) -> Command {
+fn program(project: &Path, environment: &[(&str, &str)]) -> Command {
     let built = env!("CARGO_BIN_EXE_strangler").into();
     let mut command = Command::new(std::env::var_os("BENCH_STRANGLER").unwrap_or(built));
-    command.args(arguments).arg("--config").arg(project).stdin(Stdio::null());
-    command.envs(environment.iter().map(|(name, value)| (name, value)));
+    command.args(["run", "--config"]).arg(project).stdin(Stdio::null());
+    command.envs(environment.iter().copied());
     command
 }
 

@@ -143,7 +143,7 @@ impl<'a> Watch<'a> {
         if moved * 2 < count {
             failures.push(format!("only {moved} of {count} samples saw a new state"));
         }
-        self.processors()?;
+        failures.extend(self.processors()?);
         let (first, last) = (self.state_mib.first().copied().unwrap_or(0), self.state_mib.last().copied().unwrap_or(0));
         let minutes = self.state_mib.len().saturating_sub(1).max(1) as f64;
         println!(
@@ -153,7 +153,7 @@ impl<'a> Watch<'a> {
         Ok(failures)
     }
 
-    fn processors(&self) -> Outcome<()> {
+    fn processors(&self) -> Outcome<Option<String>> {
         let name = self.stage.kind.name();
         let now = spent(self.stage, self.engine)?;
         let over = |of: fn(&Spent) -> f64| of(&now) - of(&self.began);
@@ -170,7 +170,8 @@ impl<'a> Watch<'a> {
             "[{name}] engine: {changes:.0} changed rows of mapped tables, {:.0} us of processor each",
             engine * 1e6 / changes
         );
-        Ok(())
+        let failure = || format!("the engine used {engine:.1} s of processor time, the source's server {source:.1} s: NOT met");
+        Ok((engine >= source).then(failure))
     }
 
     /// The sampler, for a last look.

@@ -69,7 +69,9 @@ pub fn block(status: &EngineStatus) -> String {
         }
         let percent = text::percent(sweep.row_count, sweep.row_total).unwrap_or_default();
         let (done, total) = (text::grouped(sweep.row_count), text::counted(sweep.row_total, "row"));
-        format!("  sweep    {}: {done} of {total} that one change reaches are derived, {percent}", sweep.mapping)
+        let left = sweep.left_s.map(|seconds| format!(", about {} left", text::duration_ms(seconds.saturating_mul(1_000))));
+        let left = left.unwrap_or_default();
+        format!("  sweep    {}: {done} of {total} that one change reaches are derived, {percent}{left}", sweep.mapping)
     }));
     lines.extend(status.forecast.as_ref().filter(|_| status.stage < Stage::Live).into_iter().flat_map(forecast_lines));
     lines.extend(status.held_logs.iter().flat_map(held_lines));

@@ -51,7 +51,7 @@ pub use load::load;
 pub use reindex::{chunk_entries, index_entries_of};
 pub use shared::Shared;
 pub use step::{Bounds, ingest, replay, step, step_in_parts};
-pub use sweep::{sweep, sweeps_after};
+pub use sweep::{Reach, Swept, sweep, sweeps_after};
 
 use crate::error::Result;
 use crate::plan::MappingId;

@@ -10,6 +10,8 @@
 //! a state that has it. Slices of one sweep are apart in time, so only tables whose anchors never share a key are swept
 //! ([`crate::plan::NodePlan::anchors_are_apart`]).
 
+mod reach;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use xxhash_rust::xxh3::xxh3_64;
@@ -27,6 +29,8 @@ use crate::derive::walk::{Reached, anchors_of, probes_of};
 use crate::derive::{Arrangements, Mutation, Sink, Space, Step};
 use crate::error::{Error, Result};
 use crate::plan::{Anchor, HotChange, NodeId, Plan, Walk};
+
+pub use reach::Reach;
 
 /// Jobs that are looked at in one slice.
 const JOBS_PER_SLICE: usize = 4_096;
@@ -129,8 +133,16 @@ pub fn sweeps_after(store: &dyn Arrangements, node: NodeId, mutations: &[Mutatio
     Ok(u32::try_from(jobs.len()).unwrap_or(u32::MAX))
 }
 
-/// A slice of the sweeps of a target table: visits about `keys_max` entries of their walks and derives the anchors that those lead to. The
-/// jobs as they are then are among the mutations of the answer.
+/// What a slice came to.
+#[derive(Debug, Default)]
+pub struct Swept {
+    /// What it changes, the jobs as they are then among it.
+    pub step: Step,
+    /// How many entries of walks it visited.
+    pub entry_count: usize,
+}
+
+/// A slice of the sweeps of a target table: visits about `keys_max` entries of their walks and derives the anchors that those lead to.
 ///
 /// # Errors
 /// As [`crate::derive::step_in_parts`].
@@ -141,7 +153,7 @@ pub fn sweep(
     keys_max: usize,
     part_bytes_max: usize,
     sink: Sink<'_>,
-) -> Result<Step> {
+) -> Result<Swept> {
     let view = View::new(plan, store);
     let Some((mapping, table, id)) = target_tables(plan).find(|(_, _, id)| *id == node) else {
         return Err(Error::bug("a table that is swept is in no mapping"));
@@ -158,19 +170,21 @@ pub fn sweep(
     {
         slice.advance(&parts, key, &value)?;
     }
-    let Slice { changed, anchors, .. } = slice;
+    let Slice { changed, anchors, left, .. } = slice;
+    let entry_count = keys_max.saturating_sub(left);
     let mut emission = Emission::new(plan, part_bytes_max, sink);
     for (branch, mut anchors) in anchors {
         anchors.sort();
         let Some(part) = parts.get(usize::from(branch)) else { continue };
         if let Err(error) = emission.derive(&view, *part, &anchors, (mapping, table)) {
-            return Ok(Step { failures: vec![attributed(mapping, error)?], ..Step::default() });
+            let step = Step { failures: vec![attributed(mapping, error)?], ..Step::default() };
+            return Ok(Swept { step, entry_count });
         }
     }
     emission.finish_table(id, (mapping, table))?;
     let jobs = changed.into_iter().map(|(key, value)| Mutation { space: Space::Sweep(node), key, value });
     emission.step.mutations.extend(jobs);
-    Ok(emission.step)
+    Ok(Swept { step: emission.step, entry_count })
 }
 
 /// The jobs at hand in a slice.

@@ -133,6 +133,7 @@ impl<S: Source, T: Target> Engine<S, T> {
     pub(super) fn show_checkpoint(&self, mapping: &Owned) {
         let checkpoint = &mapping.checkpoint;
         let contained = self.frontier_position(&checkpoint.frontier);
+        self.places.with(mapping.id, |place| place.landed = checkpoint.sequence);
         self.board.checkpoint_written(mapping.id.0 as usize, checkpoint.source_committed_at_us, |status| {
             status.phase = checkpoint.phase;
             status.sequence = checkpoint.sequence;

@@ -110,8 +110,11 @@ pub struct SweepStatus {
     pub mapping: String,
     /// Target rows derived so far.
     pub row_count: u64,
-    /// Target rows that the change is known to reach; 0 if they are not counted, because they change some at a time.
+    /// Target rows that the change is known to reach; 0 until they are counted, or if they cannot be.
     pub row_total: u64,
+    /// Seconds until all are derived; absent before 1 %, and where they are not counted.
+    #[serde(default)]
+    pub left_s: Option<u64>,
 }
 
 /// Backfill of one legacy table.
@@ -243,7 +246,7 @@ struct Inner {
     source_waits: Option<String>,
     /// Per source with limits, what held its readers back last, and until when that is true.
     throttles: BTreeMap<String, Throttled>,
-    /// By table, or by mapping and target table: rows, and what they are counted against.
+    /// By table, by mapping and target table, or of the sweep: rows, and what they are counted against.
     paces: BTreeMap<(Option<usize>, usize), (Pace, Pace)>,
     times: Times,
 }

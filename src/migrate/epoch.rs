@@ -281,7 +281,8 @@ impl<S: Source, T: Target> Engine<S, T> {
             offered.made_durable();
             wake.notify_waiters();
         });
-        self.board.update(|status| status.sweep = None);
+        let sweep = self.sweep_status();
+        self.board.update(|status| status.sweep = sweep);
         if draft.parts.is_empty() {
             return Ok(());
         }
@@ -295,7 +296,7 @@ impl<S: Source, T: Target> Engine<S, T> {
     pub(super) fn take_part(&self, draft: &mut Draft<'_>, part: &StepPart) -> Result<()> {
         let (row_count, row_total) = part.progress;
         let mapping = self.mapping(part.mapping)?.name.clone();
-        self.board.update(|status| status.sweep = Some(SweepStatus { mapping, row_count, row_total }));
+        self.board.update(|status| status.sweep = Some(SweepStatus { mapping, row_count, row_total, left_s: None }));
         draft.take(part)
     }
 

@@ -32,6 +32,7 @@ mod resume;
 pub mod retry;
 pub mod run;
 mod schema_change;
+mod slice_pace;
 mod slices;
 mod spent;
 mod standing;

@@ -4,6 +4,7 @@
 //! mapped tables stops the mappings that it concerns, at its position, after everything before it.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -13,6 +14,7 @@ use super::feed::{Fed, Feed};
 use super::meters::Stage;
 use super::run::{Ended, Engine};
 use super::schema_change::Reading;
+use super::slice_pace::Changes;
 use super::standing::Contained;
 use super::worker::Worker;
 use crate::change::{SchemaChange, SourceEvent};
@@ -105,7 +107,7 @@ impl<S: Source, T: Target> Engine<S, T> {
         goal: Option<&Position>,
     ) -> Result<Option<Ended>> {
         let (mut contained, mut hopeless) = (self.contained.subscribe(), self.contained.subscribe());
-        let mut stop = self.stop.clone();
+        let (mut stop, mut changes) = (self.stop.clone(), Changes::default());
         loop {
             let opened = feed.opened();
             let caught_up = async {
@@ -129,27 +131,17 @@ impl<S: Source, T: Target> Engine<S, T> {
                     continue;
                 }
                 Taken::Sweep => {
-                    self.sweep(worker).await?;
+                    self.sweep(worker, changes.epoch(Instant::now())).await?;
                     continue;
                 }
             };
-            let mut epoch = self.epoch()?;
-            let mut next = Some(fed);
-            while let Some(fed) = next {
-                let (arrived, born) = (fed.arrived, fed.born);
-                let event = self.as_stored(reading, fed.event)?;
-                let is_change = matches!(&event, SourceEvent::Transaction(transaction) if transaction.has_changes());
-                if let Some(full) = epoch.take(event) {
-                    self.step(worker, full).await?;
-                }
-                if is_change {
-                    self.board.meters().record(Stage::Queue, arrived.elapsed());
-                    epoch.was_born(born);
-                }
-                next = if epoch.is_open() { feed.ready() } else { None };
-            }
+            let epoch = self.gathered(fed, feed, worker, reading).await?;
             let end = epoch.end.as_ref().map(|(position, _)| position.clone());
+            let (began, has_changes) = (Instant::now(), epoch.transactions > 0);
             let change = self.step(worker, epoch).await?;
+            if has_changes {
+                changes.came(Instant::now(), began.elapsed());
+            }
             if let Some(position) = end {
                 self.durable.then(feed.stored(position));
             }
@@ -158,8 +150,28 @@ impl<S: Source, T: Target> Engine<S, T> {
                 return Ok(None);
             }
             // By turns: neither waits for the end of the other.
-            self.sweep(worker).await?;
+            self.sweep(worker, changes.epoch(Instant::now())).await?;
         }
+    }
+
+    /// An epoch of an event and of what is already there behind it.
+    async fn gathered(&self, first: Fed, feed: &mut Feed, worker: &Worker, reading: &Reading) -> Result<Epoch> {
+        let mut epoch = self.epoch()?;
+        let mut next = Some(first);
+        while let Some(fed) = next {
+            let (arrived, born) = (fed.arrived, fed.born);
+            let event = self.as_stored(reading, fed.event)?;
+            let is_change = matches!(&event, SourceEvent::Transaction(transaction) if transaction.has_changes());
+            if let Some(full) = epoch.take(event) {
+                self.step(worker, full).await?;
+            }
+            if is_change {
+                self.board.meters().record(Stage::Queue, arrived.elapsed());
+                epoch.was_born(born);
+            }
+            next = if epoch.is_open() { feed.ready() } else { None };
+        }
+        Ok(epoch)
     }
 
     /// Applies what the backfill's spool still holds, then removes it: from there on the stream is read directly. `false` if a

@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::board::now_us;
 use super::run::Engine;
+use super::slice_pace::SlicePace;
+use super::sweeps::Total;
 use crate::derive::{BrokenKey, Duty, Failure, Space};
 use crate::error::{Class, Error, Result};
 use crate::plan::MappingId;
@@ -30,6 +32,14 @@ pub(super) struct Place {
     pub(super) sweeps: u32,
     /// Rows that the sweeps under way have derived.
     pub(super) swept: u64,
+    /// Rows that they are known to reach.
+    pub(super) reached: Total,
+    /// What their slices take.
+    pub(super) pace: SlicePace,
+    /// Sequence of the entry that the target has, as far as this run has seen it.
+    pub(super) landed: u64,
+    /// The entries with which the last slices ended, older first.
+    pub(super) slice_ends: [u64; 2],
     /// Keys that break a fact, and since when, by the engine's clock.
     pub(super) broken: Vec<BrokenKey>,
     /// A person asked it to go on.

@@ -83,6 +83,8 @@ fn mappings(text: &mut Text, status: &EngineStatus) {
         Some(mapping.checkpoint_age_ms as f64 / 1e3)
     });
     family("strangler_checkpoint_sequence", "", "Sequence of the checkpoint row.", &|mapping| Some(mapping.sequence as f64));
+    let help = "Deferred changes under way by the checkpoint row; 0 when the tables are exact.";
+    family("strangler_pending_sweeps", "", help, &|mapping| Some(f64::from(mapping.pending_sweeps)));
     family("strangler_outbox_bytes", "bytes", "Writes that wait for the target.", &|mapping| Some(mapping.outbox_bytes as f64));
     family("strangler_outbox_limit_bytes", "bytes", "From so many on the mapping only marks what changes.", &|mapping| {
         (mapping.outbox_bytes_max > 0).then_some(mapping.outbox_bytes_max as f64)

@@ -155,6 +155,7 @@ fn board() -> Board {
     let outbox = OutboxForecast { mapping: "stock".into(), full_in_s: Some(90), ..OutboxForecast::default() };
     board.update(|status| {
         status.mappings[1].outbox_bytes_max = 8 << 30;
+        status.mappings[1].pending_sweeps = 3;
         status.forecast = Some(Forecast { outboxes: vec![outbox], ..Forecast::default() });
     });
     board
@@ -182,6 +183,11 @@ fn the_exposition_is_strictly_openmetrics() {
     let stock = |name: &str| families[name].samples.iter().map(|sample| (sample.1[0].1.clone(), sample.2)).collect::<Vec<_>>();
     assert_eq!(stock("strangler_outbox_full_seconds"), [("stock".to_owned(), 90.0)], "what does not fill has no forecast");
     assert_eq!(stock("strangler_outbox_limit_bytes"), [("stock".to_owned(), (8_u64 << 30) as f64)]);
+    let sweeps: Vec<f64> = families["strangler_pending_sweeps"].samples.iter().map(|sample| sample.2).collect();
+    assert_eq!((families["strangler_pending_sweeps"].kind.as_str(), sweeps), ("gauge", vec![0.0, 3.0]));
+    for name in ["strangler_state_hits", "strangler_state_misses"] {
+        assert_eq!((families[name].kind.as_str(), families[name].samples.len()), ("counter", 1), "{name}");
+    }
     let latency = &families["strangler_commit_to_visible_seconds"];
     let of_orders = |sample: &&Sample| sample.1.contains(&("mapping".into(), "order \"주문\"\\".into()));
     let count = latency.samples.iter().filter(of_orders).find(|sample| sample.0.ends_with("_count")).unwrap();

@@ -8,6 +8,7 @@ mod failover;
 mod files;
 mod gentle;
 mod language;
+mod monitors;
 mod oracle;
 mod preflight;
 mod rows;

@@ -1,7 +1,7 @@
 //! What a running engine looks like to people.
 
 use super::super::status_text::{block, report};
-use crate::migrate::board::{ApplyingStatus, LoadStatus, MappingStatus, TableStatus};
+use crate::migrate::board::{ApplyingStatus, LoadStatus, MappingStatus, SweepStatus, TableStatus};
 use crate::migrate::forecast::Forecast;
 use crate::migrate::outbox_forecast::OutboxForecast;
 use crate::migrate::{Board, EngineStatus};
@@ -124,4 +124,17 @@ fn a_transaction_too_large_for_memory_shows_how_much_of_it_was_sent() {
     status.mappings[0].applying = Some(ApplyingStatus { row_count: 1_250_000, row_total: 5_000_000 });
     let text = block(&status);
     assert!(text.contains("the target takes one transaction of 5,000,000 rows: 1,250,000 are sent, 25.0 %"), "{text}");
+}
+
+#[test]
+fn a_sweep_shows_its_share_and_what_is_left_once_they_are_known() {
+    let mut status = status(Stage::Live, Phase::Live);
+    let mut shown = |row_total, left_s| {
+        status.sweep = Some(SweepStatus { mapping: "order-service".into(), row_count: 1_250_000, row_total, left_s });
+        block(&status)
+    };
+    let text = shown(5_000_000, Some(75));
+    let line = "order-service: 1,250,000 of 5,000,000 rows that one change reaches are derived, 25.0 %, about 1 min 15 s left";
+    assert!(text.contains(line), "{text}");
+    assert!(shown(0, None).contains("order-service: 1,250,000 rows derived of what one change reaches"));
 }

@@ -8,7 +8,7 @@ use super::random::{Targets, apply, compare, fill_all, plan_of};
 use super::store::MapStore;
 use super::world::{World, catalog};
 use crate::change::Change;
-use crate::derive::{Arrangements, Bounds, Mutation, Outlets, Space, Step, step_in_parts, sweep, sweeps_after};
+use crate::derive::{Arrangements, Bounds, Mutation, Outlets, Reach, Space, Step, Swept, step_in_parts, sweep, sweeps_after};
 use crate::error::{Error, Result};
 use crate::plan::{HotChange, NodeId, Plan};
 
@@ -58,10 +58,13 @@ impl Shared {
         step_in_parts(plan, self, changes, &[], Bounds { part_bytes_max: usize::MAX, anchors_max }, outlets).unwrap()
     }
 
-    fn slice(&self, plan: &Plan, targets: &mut Targets, node: NodeId, keys_max: usize) {
+    /// Takes a slice; how many entries it visited, and how many anchors it derived.
+    fn slice(&self, plan: &Plan, targets: &mut Targets, node: NodeId, keys_max: usize) -> (usize, u64) {
         let mut parts = |_| Err(Error::bug("nothing is given in parts"));
-        let step = sweep(plan, self, node, keys_max, usize::MAX, &mut parts).unwrap();
+        let Swept { step, entry_count } = sweep(plan, self, node, keys_max, usize::MAX, &mut parts).unwrap();
+        let derived = step.derived;
         self.take(plan, targets, step);
+        (entry_count, derived)
     }
 
     /// The first table with something pending.
@@ -142,4 +145,46 @@ fn jobs_of_another_plan_become_a_sweep_over_everything() {
         store.slice(&plan, &mut targets, node, 3);
     }
     compare(&world, &plan, &queries, &targets, "the end");
+}
+
+#[test]
+fn what_one_job_reaches_is_counted_before_it_is_derived() {
+    let catalog = catalog();
+    let (mut plan, _) = plan_of(&catalog, None);
+    plan.nodes.iter_mut().for_each(|node| node.policies.hot_change = HotChange::Deferred);
+    let mut world = World::new(&catalog, 3_300);
+    let store = Shared::default();
+    fill_all(&plan, &mut store.0.lock().unwrap(), 3);
+    let mut targets: Targets = plan.nodes.iter().map(|_| BTreeMap::new()).collect();
+    let (mut counted, mut single, mut uncounted) = (0, 0, 0);
+    for _ in 0..120 {
+        let changes = world.batch(&plan);
+        let step = store.hot_step(&plan, &changes, 0);
+        store.take(&plan, &mut targets, step);
+        while let Some(node) = store.pending(&plan) {
+            // In the middle of a job as well as before it.
+            store.slice(&plan, &mut targets, node, world.rng.usize(1..3));
+            let jobs = sweeps_after(&store, node, &[]).unwrap();
+            let total = Reach::of(&plan, &store, &[node]).unwrap().map(|mut reach| {
+                let mut go_on = || reach.go_on(&plan, &store, 2).unwrap();
+                (0..10_000).find_map(|_| go_on()).unwrap()
+            });
+            let (mut visited, mut derived) = (0, 0);
+            while sweeps_after(&store, node, &[]).unwrap() > 0 {
+                let slice = store.slice(&plan, &mut targets, node, 3);
+                (visited, derived) = (visited + slice.0 as u64, derived + slice.1);
+            }
+            let Some(total) = total else {
+                uncounted += 1;
+                continue;
+            };
+            counted += u64::from(total > 0);
+            assert!(derived <= total && total <= visited, "{derived} derived of {total} counted, {visited} visited");
+            if jobs == 1 {
+                single += 1;
+                assert_eq!(derived, total);
+            }
+        }
+    }
+    assert!(counted > 10 && single > 3 && uncounted > 3, "{counted} {single} {uncounted}");
 }

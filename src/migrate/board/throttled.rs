@@ -52,6 +52,9 @@ pub(super) fn throttle_status((source, throttled): (&String, &Throttled)) -> Thr
     }
 }
 
+/// The place of the sweep among what has a pace.
+const SWEEP: (Option<usize>, usize) = (None, usize::MAX);
+
 impl Inner {
     pub(super) fn show_paces(&mut self, status: &mut EngineStatus) {
         let now = Instant::now();
@@ -68,6 +71,9 @@ impl Inner {
                 };
                 (table.rows_per_s, table.left_s) = look((None, index), table.row_count, part, whole);
             }
+        }
+        if let Some(sweep) = &mut status.sweep {
+            (_, sweep.left_s) = look(SWEEP, sweep.row_count, sweep.row_count, sweep.row_total);
         }
         for (mapping, status) in status.mappings.iter_mut().enumerate() {
             for (index, load) in status.loads.iter_mut().enumerate().filter(|(_, load)| !load.done) {

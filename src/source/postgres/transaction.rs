@@ -6,16 +6,15 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use super::decode::message::{Begin, Cell, Commit, Message, Old, Relation, RowChange, Tuple};
-use super::decode::value;
+use self::image::{identity_of, image, is_unchanged, old_image};
+use super::decode::message::{Begin, Commit, Message, Old, Relation, RowChange};
 use super::failure::malformed;
-use crate::change::{Change, Image, Operation, SchemaChange, SourceEvent, Transaction, Visibility};
+use crate::change::{Change, Operation, SchemaChange, SourceEvent, Transaction, Visibility};
 use crate::error::{Class, Error, Result};
 use crate::position::{Lsn, Position, WalPosition};
 use crate::schema::{TableLayout, TableName};
 use crate::source::Layouts;
 use crate::source::spill::{SpillOptions, SpillWriter};
-use crate::value::Value;
 
 /// What a relation id stands for.
 #[derive(Debug, Clone, PartialEq)]
@@ -331,23 +330,27 @@ impl Assembler {
         let operations = match change {
             RowChange::Truncate { relations } => self.truncated(&relations)?,
             RowChange::Insert { relation, new } => {
-                self.row(relation, |layout, shape| Ok(Operation::Insert { new: image(layout, shape, &new, None)? }))?
+                self.row(relation, |layout, shape| Ok(Some(Operation::Insert { new: image(layout, shape, &new, None)? })))?
             }
             RowChange::Delete { relation, old } => {
-                self.row(relation, |layout, shape| Ok(Operation::Delete { old: old_image(layout, shape, &old)? }))?
+                self.row(relation, |layout, shape| Ok(Some(Operation::Delete { old: old_image(layout, shape, &old)? })))?
             }
             RowChange::Update { relation, old, new } => self.row(relation, |layout, shape| {
                 let whole = match &old {
                     Some(Old::Whole(tuple)) => Some(tuple),
                     _ => None,
                 };
+                // A row without a key is told whatever it changes: it is counted.
+                if layout.identity.is_some() && whole.is_some_and(|old| is_unchanged(shape, old, &new)) {
+                    return Ok(None);
+                }
                 let new = image(layout, shape, &new, whole)?;
                 let old = match &old {
                     Some(old) => old_image(layout, shape, old)?,
                     // No word of the old row: its identity did not change.
                     None => identity_of(layout, &new),
                 };
-                Ok(Operation::Update { old, new })
+                Ok(Some(Operation::Update { old, new }))
             })?,
         };
         let bytes: usize = operations.iter().map(Change::size_bytes).sum();
@@ -386,7 +389,11 @@ impl Assembler {
     }
 
     /// The change of one row; nothing for tables without a mapping, or once the table's shape has changed.
-    fn row(&mut self, relation: u32, operation: impl FnOnce(&TableLayout, &Shape) -> Result<Operation>) -> Result<Vec<Change>> {
+    fn row(
+        &mut self,
+        relation: u32,
+        operation: impl FnOnce(&TableLayout, &Shape) -> Result<Option<Operation>>,
+    ) -> Result<Vec<Change>> {
         let layouts = std::sync::Arc::clone(&self.layouts);
         match self.relation(relation) {
             None => Err(malformed("a row of a table that was not described")),
@@ -400,7 +407,7 @@ impl Assembler {
             Some(Known::Table(shape)) => {
                 let layout = layouts.get(shape.table).ok_or_else(|| Error::bug("a mapped table has no layout"))?;
                 match operation(layout, shape) {
-                    Ok(operation) => Ok(vec![Change { table: layout.id, operation }]),
+                    Ok(operation) => Ok(operation.map(|operation| Change { table: layout.id, operation }).into_iter().collect()),
                     Err(error) if error.class() == Class::Bug => Err(error),
                     Err(error) => {
                         let message = format!("a change behind {} cannot be read", self.position());
@@ -440,50 +447,4 @@ impl Assembler {
     }
 }
 
-/// Reads a row; a value that the change left alone is taken from the old row where the log has it.
-fn image(layout: &TableLayout, shape: &Shape, tuple: &Tuple<'_>, old: Option<&Tuple<'_>>) -> Result<Image> {
-    if tuple.len() != shape.columns.len() {
-        return Err(malformed("a row with another number of columns than its table"));
-    }
-    let mut values: Vec<Option<Value>> = vec![None; layout.columns.len()];
-    for (index, (cell, (stored, _))) in tuple.iter().zip(&shape.columns).enumerate() {
-        let Some(stored) = stored else { continue };
-        let cell = match (cell, old.and_then(|old| old.get(index))) {
-            (Cell::Unchanged, Some(old)) => old,
-            _ => cell,
-        };
-        if let (Some(slot), Some(column)) = (values.get_mut(*stored), layout.columns.get(*stored)) {
-            *slot = value::of_cell(cell, &column.column, &layout.name)?;
-        }
-    }
-    Ok(imaged(values))
-}
-
-fn old_image(layout: &TableLayout, shape: &Shape, old: &Old<'_>) -> Result<Image> {
-    match old {
-        Old::Whole(tuple) => image(layout, shape, tuple, None),
-        Old::Key(tuple) => {
-            // Columns outside the identity are sent as NULL, which means nothing.
-            let mut only = shape.clone();
-            only.columns.iter_mut().for_each(|(stored, in_identity)| *stored = stored.filter(|_| *in_identity));
-            image(layout, &only, tuple, None)
-        }
-    }
-}
-
-fn imaged(values: Vec<Option<Value>>) -> Image {
-    if values.iter().all(Option::is_some) {
-        return Image::Full(values.into_iter().flatten().collect());
-    }
-    Image::Partial(values.into())
-}
-
-/// The identity columns of a row.
-fn identity_of(layout: &TableLayout, row: &Image) -> Image {
-    let identity: Vec<usize> = layout.identity.iter().flatten().copied().collect();
-    let value = |index: usize| match row {
-        Image::Full(row) => row.get(index).cloned(),
-        Image::Partial(values) => values.get(index).cloned().flatten(),
-    };
-    imaged((0..layout.columns.len()).map(|index| identity.contains(&index).then(|| value(index)).flatten()).collect())
-}
+mod image;

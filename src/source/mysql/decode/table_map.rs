@@ -45,6 +45,8 @@ pub struct TablePlan {
     pub name: TableName,
     /// Whether its engine is transactional.
     pub transactional: bool,
+    /// Whether its rows have an identity. Of those that have none every update is told, whatever it changes.
+    pub keyed: bool,
     /// One step per column, in ordinal order.
     pub steps: Vec<Step>,
     /// Names of the stored columns in the order of the log, for messages.
@@ -106,6 +108,7 @@ impl<'a> TableMap<'a> {
             table: layout.id,
             name: layout.name.clone(),
             transactional: layout.transactional,
+            keyed: layout.identity.is_some(),
             steps,
             stored: found.into_iter().map(|(_, _, name)| name).collect(),
             slots: if slots.is_sorted() { None } else { Some(slots.into()) },

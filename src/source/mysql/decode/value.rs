@@ -82,6 +82,14 @@ impl ColumnDecoder {
         }
     }
 
+    /// Steps over one value that is not NULL.
+    ///
+    /// # Errors
+    /// The bytes end early.
+    pub fn skip(&self, reader: &mut Reader<'_>) -> Result<()> {
+        self.wire.skip(reader)
+    }
+
     fn signed(&self, reader: &mut Reader<'_>) -> Result<Value> {
         Ok(Value::Int(match self.wire {
             WireType::Integer(1) => i64::from(reader.u8()?.cast_signed()),

@@ -23,6 +23,7 @@ both! {
     f25_statement_format => statement_format;
     tx_bound => bound;
     f08_idle => idle_heartbeat;
+    an_update_of_unmapped_columns_is_no_event => unmapped_columns;
 }
 
 async fn two_tables(flavor: Flavor, schema: &str) -> Option<Bench> {
@@ -314,4 +315,37 @@ async fn mysql_tagged_gtids() {
     bench.run(&["SET SESSION gtid_next = 'AUTOMATIC'"]).await;
     assert_eq!(summaries(&transactions), [["insert 1"]]);
     assert!(binlog(&transactions[0].position).gtid.contains(":blue:"));
+}
+
+/// An update of columns that no mapping needs is read past like one of a table that none maps, however large, and with whatever row image.
+async fn unmapped_columns(flavor: Flavor, schema: &str) {
+    let Some(mut bench) = Bench::new(flavor, schema).await else { return };
+    let columns = [("id", "int not null", INT), ("v", "varchar(50)", text("utf8mb4")), ("note", "longtext", text("utf8mb4"))];
+    bench.table("a", &columns, "").await;
+    bench.layouts[0].columns.truncate(2);
+    bench.bytes_max = 2_000;
+    bench.run(&["INSERT INTO a VALUES (1,'x','n'),(2,NULL,'n')"]).await;
+    let xid = format!("'{schema}','b',7");
+    let (prepare, commit) = (format!("XA PREPARE {xid}"), format!("XA COMMIT {xid}"));
+    let (start, end) = (format!("XA START {xid}"), format!("XA END {xid}"));
+    let statements = [
+        "UPDATE a SET note = REPEAT('long ', 9000)",
+        "SET SESSION binlog_row_image = 'MINIMAL'",
+        "UPDATE a SET note = 'minimal'",
+        "SET SESSION binlog_row_image = 'NOBLOB'",
+        "UPDATE a SET note = 'noblob'",
+        "SET SESSION binlog_row_image = 'FULL'",
+        &start,
+        "UPDATE a SET note = 'prepared'",
+        &end,
+        &prepare,
+        &commit,
+    ];
+    assert_eq!(bench.transactions(&statements).await, [], "the position is reached without a transaction");
+    let mixed = ["BEGIN", "UPDATE a SET note = 'y'", "UPDATE a SET v = 'y', note = 'z' WHERE id = 2", "COMMIT"];
+    let transactions = bench.transactions(&mixed).await;
+    let [Transaction { changes, .. }] = transactions.as_slice() else { panic!("{transactions:?}") };
+    let [Change { operation: Operation::Update { old, new }, .. }] = changes.as_slice() else { panic!("{changes:?}") };
+    let row = |v: Value| [Value::Int(2), v];
+    assert_eq!((full(old), full(new)), (row(Value::Null).as_slice(), row(Value::text("y")).as_slice()));
 }
