@@ -98,7 +98,7 @@ fn copy(plan: &Plan, store: &DiskStore, next: &mut i64, account: usize, members:
     while left > 0 {
         let count = left.min(ROWS_PER_CHUNK);
         let rows = (*next..*next + count).map(|id| row(id, account, id)).collect();
-        let chunk = Chunk { table: LEDGER, index: 0, rows, high: position(), exact: true, visibility: None };
+        let chunk = Chunk { table: LEDGER, index: 0, rows, high: position(), exact: true, visibility: None, rest: None };
         store.commit(ingest(plan, store, &chunk)?, Durability::Buffered)?;
         *next += count;
         left -= count;

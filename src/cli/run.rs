@@ -35,6 +35,7 @@ use crate::source::database::Database as SourceDatabase;
 use crate::state::disk::DiskStore;
 use crate::state::meta::{self, Identity, Stage};
 use crate::state::numbering::Numbered;
+use crate::state::pieces;
 use crate::target::Target;
 use crate::target::database::Database;
 
@@ -267,12 +268,17 @@ fn targets_of(project: &Project, plan: &Plan) -> Result<Vec<Arc<Database>>> {
 fn board(plan: &Plan, catalog: &SourceCatalog, store: &Numbered<DiskStore>) -> Result<Board> {
     let mut tables = Vec::new();
     for (table, schema) in plan.tables.iter().zip(&catalog.tables) {
-        let chunks = meta::chunks(store, table.layout.id)?;
+        let (mut chunks_done, mut chunks_total, mut row_count) = (0, 0, 0);
+        let is_cut = pieces::each_cut(store, table.layout.id, &mut |_, _| chunks_total += 1)?;
+        pieces::each(store, table.layout.id, &mut |_, shown, rest| {
+            chunks_done += u32::from(rest.is_none());
+            row_count += shown.row_count;
+        })?;
         tables.push(TableStatus {
             table: table.layout.name.to_string(),
-            chunks_done: u32::try_from(chunks.len()).unwrap_or(u32::MAX),
-            chunks_total: meta::ranges(store, table.layout.id)?.map(|ranges| u32::try_from(ranges.len()).unwrap_or(u32::MAX)),
-            row_count: chunks.values().map(|chunk| chunk.row_count).sum(),
+            chunks_done,
+            chunks_total: is_cut.then_some(chunks_total),
+            row_count,
             row_estimate: schema.row_estimate,
             ..TableStatus::default()
         });
