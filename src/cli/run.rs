@@ -80,17 +80,16 @@ pub async fn command(common: &Common, arguments: &RunArguments, printer: &Printe
     drive(ready, &project, signals, printer).await
 }
 
-/// The mappings of `--rebuild --mapping NAME` over a live state that holds others too: those alone are rebuilt, while the others stay live.
-/// None: the state as a whole is made anew.
+/// The mappings of `--rebuild --mapping NAME` over a live state: those are derived again from what is stored, while the others stay live, and only
+/// legacy tables and columns that are not stored yet are read. None: the state as a whole is made anew.
 fn rebuilt_part(project: &Project, named: &[String]) -> Result<Vec<String>> {
     if named.is_empty() || !opening::has_store(&project.config) {
         return Ok(Vec::new());
     }
     let lock = StateLock::take(&project.config.state)?;
     let store = opening::open_store(&project.config, &lock)?;
-    let (Some(identity), Some(progress)) = (meta::identity(&store)?, meta::progress(&store)?) else { return Ok(Vec::new()) };
-    let has_others = identity.mappings.keys().any(|name| !named.contains(name));
-    Ok(if has_others && progress.stage == Stage::Live { named.to_vec() } else { Vec::new() })
+    let is_live = meta::identity(&store)?.is_some() && meta::progress(&store)?.is_some_and(|at| at.stage == Stage::Live);
+    Ok(if is_live { named.to_vec() } else { Vec::new() })
 }
 
 /// Opens state and engine; `rebuilt` names the mappings that are rebuilt while the others stay live.

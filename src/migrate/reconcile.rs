@@ -68,6 +68,9 @@ impl<S: Source, T: Target> Engine<S, T> {
     pub(super) async fn difference(&self, mapping: &Owned, sequence: u64) -> Result<Vec<PartRecord>> {
         self.store.clear(Space::OutboxPart(mapping.id))?;
         let mut parts = Draft { sequence, parts: Vec::new() };
+        // What an earlier load counted is not of this one.
+        (0..self.mapping(mapping.id)?.nodes.len())
+            .for_each(|index| self.show_load(mapping, index, |load| *load = load.begun_again()));
         for (index, node) in self.mapping(mapping.id)?.nodes.iter().enumerate() {
             self.note_target(mapping, *node).await?;
             self.compare_derived(mapping, index, *node, &mut parts).await?;
