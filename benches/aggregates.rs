@@ -111,7 +111,7 @@ fn table(plan: &Plan, name: &str) -> Outcome<TableId> {
 }
 
 fn chunk(table: TableId, rows: Vec<Row>) -> Chunk {
-    Chunk { table, index: 0, rows, high: position(), exact: true, visibility: None }
+    Chunk { table, index: 0, rows, high: position(), exact: true, visibility: None, rest: None }
 }
 
 fn copy(plan: &Plan, store: &DiskStore, next: &mut i64, account: usize, members: i64) -> Outcome<()> {

@@ -38,21 +38,22 @@ async fn main() -> Outcome<()> {
     let legacy_rate = stage.row_count as f64 / run.as_secs_f64();
     println!("engine, legacy rows         {legacy_rate:>10.0} rows/s, {:.1} s from its start to its end", run.as_secs_f64());
     println!("  to the raw drain          {:>10.2}", legacy_rate / drain_rate);
-    println!("  to the single-table copy  {:>10.2}   goal 0.50", legacy_rate / single_rate);
+    println!("  to the single-table copy  {}", at_least(legacy_rate / single_rate, 0.5));
     if let Some(rate) = pgloader_rate {
-        println!("  to pgloader               {:>10.2}   goal 2.00", legacy_rate / rate);
+        println!("  to pgloader               {}", at_least(legacy_rate / rate, 2.0));
     }
     let status = status_of(&stage)?;
     let load = status.load_stages.iter().find(|stage| stage.stage == meta::Stage::Load).ok_or("the engine loaded nothing")?;
     let load_s = load.wall_ms as f64 / 1_000.0;
     let load_rate = copied as f64 / load_s;
     println!("engine, load phase          {load_rate:>10.0} target rows/s, {load_s:.1} s");
-    println!("  to the raw COPY, keyed    {:>10.2}   goal 0.80", load_rate / copy_rate);
-    println!("engine, peak memory         {peak_mib:>10} MiB   cap 512");
+    println!("  to the raw COPY, keyed    {}", at_least(load_rate / copy_rate, 0.8));
+    println!("engine, peak memory         {peak_mib:>10} MiB   cap 512, {}", verdict(peak_mib <= 512));
     let mapped: u64 = status.tables.iter().map(|table| table.byte_count).sum();
     let state = folder_bytes(&stage.state_path());
     println!("engine, state on disk       {:>10} MiB, journals not counted", state >> 20);
-    println!("  to the mapped bytes       {:>10.2}   goal 1.60", state as f64 / mapped as f64);
+    let ratio = state as f64 / mapped as f64;
+    println!("  to the mapped bytes       {ratio:>10.2}   goal 1.60 at most, {}", verdict(ratio <= 1.6));
     for StageTime { stage, wall_ms } in &status.load_stages {
         println!("stage {stage:?}: {wall_ms} ms");
     }
@@ -61,6 +62,15 @@ async fn main() -> Outcome<()> {
     }
     println!("load of the machine {} at the end", machine_load());
     Ok(())
+}
+
+/// A ratio beside its goal, and whether it is met.
+fn at_least(ratio: f64, goal: f64) -> String {
+    format!("{ratio:>10.2}   goal {goal:.2}, {}", verdict(ratio >= goal))
+}
+
+fn verdict(is_met: bool) -> &'static str {
+    if is_met { "met" } else { "NOT met" }
 }
 
 /// What the engine said of itself when it ended.

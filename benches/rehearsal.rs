@@ -5,7 +5,7 @@
 //!
 //! `REHEARSAL_ORDERS` is a list of sizes (default `50000,200000`, about eleven legacy rows each), `REHEARSAL_KILLS` how often the engine is killed in each (default 3),
 //! `REHEARSAL_RATE` how many transactions a second the shop writes meanwhile (default 20). Kills come by chance within the time that a size takes at 80,000 rows/s. Fails
-//! where a row differs.
+//! where a row differs, where the engine was live before all kills had come, and where it took more memory than its 512 MiB.
 
 #[allow(dead_code)]
 mod support;
@@ -21,12 +21,16 @@ use tokio::sync::watch;
 /// How fast kills take the load to be.
 const ROWS_PER_S: f64 = 80_000.0;
 
+/// The memory that the engine may take.
+const CAP_MIB: u64 = 512;
+
 /// What a size came to.
 struct Figures {
     orders: u32,
     row_count: u64,
     seconds: f64,
     kills: u32,
+    kills_asked: u32,
     peak_mib: u64,
     state_bytes: u64,
     written: u64,
@@ -43,7 +47,18 @@ async fn main() -> Outcome<()> {
         all.push(figures);
         print(&all);
     }
-    Ok(())
+    let missed: Vec<String> = all.iter().filter_map(missed).collect();
+    if missed.is_empty() { Ok(()) } else { Err(missed.join("; ").into()) }
+}
+
+/// What a size did not keep, if anything.
+fn missed(figures: &Figures) -> Option<String> {
+    let Figures { orders, kills, kills_asked, peak_mib, .. } = *figures;
+    let fewer =
+        (kills < kills_asked).then(|| format!("{orders} orders: killed {kills} times of {kills_asked}, it was live before"));
+    let more = (peak_mib > CAP_MIB).then(|| format!("{orders} orders: {peak_mib} MiB of memory, more than {CAP_MIB}"));
+    let missed: Vec<String> = fewer.into_iter().chain(more).collect();
+    (!missed.is_empty()).then(|| missed.join("; "))
 }
 
 fn print(all: &[Figures]) {
@@ -101,6 +116,7 @@ async fn rehearse(orders: u32) -> Outcome<Figures> {
         row_count: stage.row_count,
         seconds,
         kills: kills - kills_left,
+        kills_asked: kills,
         peak_mib,
         state_bytes: folder_bytes(&stage.state_path()),
         written,

@@ -132,7 +132,7 @@ pub struct KeyRange {
     pub up_to: Option<Row>,
 }
 
-/// One range of a table, read in one short read-only transaction.
+/// One range of a table, or the first rows of it, read in one short read-only transaction.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Chunk {
     /// The mapped table.
@@ -148,6 +148,8 @@ pub struct Chunk {
     pub exact: bool,
     /// Which transactions the rows show, where a log position cannot tell.
     pub visibility: Option<Visibility>,
+    /// What of the range lies behind its rows, where the read ended at its bounds; to be read in a transaction of its own.
+    pub rest: Option<KeyRange>,
 }
 
 /// Which committed transactions a read shows, on a source whose log order and visibility order differ: PostgreSQL's

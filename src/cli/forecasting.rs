@@ -15,8 +15,9 @@ use crate::source::Source;
 use crate::source::retention::Retention;
 use crate::state::disk;
 
-/// Legacy rows per second from the first chunk to live, where nothing is measured yet: what a machine of two cores does that also runs both servers.
-pub const ASSUMED_ROWS_PER_S: u64 = 15_000;
+/// Legacy rows per second from the first read to live, where nothing is measured yet: what a machine of two cores does that also runs both servers
+/// (`docs/capacity.md`: 12 to 16 µs a row; the slower of the two).
+pub const ASSUMED_ROWS_PER_S: u64 = 60_000;
 
 /// A forecast from estimates.
 pub struct Before {
@@ -63,6 +64,7 @@ fn of_estimates(config: &Config, preview: &Preview, retention: Vec<Retention>, r
     }
     let course = Course {
         left_s: Some(left_s),
+        derived_bytes_per_s: 0,
         spool_bytes_per_s: retention.iter().filter_map(|kept| kept.log_bytes_per_s).sum(),
         state_bytes_more: preview.state_bytes_estimate,
         spool_bytes: 0,
@@ -112,6 +114,10 @@ pub fn before_text(before: &Before) -> String {
         text::counted(before.row_count, "legacy row"),
         text::grouped(ASSUMED_ROWS_PER_S)
     )];
+    lines.extend(forecast.catch_up_s.filter(|seconds| *seconds > 0).map(|seconds| {
+        let time = text::duration_ms(seconds.saturating_mul(1_000));
+        format!("  catch-up about {time} behind it, for what the source writes meanwhile")
+    }));
     let spool = forecast.disk_bytes_needed.saturating_sub(before.state_bytes);
     let free = forecast.disk_bytes_free.map_or_else(|| "not known".to_owned(), text::bytes);
     lines.push(format!("  disk     state {}, spool {}; free now {free}", text::bytes(before.state_bytes), text::bytes(spool)));

@@ -164,6 +164,7 @@ impl Paces {
         let course = Course {
             left_s: left,
             spool_bytes_per_s,
+            derived_bytes_per_s: 0,
             state_bytes_more,
             spool_bytes: status.spool_bytes,
             spool_bytes_max: EngineOptions::default().spool_bytes_max,

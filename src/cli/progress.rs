@@ -94,13 +94,11 @@ struct Screen {
     stage: Option<Stage>,
     since: Instant,
     bars: BTreeMap<String, ProgressBar>,
-    /// When a load was first seen with rows, and how many it had: rates are of this run.
-    first_seen: BTreeMap<String, (Instant, u64)>,
 }
 
 impl Screen {
     fn new(printer: Printer) -> Self {
-        Self { printer, stage: None, since: Instant::now(), bars: BTreeMap::new(), first_seen: BTreeMap::new() }
+        Self { printer, stage: None, since: Instant::now(), bars: BTreeMap::new() }
     }
 
     fn draw(&mut self, status: &EngineStatus) {
@@ -164,50 +162,38 @@ impl Screen {
         let done = |table: &TableStatus| table.chunks_total.is_some_and(|total| table.chunks_done >= total);
         let finished = status.tables.iter().filter(|table| done(table)).count();
         let rows: u64 = status.tables.iter().map(|table| table.row_count).sum();
-        let total = format!("{finished} of {} legacy tables, {}", status.tables.len(), text::counted(rows, "row"));
+        let bytes: u64 = status.tables.iter().map(|table| table.byte_count).sum();
+        let rate = status.tables.iter().filter_map(|table| table.rows_per_s).reduce(|sum, rate| sum + rate);
+        let left_s = status.forecast.as_ref().and_then(|forecast| forecast.left_s);
+        // What is left is told of the whole load, which is what is waited for.
+        let left = left_s
+            .map_or_else(String::new, |seconds| format!(", {} until live", text::duration_ms(seconds.saturating_mul(1_000))));
+        let held = status_text::amount((rows, bytes), rate, None);
+        let total = format!("{finished} of {} legacy tables, {held}{left}", status.tables.len());
         self.bar(" snapshot", finished as u64, status.tables.len() as u64, total);
         for table in &status.tables {
-            let Some(total) = table.chunks_total else { continue };
             let name = table.table.rsplit('.').next().unwrap_or_default();
-            // A table of one chunk has nothing to show on the way.
-            if done(table) || total < 2 || (self.bars.len() > BARS_MAX && !self.bars.contains_key(name)) {
+            // A table of one chunk has nothing to show on the way, and one that nobody has begun neither.
+            let is_shown = table.chunks_total.map_or(table.row_count > 0, |total| total > 1 && !done(table));
+            if !is_shown || (self.bars.len() > BARS_MAX && !self.bars.contains_key(name)) {
                 self.remove(name);
             } else {
-                let message = format!(
-                    "{} of {}, {}",
-                    table.chunks_done,
-                    text::counted(u64::from(total), "chunk"),
-                    text::counted(table.row_count, "row")
-                );
-                self.bar(name, u64::from(table.chunks_done), u64::from(total), message);
+                let of = table
+                    .chunks_total
+                    .map(|total| format!("{} of {}, ", table.chunks_done, text::counted(u64::from(total), "chunk")));
+                let held = (table.row_count, table.byte_count);
+                let message = of.unwrap_or_default() + &status_text::amount(held, table.rows_per_s, table.left_s);
+                let (part, whole) = table.parts();
+                self.bar(name, part, whole.max(part), message);
             }
         }
     }
 
     fn load(&mut self, status: &EngineStatus) {
         for load in status.mappings.iter().flat_map(|mapping| &mapping.loads) {
-            let message = self.load_message(load);
+            let message = load_message(load);
             let length = if load.done { load.anchor_count } else { load.anchor_estimate.max(load.anchor_count) };
             self.bar(&load.table, load.anchor_count, length, message);
-        }
-    }
-
-    fn load_message(&mut self, load: &LoadStatus) -> String {
-        let rows = text::counted(load.row_count, "row");
-        let (since, before) = *self.first_seen.entry(load.table.clone()).or_insert_with(|| (Instant::now(), load.anchor_count));
-        let seconds = since.elapsed().as_secs_f64();
-        let derived = load.anchor_count.saturating_sub(before);
-        match () {
-            () if load.done => format!("{rows}, done"),
-            () if derived == 0 || seconds < 1.0 => rows,
-            () => {
-                let rate = derived as f64 / seconds;
-                let left = load.anchor_estimate.saturating_sub(load.anchor_count) as f64;
-                // Before 1 % an estimate is a guess.
-                let eta = (load.anchor_count.saturating_mul(100) >= load.anchor_estimate)
-                    .then(|| format!(", {} left", text::duration_ms((left / rate * 1_000.0) as u64)));
-                format!("{rows}, {}/s{}", text::grouped(rate as u64), eta.unwrap_or_default())
-            }
         }
     }
 
@@ -238,5 +224,13 @@ impl Screen {
             bar.finish_and_clear();
             self.printer.bars.remove(&bar);
         }
+    }
+}
+
+fn load_message(load: &LoadStatus) -> String {
+    let held = (load.row_count, load.byte_count);
+    match load.done {
+        true => format!("{}, done", status_text::amount(held, None, None)),
+        false => status_text::amount(held, load.rows_per_s, load.left_s),
     }
 }

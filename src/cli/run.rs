@@ -35,6 +35,7 @@ use crate::source::database::Database as SourceDatabase;
 use crate::state::disk::DiskStore;
 use crate::state::meta::{self, Identity, Stage};
 use crate::state::numbering::Numbered;
+use crate::state::pieces;
 use crate::target::Target;
 use crate::target::database::Database;
 
@@ -79,17 +80,16 @@ pub async fn command(common: &Common, arguments: &RunArguments, printer: &Printe
     drive(ready, &project, signals, printer).await
 }
 
-/// The mappings of `--rebuild --mapping NAME` over a live state that holds others too: those alone are rebuilt, while the others stay live.
-/// None: the state as a whole is made anew.
+/// The mappings of `--rebuild --mapping NAME` over a live state: those are derived again from what is stored, while the others stay live, and only
+/// legacy tables and columns that are not stored yet are read. None: the state as a whole is made anew.
 fn rebuilt_part(project: &Project, named: &[String]) -> Result<Vec<String>> {
     if named.is_empty() || !opening::has_store(&project.config) {
         return Ok(Vec::new());
     }
     let lock = StateLock::take(&project.config.state)?;
     let store = opening::open_store(&project.config, &lock)?;
-    let (Some(identity), Some(progress)) = (meta::identity(&store)?, meta::progress(&store)?) else { return Ok(Vec::new()) };
-    let has_others = identity.mappings.keys().any(|name| !named.contains(name));
-    Ok(if has_others && progress.stage == Stage::Live { named.to_vec() } else { Vec::new() })
+    let is_live = meta::identity(&store)?.is_some() && meta::progress(&store)?.is_some_and(|at| at.stage == Stage::Live);
+    Ok(if is_live { named.to_vec() } else { Vec::new() })
 }
 
 /// Opens state and engine; `rebuilt` names the mappings that are rebuilt while the others stay live.
@@ -267,12 +267,17 @@ fn targets_of(project: &Project, plan: &Plan) -> Result<Vec<Arc<Database>>> {
 fn board(plan: &Plan, catalog: &SourceCatalog, store: &Numbered<DiskStore>) -> Result<Board> {
     let mut tables = Vec::new();
     for (table, schema) in plan.tables.iter().zip(&catalog.tables) {
-        let chunks = meta::chunks(store, table.layout.id)?;
+        let (mut chunks_done, mut chunks_total, mut row_count) = (0, 0, 0);
+        let is_cut = pieces::each_cut(store, table.layout.id, &mut |_, _| chunks_total += 1)?;
+        pieces::each(store, table.layout.id, &mut |_, shown, rest| {
+            chunks_done += u32::from(rest.is_none());
+            row_count += shown.row_count;
+        })?;
         tables.push(TableStatus {
             table: table.layout.name.to_string(),
-            chunks_done: u32::try_from(chunks.len()).unwrap_or(u32::MAX),
-            chunks_total: meta::ranges(store, table.layout.id)?.map(|ranges| u32::try_from(ranges.len()).unwrap_or(u32::MAX)),
-            row_count: chunks.values().map(|chunk| chunk.row_count).sum(),
+            chunks_done,
+            chunks_total: is_cut.then_some(chunks_total),
+            row_count,
             row_estimate: schema.row_estimate,
             ..TableStatus::default()
         });

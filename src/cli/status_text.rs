@@ -47,6 +47,7 @@ pub fn block(status: &EngineStatus) -> String {
     if let Some(backfill) = backfill(status) {
         lines.push(format!("  backfill {backfill}"));
     }
+    lines.extend(under_way(status));
     lines.extend(status.throttles.iter().filter(|throttle| is_told(status, throttle)).map(|throttle| {
         let of = if status.throttles.len() > 1 { format!("{}: ", throttle.source) } else { String::new() };
         format!("  limits   {of}{}", throttle.words())
@@ -124,7 +125,10 @@ pub fn held_lines(held: &HeldLog) -> Vec<String> {
 
 /// How long the load still takes, what of the disk it needs, and what may not last.
 fn forecast_lines(forecast: &Forecast) -> Vec<String> {
-    let left = forecast.left_s.map(|seconds| format!("about {} left", text::duration_ms(seconds.saturating_mul(1_000))));
+    let time = |seconds: u64| text::duration_ms(seconds.saturating_mul(1_000));
+    let behind = forecast.catch_up_s.filter(|seconds| *seconds > 0);
+    let behind = behind.map_or_else(String::new, |seconds| format!(", and {} to catch up behind it", time(seconds)));
+    let left = forecast.left_s.map(|seconds| format!("about {} left{behind}", time(seconds)));
     let free = forecast.disk_bytes_free.map(|free| format!(", {} are free", text::bytes(free))).unwrap_or_default();
     let disk = format!("{} more on disk{free}", text::bytes(forecast.disk_bytes_needed));
     let mut lines = vec![format!("  forecast {}", left.into_iter().chain([disk]).collect::<Vec<_>>().join("; "))];
@@ -230,7 +234,9 @@ fn backfill(status: &EngineStatus) -> Option<String> {
             let done: u64 = status.tables.iter().map(|table| u64::from(table.chunks_done)).sum();
             let total: u64 = status.tables.iter().filter_map(|table| table.chunks_total).map(u64::from).sum();
             let rows: u64 = status.tables.iter().map(|table| table.row_count).sum();
-            Some(format!("{done} of {}, {}", text::counted(total, "chunk"), text::counted(rows, "row")))
+            let bytes: u64 = status.tables.iter().map(|table| table.byte_count).sum();
+            let chunks = text::counted(total, "chunk");
+            Some(format!("{done} of {chunks}, {}, {}", text::counted(rows, "row"), text::bytes(bytes)))
         }
         Stage::CatchUp => Some("replaying what changed during the snapshot".to_owned()),
         Stage::Load => {
@@ -239,10 +245,55 @@ fn backfill(status: &EngineStatus) -> Option<String> {
                 (rows + load.row_count, anchors + load.anchor_count, estimate + load.anchor_estimate.max(load.anchor_count))
             });
             let percent = text::percent(anchors, estimate).unwrap_or_default();
-            Some(format!("{} loaded, {percent}", text::counted(rows, "row")))
+            let bytes: u64 = loads().map(|load| load.byte_count).sum();
+            Some(format!("{} loaded, {}, {percent}", text::counted(rows, "row"), text::bytes(bytes)))
+        }
+        Stage::Live if status.spool_bytes > 0 => {
+            Some(format!("deriving what changed during the load, spool {}", text::bytes(status.spool_bytes)))
         }
         Stage::Live => None,
     }
+}
+
+/// Every table that is read or loaded now: how far, how fast, and how long it still takes.
+fn under_way(status: &EngineStatus) -> Vec<String> {
+    let line = |name: &str, part, whole, rows, rate, left| {
+        let percent = text::percent(part, whole).unwrap_or_default();
+        format!("           {name}: {percent}, {}", amount(rows, rate, left))
+    };
+    match status.stage {
+        Stage::Snapshot => {
+            let reading = status.tables.iter().filter(|table| table.rows_per_s.is_some());
+            let reading = reading.filter(|table| table.chunks_total != Some(table.chunks_done));
+            reading
+                .map(|table| {
+                    let (part, whole) = table.parts();
+                    line(&table.table, part, whole, (table.row_count, table.byte_count), table.rows_per_s, table.left_s)
+                })
+                .collect()
+        }
+        // A live mapping may be derived again.
+        Stage::Load | Stage::Live => {
+            let loads = status.mappings.iter().flat_map(|mapping| mapping.loads.iter().map(move |load| (mapping.phase, load)));
+            let loading = loads.filter(|(phase, load)| !load.is_over(*phase) && load.anchor_count > 0);
+            loading
+                .map(|(_, load)| {
+                    let whole = load.anchor_estimate.max(load.anchor_count);
+                    let held = (load.row_count, load.byte_count);
+                    line(&load.table, load.anchor_count, whole, held, load.rows_per_s, load.left_s)
+                })
+                .collect()
+        }
+        Stage::CatchUp => Vec::new(),
+    }
+}
+
+/// `12,345 rows, 5.0 MiB, 8,000/s, 1 min 35 s left`.
+pub(super) fn amount((rows, bytes): (u64, u64), rows_per_s: Option<u64>, left_s: Option<u64>) -> String {
+    let [rate, left] = pace(rows_per_s, left_s);
+    let left = if left.is_empty() { left } else { format!("{left} left") };
+    let told = [text::counted(rows, "row"), text::bytes(bytes), rate, left];
+    told.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(", ")
 }
 
 /// The report of `status` about a running engine: the block, and every table.
@@ -250,17 +301,17 @@ fn backfill(status: &EngineStatus) -> Option<String> {
 pub fn report(status: &EngineStatus) -> String {
     let mut parts = vec![block(status)];
     parts.extend(summary(status));
-    let loads = status.mappings.iter().flat_map(|mapping| mapping.loads.iter().map(move |load| (mapping, load)));
-    let rows: Vec<Vec<String>> = loads
+    let loads = || status.mappings.iter().flat_map(|mapping| mapping.loads.iter().map(move |load| (mapping, load)));
+    let is_shown = status.stage < Stage::Live || loads().any(|(mapping, load)| !load.is_over(mapping.phase));
+    let rows: Vec<Vec<String>> = loads()
         .map(|(mapping, load)| {
-            let progress =
-                match (load.done || mapping.phase == Phase::Live, text::percent(load.anchor_count, load.anchor_estimate)) {
-                    (true, _) => "done".to_owned(),
-                    (false, Some(percent)) => percent,
-                    (false, None) => "-".to_owned(),
-                };
+            let progress = match (load.is_over(mapping.phase), text::percent(load.anchor_count, load.anchor_estimate)) {
+                (true, _) => "done".to_owned(),
+                (false, Some(percent)) => percent,
+                (false, None) => "-".to_owned(),
+            };
             let mut row = vec![mapping.mapping.clone(), load.table.clone(), progress];
-            if status.stage < Stage::Live {
+            if is_shown {
                 row.extend([text::grouped(load.row_count), text::bytes(load.byte_count)]);
                 row.extend(pace(load.rows_per_s, load.left_s));
             }
@@ -268,14 +319,12 @@ pub fn report(status: &EngineStatus) -> String {
         })
         .collect();
     let heading = ["mapping", "target table", "first load", "rows loaded", "bytes", "rate", "left"];
-    let shown = if status.stage < Stage::Live { heading.as_slice() } else { heading.split_at(3).0 };
+    let shown = if is_shown { heading.as_slice() } else { heading.split_at(3).0 };
     parts.push(text::table(shown, rows, &[2, 3, 4, 5, 6]));
     if status.stage == Stage::Snapshot {
         let rows = status.tables.iter().map(|table| {
             let total = table.chunks_total.map_or_else(|| "?".to_owned(), |total| total.to_string());
-            let chunks = table.chunks_total.map(u64::from);
-            let (part, whole) =
-                chunks.map_or((table.row_count, table.row_estimate), |total| (u64::from(table.chunks_done), total));
+            let (part, whole) = table.parts();
             let mut row = vec![
                 table.table.clone(),
                 format!("{} of {total}", table.chunks_done),

@@ -41,6 +41,8 @@ impl Project {
             connections: connections_max.values().sum::<usize>().max(1),
             connections_max,
             limits,
+            range_bytes_max: size(defaults.range_bytes_max),
+            read_bytes_max: size(defaults.read_bytes_max),
             epoch_bytes_max: size(defaults.epoch_bytes_max),
             hot_bytes_max: size(defaults.hot_bytes_max),
             slice_bytes_max: size(defaults.slice_bytes_max),

@@ -13,7 +13,7 @@ use crate::derive::{Arrangements, Loaded, Mutation, Space};
 use crate::error::{Error, Result};
 use crate::plan::{Anchor, IndexId, NodeId, Plan};
 use crate::sql::query::AliasId;
-use crate::value::Row;
+use crate::value::{Row, Value};
 
 /// A call looks at no more than this many stored rows per anchor it may give, so that a group of millions ends in time.
 const ROWS_PER_ANCHOR: usize = 16;
@@ -21,8 +21,23 @@ const ROWS_PER_ANCHOR: usize = 16;
 /// Rows whose groups are looked for at once.
 const ROWS_PER_LOOK: usize = 4_096;
 
-/// Derives up to `anchors_max` anchors behind the cursor `after`. The cursor is opaque and stays valid over restarts. `shared` remembers rows from one
-/// call to the next; the state must be the same in all of them.
+/// What an anchor is taken to give before it is known how wide its rows are, bytes.
+const FIRST_WIDTH: usize = 16 << 10;
+
+/// Anchors derived between two looks at their bytes, for each thread.
+const WINDOW: usize = 512;
+
+/// How much one call derives at most.
+#[derive(Debug, Clone, Copy)]
+pub struct LoadBounds {
+    /// Anchors.
+    pub anchors_max: usize,
+    /// Bytes of rows in memory, from which on nothing more is derived; some anchors are, however wide their rows.
+    pub bytes_max: usize,
+}
+
+/// Derives anchors behind the cursor `after`, as many as the bounds allow. The cursor is opaque and stays valid over restarts. `shared` remembers rows
+/// from one call to the next; the state must be the same in all of them.
 ///
 /// # Errors
 /// As [`crate::derive::step`].
@@ -31,7 +46,7 @@ pub fn load(
     (store, shared): (&dyn Arrangements, &Shared),
     (node, branch): (NodeId, usize),
     after: Option<&[u8]>,
-    anchors_max: usize,
+    bounds: LoadBounds,
 ) -> Result<Loaded> {
     let missing = || Error::bug(format!("target table {} has no branch {branch}", node.0));
     let part = parts(plan, node)?.into_iter().nth(branch).ok_or_else(missing)?;
@@ -43,26 +58,41 @@ pub fn load(
             return Err(failure.error);
         }
     }
-    let anchors_max = anchors_max.max(1);
     let mut rows = Keys::default();
-    let (anchors, next) = match &part.branch.anchor {
-        Anchor::Row { .. } => roots(store, &part, after, anchors_max, Some(&mut rows))?,
-        Anchor::Group { .. } => groups(&view, store, &part, after, anchors_max)?,
+    let found = match &part.branch.anchor {
+        Anchor::Row { .. } => roots(store, &part, after, bounds, Some(&mut rows))?,
+        Anchor::Group { .. } => groups(&view, store, &part, after, bounds.anchors_max.max(1))?,
     };
+    let anchors = &found.anchors;
     let read = (rows.len() == anchors.len()).then_some(&rows);
-    let mut loaded = Loaded { next, anchors: anchors.len() as u64, ..Loaded::default() };
+    let mut loaded = Loaded::default();
     let first_of = |derived: Vec<Derived>| Ok(vec![Firsts::of(part, derived)]);
     let mut keys = Vec::with_capacity(anchors.len());
-    for firsts in derive_read(&view, part, (&anchors, read), 0..anchors.len(), first_of)? {
-        loaded.mutations.extend(firsts.mutations);
-        loaded.rows.extend(firsts.rows);
-        keys.extend(firsts.keys);
+    let (mut done, mut bytes, mut window) = (0, 0, next_window(bounds.bytes_max, FIRST_WIDTH));
+    while done < anchors.len() && (done == 0 || bytes < bounds.bytes_max) {
+        let end = done.saturating_add(window).min(anchors.len());
+        for firsts in derive_read(&view, part, (anchors, read), done..end, first_of)? {
+            bytes += firsts.rows.iter().flatten().map(Value::size_bytes).sum::<usize>();
+            loaded.mutations.extend(firsts.mutations);
+            loaded.rows.extend(firsts.rows);
+            keys.extend(firsts.keys);
+        }
+        done = end;
+        window = next_window(bounds.bytes_max.saturating_sub(bytes), bytes / done.max(1));
     }
+    loaded.anchors = done as u64;
+    loaded.next = if done == anchors.len() { found.next } else { found.behind(done - 1) };
     keys.sort_unstable();
     if keys.iter().zip(keys.iter().skip(1)).any(|(left, right)| left == right) {
         return Err(part.two_rows());
     }
     Ok(loaded)
+}
+
+/// How many anchors are derived before the next look, where so many bytes are left and each takes `width`.
+fn next_window(left: usize, width: usize) -> usize {
+    let most = WINDOW.saturating_mul(rayon::current_num_threads().max(2));
+    left.checked_div(width).unwrap_or(most).clamp(1, most)
 }
 
 /// What some anchors are loaded with.
@@ -85,6 +115,23 @@ impl Firsts {
 /// Anchors, and the cursor behind them.
 pub(crate) type Page = (Keys, Option<Vec<u8>>);
 
+/// Anchors with what it takes to go on behind each of them.
+#[derive(Default)]
+struct Found {
+    anchors: Keys,
+    /// The cursors behind them, in their order; none where an anchor is its own.
+    cursors: Keys,
+    /// The cursor behind all of them; `None`: there are no more.
+    next: Option<Vec<u8>>,
+}
+
+impl Found {
+    fn behind(&self, place: usize) -> Option<Vec<u8>> {
+        let cursors = if self.cursors.len() == 0 { &self.anchors } else { &self.cursors };
+        (place < cursors.len()).then(|| cursors.key(place).to_vec())
+    }
+}
+
 /// Stored anchors behind a cursor, and the cursor to go on from.
 pub(crate) fn page(
     view: &View<'_>,
@@ -93,10 +140,11 @@ pub(crate) fn page(
     after: Option<&[u8]>,
     anchors_max: usize,
 ) -> Result<Page> {
-    match &part.branch.anchor {
-        Anchor::Row { .. } => roots(store, part, after, anchors_max, None),
-        Anchor::Group { .. } => groups(view, store, part, after, anchors_max),
-    }
+    let found = match &part.branch.anchor {
+        Anchor::Row { .. } => roots(store, part, after, LoadBounds { anchors_max, bytes_max: usize::MAX }, None)?,
+        Anchor::Group { .. } => groups(view, store, part, after, anchors_max)?,
+    };
+    Ok((found.anchors, found.next))
 }
 
 /// The anchors that no stored row belongs to.
@@ -126,23 +174,25 @@ fn roots(
     store: &dyn Arrangements,
     part: &Part<'_>,
     after: Option<&[u8]>,
-    anchors_max: usize,
+    bounds: LoadBounds,
     mut rows: Option<&mut Keys>,
-) -> Result<Page> {
-    let mut keys = Keys::default();
+) -> Result<Found> {
+    let (mut anchors, mut held, mut is_full) = (Keys::default(), 0, false);
     store.scan(Space::Base(part.anchor_table()?), &[], after, &mut |key, bytes| {
-        keys.push(key);
+        anchors.push(key);
         if let Some(rows) = &mut rows {
             rows.push_unsorted(bytes);
+            held += bytes.len();
         }
-        Ok(keys.len() < anchors_max)
+        is_full = anchors.len() >= bounds.anchors_max || held >= bounds.bytes_max;
+        Ok(!is_full)
     })?;
-    let next = if keys.len() == anchors_max { keys.iter().last().map(<[u8]>::to_vec) } else { None };
-    Ok((keys, next))
+    let next = if is_full { anchors.iter().last().map(<[u8]>::to_vec) } else { None };
+    Ok(Found { anchors, cursors: Keys::default(), next })
 }
 
 /// Groups table by table of the anchor. The cursor is that of the table at hand, behind its place if there are several.
-fn groups(view: &View<'_>, store: &dyn Arrangements, part: &Part<'_>, after: Option<&[u8]>, anchors_max: usize) -> Result<Page> {
+fn groups(view: &View<'_>, store: &dyn Arrangements, part: &Part<'_>, after: Option<&[u8]>, anchors_max: usize) -> Result<Found> {
     let members: Vec<(AliasId, IndexId)> =
         part.branch.anchor.members().filter_map(|(alias, index)| Some((alias, index?))).collect();
     let alone = members.len() == 1;
@@ -153,33 +203,35 @@ fn groups(view: &View<'_>, store: &dyn Arrangements, part: &Part<'_>, after: Opt
         after => (0, after),
     };
     let (earlier, rest) = members.split_at(place.min(members.len()));
-    let Some(member) = rest.first() else { return Ok((Keys::default(), None)) };
-    let (mut anchors, next) = groups_of(view, store, part, *member, after, anchors_max)?;
-    if !earlier.is_empty() {
-        anchors = without_known(store, part, earlier, &anchors)?;
-    }
+    let Some(member) = rest.first() else { return Ok(Found::default()) };
+    let found = groups_of(view, store, part, *member, after, anchors_max)?;
     if alone {
-        return Ok((anchors, next));
+        return Ok(found);
     }
-    let at = |place: usize, key: Vec<u8>| u8::try_from(place).ok().map(|place| [vec![place], key].concat());
-    let next = match next {
-        Some(key) => at(place, key),
-        None if rest.len() > 1 => at(place + 1, Vec::new()),
+    let at = |place: usize, key: &[u8]| u8::try_from(place).ok().map(|place| [&[place], key].concat());
+    let mut kept = without_known(store, part, earlier, &found)?;
+    let mut cursors = Keys::default();
+    kept.cursors.iter().filter_map(|key| at(place, key)).for_each(|cursor| cursors.push_unsorted(&cursor));
+    kept.cursors = cursors;
+    kept.next = match found.next {
+        Some(key) => at(place, &key),
+        None if rest.len() > 1 => at(place + 1, &[]),
         None => None,
     };
-    Ok((anchors, next))
+    Ok(kept)
 }
 
 /// The groups that no earlier table of the anchor has rows of: those were loaded with it.
-fn without_known(store: &dyn Arrangements, part: &Part<'_>, earlier: &[(AliasId, IndexId)], anchors: &Keys) -> Result<Keys> {
-    let mut kept = Keys::default();
-    for anchor in anchors.iter() {
+fn without_known(store: &dyn Arrangements, part: &Part<'_>, earlier: &[(AliasId, IndexId)], found: &Found) -> Result<Found> {
+    let mut kept = Found::default();
+    for (anchor, cursor) in found.anchors.iter().zip(found.cursors.iter()) {
         let mut known = false;
         for (alias, index) in earlier {
             known |= first_of(store, false, part.table_of(*alias)?, *index, anchor)?.is_some();
         }
         if !known {
-            kept.push(anchor);
+            kept.anchors.push(anchor);
+            kept.cursors.push_unsorted(cursor);
         }
     }
     Ok(kept)
@@ -193,12 +245,12 @@ fn groups_of(
     (alias, index): (AliasId, IndexId),
     after: Option<&[u8]>,
     anchors_max: usize,
-) -> Result<Page> {
+) -> Result<Found> {
     let id = part.table_of(alias)?;
     let plan = table(view.plan, id)?;
     let reader = Reader::new(view);
     let parts = reader.index(index)?;
-    let mut anchors = Keys::default();
+    let (mut anchors, mut cursors) = (Keys::default(), Keys::default());
     let mut cursor = after.map(<[u8]>::to_vec);
     let mut rows_left = anchors_max.saturating_mul(ROWS_PER_ANCHOR);
     while rows_left > 0 {
@@ -215,17 +267,18 @@ fn groups_of(
         for (anchor, key) in rows {
             if let Some(anchor) = anchor.filter(|anchor| firsts.get(anchor) == Some(&key)) {
                 anchors.push(&anchor);
+                cursors.push_unsorted(&key);
             }
             cursor = Some(key);
             if anchors.len() == anchors_max {
-                return Ok((anchors, cursor));
+                return Ok(Found { anchors, cursors, next: cursor });
             }
         }
         if is_last_look {
-            return Ok((anchors, None));
+            return Ok(Found { anchors, cursors, next: None });
         }
     }
-    Ok((anchors, cursor))
+    Ok(Found { anchors, cursors, next: cursor })
 }
 
 /// The smallest base keys of groups.

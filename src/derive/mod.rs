@@ -47,7 +47,7 @@ pub use duty::{BrokenKey, Duty, Failure, Marks, Outlets, duty_of};
 pub use facts::holds;
 pub use filling::{Adder, Contributed, Contribution, Filling, contribute, fill_estimate, filling};
 pub(crate) use keys::KeyHash;
-pub use load::load;
+pub use load::{LoadBounds, load};
 pub use reindex::{chunk_entries, index_entries_of};
 pub use shared::Shared;
 pub use step::{Bounds, ingest, replay, step, step_in_parts};

@@ -6,13 +6,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::task::JoinSet;
 
+use super::cutting::{Cutting, Missing};
 use super::feed::Spooler;
 use super::gather::{Gather, Gathered};
-use super::retry::Retry;
+use super::pacing::range_rows;
 use super::run::Engine;
 use super::steps::LoadStep;
 use crate::change::spilled::{Changes, batches};
@@ -22,71 +23,24 @@ use crate::error::{Class, Error, Result};
 use crate::position::Position;
 use crate::schema::TableId;
 use crate::source::Source;
-use crate::state::Durability;
 use crate::state::meta::{self, ChunkRecord, Partial, Progress, Stage};
 use crate::state::sort::Entries;
 use crate::state::spool::{SpoolReader, position_of};
+use crate::state::{Durability, pieces};
 use crate::target::Target;
 use crate::value::Value;
 
 /// Bytes of spooled changes replayed in one state batch.
 const REPLAY_BYTES: usize = 4 << 20;
 
-/// Chunks that are to be read: the place of their table in the plan, their number, their range.
-pub(super) type Queue = Arc<Mutex<VecDeque<(usize, u32, KeyRange)>>>;
-
-/// How long a worker without work waits for a table that another one cuts.
-const CUT_PATIENCE: Duration = Duration::from_millis(2);
-
-/// What is still to be cut and to be read. Clones share everything.
-#[derive(Clone, Default)]
-struct Cutting(Arc<Mutex<Uncut>>);
-
-#[derive(Default)]
-struct Uncut {
-    tables: VecDeque<usize>,
-    chunks: VecDeque<(usize, u32, KeyRange)>,
-    /// Tables of which a worker is finding the chunks.
-    being_cut: usize,
-}
-
-/// What a worker does next.
-enum Next {
-    Chunk(usize, u32, KeyRange),
-    Table(usize),
-    Wait,
-    Done,
-}
-
-impl Cutting {
-    fn with<R>(&self, change: impl FnOnce(&mut Uncut) -> R) -> R {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// One table is cut while the others read, so that a cut one is always there; only at the beginning all of them cut.
-    fn next(&self) -> Next {
-        self.with(|cutting| {
-            if (cutting.chunks.is_empty() || cutting.being_cut == 0)
-                && let Some(table) = cutting.tables.pop_front()
-            {
-                cutting.being_cut += 1;
-                return Next::Table(table);
-            }
-            match cutting.chunks.pop_front() {
-                Some((table, index, range)) => Next::Chunk(table, index, range),
-                None if cutting.being_cut > 0 => Next::Wait,
-                None => Next::Done,
-            }
-        })
-    }
-}
+/// Ranges that are to be read.
+pub(super) type Queue = Arc<Mutex<VecDeque<Missing>>>;
 
 impl<S: Source, T: Target> Engine<S, T> {
     /// Reads every chunk that is not in the state yet. Answers the greatest high mark, `None` if every table is empty.
     pub(super) async fn snapshot(&self, spooler: &mut Spooler) -> Result<Option<Position>> {
         self.postpone_indexes()?;
-        let (cutting, gather) = (Cutting::default(), Gather::default());
-        cutting.with(|cutting| cutting.tables.extend(0..self.plan.tables.len()));
+        let (cutting, gather) = (Cutting::of(0..self.plan.tables.len()), Gather::default());
         let mut workers = JoinSet::new();
         for _ in 0..self.options.connections.max(1) {
             let (engine, cutting, gather) = (self.clone(), cutting.clone(), gather.clone());
@@ -106,97 +60,62 @@ impl<S: Source, T: Target> Engine<S, T> {
         self.greatest_high_mark()
     }
 
-    /// Reads chunks, and cuts the next table where none is left, until every table is read.
-    async fn cut_and_read(&self, cutting: &Cutting, gather: &Gather) -> Result<()> {
-        loop {
-            match cutting.next() {
-                Next::Chunk(table, index, range) => self.read_chunk_retrying(table, index, &range, Some(gather)).await?,
-                Next::Table(table) => {
-                    let chunks = self.cut(table, gather).await?;
-                    cutting.with(|cutting| {
-                        cutting.chunks.extend(chunks);
-                        cutting.being_cut -= 1;
-                    });
-                }
-                Next::Wait => tokio::time::sleep(CUT_PATIENCE).await,
-                Next::Done => return Ok(()),
-            }
-        }
-    }
-
-    /// The chunks of a table that are not in the state yet.
-    async fn cut(&self, table: usize, gather: &Gather) -> Result<Vec<(usize, u32, KeyRange)>> {
-        let layout = &self.table(table)?.layout;
-        let ranges = self.ranges(table).await?;
-        let done = meta::chunks(&*self.store, layout.id)?;
-        self.show_ranges(table, ranges.len());
-        self.board.update(|status| {
-            if let Some(progress) = status.tables.get_mut(table) {
-                progress.chunks_done = u32::try_from(done.len()).unwrap_or(u32::MAX);
-                progress.row_count = done.values().map(|chunk| chunk.row_count).sum();
-                progress.byte_count = done.values().map(|chunk| chunk.bytes).sum();
-            }
-        });
-        let missing: Vec<(u32, KeyRange)> = (0..).zip(ranges).filter(|(index, _)| !done.contains_key(index)).collect();
-        gather.expect(layout.id, missing.iter().map(|(index, _)| *index));
-        Ok(missing.into_iter().map(|(index, range)| (table, index, range)).collect())
-    }
-
     /// Shows into how many chunks a table is cut.
-    pub(super) fn show_ranges(&self, table: usize, count: usize) {
+    pub(super) fn show_ranges(&self, table: usize, count: u32) {
         self.board.update(|status| {
             if let Some(progress) = status.tables.get_mut(table) {
-                progress.chunks_total = u32::try_from(count).ok();
+                progress.chunks_total = Some(count);
             }
         });
     }
 
-    /// The ranges of a table, cut once and then remembered: a restart reads the same chunks.
+    /// The ranges of a table that was never cut.
     pub(super) async fn ranges(&self, table: usize) -> Result<Vec<KeyRange>> {
         let layout = &self.table(table)?.layout;
-        if let Some(ranges) = meta::ranges(&*self.store, layout.id)? {
-            return Ok(ranges);
-        }
         self.throttle.calm(&*self.source, layout).await?;
-        let mut retry = Retry::new(self.options.retry_for);
-        let ranges = loop {
-            match self.source.ranges(layout, self.options.chunk_rows_max).await {
-                Ok(ranges) => break ranges,
-                Err(error) => retry.failed(error, &self.board).await?,
-            }
-        };
-        retry.succeeded(&self.board);
+        let size = self.retried(|| self.source.size(layout)).await?;
+        self.pacing.is_sized(layout.id, size);
+        let ranges = self.retried(|| self.source.ranges(layout, range_rows(size, &self.options))).await?;
         self.store.commit(vec![meta::put_ranges(layout.id, &ranges)], Durability::Synced)?;
         Ok(ranges)
     }
 
-    /// Reads chunks until there are no more; each is one batch, with the index entries of its rows.
+    /// Reads ranges until there are no more; each read is one batch, with the index entries of its rows.
     pub(super) async fn read_chunks(&self, queue: &Queue) -> Result<()> {
         loop {
             let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
             let Some((table, index, range)) = next else { return Ok(()) };
-            self.read_chunk_retrying(table, index, &range, None).await?;
+            self.read_range(table, index, range, None).await?;
         }
     }
 
-    /// Reads one chunk. With `gather` it becomes part of a sorted run, without indexes; else it is one batch, with them.
-    async fn read_chunk_retrying(&self, table: usize, index: u32, range: &KeyRange, gather: Option<&Gather>) -> Result<()> {
-        let mut retry = Retry::new(self.options.retry_for);
-        while let Err(error) = self.read_chunk(table, index, range, gather).await {
-            retry.failed(error, &self.board).await?;
+    /// Reads a range piece by piece, each in a transaction of its own. With `gather` they become parts of sorted runs, without indexes; else each is
+    /// one batch, with them.
+    pub(super) async fn read_range(&self, table: usize, index: u32, range: KeyRange, gather: Option<&Gather>) -> Result<()> {
+        let mut rest = Some(range);
+        while let Some(range) = rest {
+            let chunk = self.retried(|| self.read_chunk(table, index, &range)).await?;
+            rest = chunk.rest.clone();
+            match gather.filter(|_| self.table(table).is_ok_and(|table| table.layout.identity.is_some())) {
+                Some(gather) => self.gather_chunk(gather, index, chunk).await?,
+                None => self.ingest_chunk(index, chunk, gather.is_some()).await?,
+            }
         }
-        retry.succeeded(&self.board);
         Ok(())
     }
 
-    async fn read_chunk(&self, table: usize, index: u32, range: &KeyRange, gather: Option<&Gather>) -> Result<()> {
+    async fn read_chunk(&self, table: usize, index: u32, range: &KeyRange) -> Result<Chunk> {
         let layout = &self.table(table)?.layout;
         let mut admitted = self.throttle.admit(&*self.source, layout).await?;
+        let bounds = self.throttle.within(layout, self.pacing.bounds(layout.id, &self.options));
         let began = Instant::now();
-        let chunk = self.source.read_chunk(layout, index, range).await?;
-        self.board.took(LoadStep::Read, began.elapsed(), chunk.rows.len() as u64);
+        let chunk = self.source.read_chunk(layout, index, range, bounds).await?;
+        let (took, row_count) = (began.elapsed(), chunk.rows.len());
+        self.board.took(LoadStep::Read, took, row_count as u64);
+        let held: usize = chunk.rows.iter().flatten().map(Value::size_bytes).sum();
         let payload: usize = chunk.rows.iter().flatten().map(Value::payload_bytes).sum();
-        admitted.gave(chunk.rows.len() as u64, payload as u64);
+        self.pacing.took(layout, (row_count, held), took, &self.options);
+        admitted.gave(row_count as u64, payload as u64);
         drop(admitted);
         if layout.identity.is_none() && !chunk.exact {
             let message =
@@ -204,24 +123,21 @@ impl<S: Source, T: Target> Engine<S, T> {
             return Err(Error::new(Class::Preflight, message)
                 .with_hint("give the table a primary or unique key, or leave it out of the mapping"));
         }
-        match gather.filter(|_| layout.identity.is_some()) {
-            Some(gather) => self.gather_chunk(gather, index, chunk).await,
-            None => self.ingest_chunk(index, chunk, gather.is_some()).await,
-        }
+        Ok(chunk)
     }
 
-    /// Shows a chunk that is in the state to stay.
-    pub(super) fn show_chunk(&self, table: TableId, record: &ChunkRecord) {
+    /// Shows rows that are in the state to stay: how many, their bytes, and whether they complete their range.
+    pub(super) fn show_rows(&self, (table, row_count, bytes, is_complete): (TableId, u64, u64, bool)) {
         self.board.update(|status| {
             if let Some(progress) = status.tables.get_mut(table.0 as usize) {
-                progress.chunks_done += 1;
-                progress.row_count += record.row_count;
-                progress.byte_count += record.bytes;
+                progress.chunks_done += u32::from(is_complete);
+                progress.row_count += row_count;
+                progress.byte_count += bytes;
             }
         });
     }
 
-    /// Gives a chunk to the next run of its table.
+    /// Gives what was read to the next run of its table.
     async fn gather_chunk(&self, gather: &Gather, index: u32, chunk: Chunk) -> Result<()> {
         let (engine, table) = (self.clone(), chunk.table);
         let gathered = blocking(move || {
@@ -231,13 +147,14 @@ impl<S: Source, T: Target> Engine<S, T> {
             entries.sort();
             let bytes = entries.content_bytes() as u64;
             engine.board.took(LoadStep::Store, began.elapsed(), 0);
-            Ok(Gathered { record: record_of(chunk, bytes), entries, at_ms: engine.options.clock.now_ms() })
+            let (record, rest) = record_of(chunk, bytes);
+            Ok(Gathered { record, entries: vec![entries], rest, at_ms: engine.options.clock.now_ms() })
         })
         .await?;
         self.gather(gather, table, index, gathered).await
     }
 
-    /// Stores a chunk with the index entries of its rows; in a first copy without them: indexes are made behind it.
+    /// Stores what was read with the index entries of its rows; in a first copy without them: indexes are made behind it.
     async fn ingest_chunk(&self, index: u32, chunk: Chunk, is_first: bool) -> Result<()> {
         let engine = self.clone();
         blocking(move || {
@@ -248,11 +165,12 @@ impl<S: Source, T: Target> Engine<S, T> {
             }
             let stored = mutations.iter().filter(|mutation| mutation.space == Space::Base(table));
             let bytes = stored.map(|stored| stored.key.len() + stored.value.as_ref().map_or(0, Vec::len)).sum::<usize>() as u64;
-            let record = record_of(chunk, bytes);
-            mutations.push(meta::put_chunk(table, index, &record)?);
+            let (record, rest) = record_of(chunk, bytes);
+            let is_complete = rest.is_none();
+            mutations.push(pieces::advance(&*engine.store, (table, index), record, rest.as_ref())?);
             engine.store.commit(mutations, Durability::Synced)?;
             engine.board.took(LoadStep::Store, began.elapsed(), row_count);
-            engine.show_chunk(table, &record);
+            engine.show_rows((table, row_count, bytes, is_complete));
             Ok(())
         })
         .await
@@ -262,12 +180,12 @@ impl<S: Source, T: Target> Engine<S, T> {
     pub(super) fn greatest_high_mark(&self) -> Result<Option<Position>> {
         let mut greatest: Option<Position> = None;
         for plan in &self.plan.tables {
-            for chunk in meta::chunks(&*self.store, plan.layout.id)?.into_values() {
-                greatest = Some(match greatest {
-                    Some(greatest) => greatest.joined(chunk.high),
-                    None => chunk.high,
+            pieces::each(&*self.store, plan.layout.id, &mut |_, shown, _| {
+                greatest = Some(match greatest.take() {
+                    Some(greatest) => greatest.joined(shown.high),
+                    None => shown.high,
                 });
-            }
+            })?;
         }
         Ok(greatest)
     }
@@ -386,18 +304,17 @@ impl<S: Source, T: Target> Engine<S, T> {
     fn bag_marks(&self) -> Result<BTreeMap<TableId, ChunkRecord>> {
         let mut marks = BTreeMap::new();
         for plan in self.plan.tables.iter().filter(|plan| plan.layout.identity.is_none()) {
-            for chunk in meta::chunks(&*self.store, plan.layout.id)?.into_values() {
-                marks.insert(plan.layout.id, chunk);
-            }
+            pieces::each(&*self.store, plan.layout.id, &mut |_, shown, _| drop(marks.insert(plan.layout.id, shown)))?;
         }
         Ok(marks)
     }
 }
 
-/// What the state says of a chunk that it holds.
-fn record_of(chunk: Chunk, bytes: u64) -> ChunkRecord {
+/// What the state says of rows that it holds, and what of their range is missing.
+fn record_of(chunk: Chunk, bytes: u64) -> (ChunkRecord, Option<KeyRange>) {
     let row_count = chunk.rows.len() as u64;
-    ChunkRecord { high: chunk.high, row_count, bytes, exact: chunk.exact, visibility: chunk.visibility }
+    let record = ChunkRecord { high: chunk.high, row_count, bytes, exact: chunk.exact, visibility: chunk.visibility };
+    (record, chunk.rest)
 }
 
 /// Whether a bag's chunk already shows a change.

@@ -141,6 +141,17 @@ pub struct TableStatus {
     pub left_s: Option<u64>,
 }
 
+impl TableStatus {
+    /// How much of it is read, of how much: chunks once it is cut, before that rows.
+    #[must_use]
+    pub fn parts(&self) -> (u64, u64) {
+        match self.chunks_total {
+            Some(total) => (u64::from(self.chunks_done), u64::from(total)),
+            None => (self.row_count, self.row_estimate),
+        }
+    }
+}
+
 /// One mapping.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct MappingStatus {
@@ -225,12 +236,30 @@ pub struct LoadStatus {
     pub anchor_estimate: u64,
     /// Whether the load of this table is complete.
     pub done: bool,
+    /// Whether this is not its first load: everything is derived again and compared with what the target shows.
+    #[serde(default)]
+    pub is_again: bool,
     /// Rows per second over the last minute; absent while none are loaded.
     #[serde(default)]
     pub rows_per_s: Option<u64>,
     /// Seconds until it is complete; absent before 1 %.
     #[serde(default)]
     pub left_s: Option<u64>,
+}
+
+impl LoadStatus {
+    /// Whether nothing of it is to come, where its mapping is in a phase: a live one is loaded, unless it is derived again.
+    #[must_use]
+    pub fn is_over(&self, phase: Phase) -> bool {
+        self.done || (phase == Phase::Live && !self.is_again)
+    }
+
+    /// The same table before it is derived again.
+    #[must_use]
+    pub fn begun_again(&self) -> Self {
+        let (table, anchor_estimate) = (self.table.clone(), self.anchor_estimate);
+        Self { table, anchor_estimate, is_again: true, ..Self::default() }
+    }
 }
 
 struct Inner {

@@ -20,11 +20,11 @@ use crate::plan::{AccumulatorId, MappingId};
 use crate::position::Position;
 use crate::schema::{TableId, TableName};
 use crate::source::Source;
-use crate::state::Durability;
 use crate::state::meta::{self, ChunkRecord};
 use crate::state::spool::{SpoolReader, SpoolWriter};
 use crate::state::standing::Cause;
 use crate::state::unfilled::{self, Unfilled};
+use crate::state::{Durability, pieces};
 use crate::target::Target;
 
 /// Bytes of changes put aside that are replayed in one batch.
@@ -84,7 +84,7 @@ impl<S: Source, T: Target> Engine<S, T> {
                 }
             }
             let mut forgotten = vec![meta::forget_ranges(*id)];
-            forgotten.extend(meta::chunks(&*self.store, *id)?.into_keys().map(|chunk| meta::forget_chunk(*id, chunk)));
+            forgotten.extend(pieces::forget(&*self.store, *id)?);
             self.store.commit(forgotten, Durability::Synced)?;
         }
         let writer = SpoolWriter::open(&path)?;
@@ -165,7 +165,7 @@ impl<S: Source, T: Target> Engine<S, T> {
         for table in tables {
             let place = table.0 as usize;
             let ranges = self.ranges(place).await?;
-            self.show_ranges(place, ranges.len());
+            self.show_ranges(place, u32::try_from(ranges.len()).unwrap_or(u32::MAX));
             let chunks = (0..).zip(ranges).map(|(index, range)| (place, index, range));
             queue.lock().unwrap_or_else(PoisonError::into_inner).extend(chunks);
         }
@@ -184,9 +184,7 @@ impl<S: Source, T: Target> Engine<S, T> {
             engine.replay_aside(&tables)?;
             let mut high = cut;
             for table in &tables {
-                for chunk in meta::chunks(&*engine.store, *table)?.into_values() {
-                    high = high.joined(chunk.high);
-                }
+                pieces::each(&*engine.store, *table, &mut |_, shown, _| high = high.clone().joined(shown.high))?;
             }
             Ok(high)
         })
@@ -201,7 +199,7 @@ impl<S: Source, T: Target> Engine<S, T> {
         let mut bags: BTreeMap<TableId, ChunkRecord> = BTreeMap::new();
         for table in tables {
             if self.table(table.0 as usize)?.layout.identity.is_none() {
-                bags.extend(meta::chunks(&*self.store, *table)?.into_values().map(|chunk| (*table, chunk)));
+                pieces::each(&*self.store, *table, &mut |_, shown, _| drop(bags.insert(*table, shown)))?;
             }
         }
         let reader = self.aside.with(|aside| {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::derive::LoadBounds;
 use crate::source::limits::Limits;
 
 /// The engine's clock, for what may last only so long; a simulator brings its own.
@@ -43,8 +44,20 @@ impl Default for Clock {
 pub struct EngineOptions {
     /// Folder of the state; the spool and the control socket live in it too.
     pub folder: PathBuf,
-    /// Rows of one chunk.
-    pub chunk_rows_max: u32,
+    /// Ranges of a legacy table that are cut at once, a little ahead of their readers.
+    pub ranges_at_once: usize,
+    /// Rows of one range of a legacy table, which one worker reads in pieces and a restart finds done.
+    pub range_rows_max: u32,
+    /// Bytes of one range, by the width of rows that the source estimates.
+    pub range_bytes_max: usize,
+    /// Rows of one read of a range.
+    pub read_rows_max: u32,
+    /// Bytes of its rows in memory.
+    pub read_bytes_max: usize,
+    /// How long one read should take its source; its rows follow from that.
+    pub read_time: Duration,
+    /// The same of tables without versions of rows, which a read locks.
+    pub read_time_locked: Duration,
     /// Chunks read at once, as far as the limits of their sources allow.
     pub connections: usize,
     /// How far the limit of connections of each source may be raised while it runs; one that is not named stays below that of its limits.
@@ -100,6 +113,15 @@ pub struct EngineOptions {
     pub start: StartMode,
 }
 
+impl EngineOptions {
+    /// What one slice of a first load derives at most: its share of the room, of which several slices on their way want one each, beside the one
+    /// that is derived.
+    #[must_use]
+    pub fn slice_of_load(&self) -> LoadBounds {
+        LoadBounds { anchors_max: self.load_anchors_max, bytes_max: self.load_bytes_max / (self.load_connections + 2) }
+    }
+}
+
 /// What a run does about earlier state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StartMode {
@@ -115,7 +137,13 @@ impl Default for EngineOptions {
     fn default() -> Self {
         Self {
             folder: PathBuf::from("state"),
-            chunk_rows_max: 5_000,
+            ranges_at_once: 8,
+            range_rows_max: 100_000,
+            range_bytes_max: 8 << 20,
+            read_rows_max: 20_000,
+            read_bytes_max: 4 << 20,
+            read_time: Duration::from_millis(200),
+            read_time_locked: Duration::from_millis(50),
             connections: 4,
             connections_max: BTreeMap::new(),
             limits: BTreeMap::new(),

@@ -14,11 +14,15 @@ use crate::source::Source;
 use crate::state::Durability;
 use crate::state::parts::{self, PartRecord};
 use crate::target::Target;
-use crate::value::{Row, row};
+use crate::value::{Row, Value, row};
 use crate::write::TableWrites;
 
-/// Rows read from the target at once.
+/// Rows read from the target at once, as far as their bytes allow.
 const PAGE_ROWS: u32 = 5_000;
+/// Rows of the first page, whose width is not known.
+const FIRST_PAGE_ROWS: u32 = 64;
+/// Bytes that a page should have in memory.
+const PAGE_BYTES: usize = 4 << 20;
 /// Rows of the target that are deleted in one part of the difference.
 const SURPLUS_ROWS: usize = 20_000;
 /// The sequence under which the parts of the difference wait: that of an entry which is never written, so that a start which finds them
@@ -30,6 +34,7 @@ struct Slice {
     next: Option<Vec<u8>>,
     part: Option<PartRecord>,
     row_count: u64,
+    byte_count: u64,
     anchor_count: u64,
 }
 
@@ -46,7 +51,13 @@ impl Draft {
     }
 }
 
-fn encoded(values: &[crate::value::Value]) -> Vec<u8> {
+/// Rows of the page behind one of so many rows and bytes. It grows by and by, so that wider rows are noticed before they are many.
+fn next_page(rows: usize, bytes: usize, before: u32) -> u32 {
+    let fitting = bytes.checked_div(rows).and_then(|width| PAGE_BYTES.checked_div(width)).unwrap_or(usize::MAX);
+    u32::try_from(fitting).unwrap_or(u32::MAX).min(before.saturating_mul(4)).clamp(1, PAGE_ROWS)
+}
+
+fn encoded(values: &[Value]) -> Vec<u8> {
     let mut bytes = Vec::new();
     row::encode(values, &mut bytes);
     bytes
@@ -57,6 +68,9 @@ impl<S: Source, T: Target> Engine<S, T> {
     pub(super) async fn difference(&self, mapping: &Owned, sequence: u64) -> Result<Vec<PartRecord>> {
         self.store.clear(Space::OutboxPart(mapping.id))?;
         let mut parts = Draft { sequence, parts: Vec::new() };
+        // What an earlier load counted is not of this one.
+        (0..self.mapping(mapping.id)?.nodes.len())
+            .for_each(|index| self.show_load(mapping, index, |load| *load = load.begun_again()));
         for (index, node) in self.mapping(mapping.id)?.nodes.iter().enumerate() {
             self.note_target(mapping, *node).await?;
             self.compare_derived(mapping, index, *node, &mut parts).await?;
@@ -71,12 +85,13 @@ impl<S: Source, T: Target> Engine<S, T> {
         let table = &self.node_plan(node)?.table;
         let target = self.target(mapping.id)?;
         self.store.clear(Space::Scratch(node))?;
-        let mut after: Option<Row> = None;
+        let (mut after, mut page): (Option<Row>, _) = (None, FIRST_PAGE_ROWS);
         loop {
             let (_, rows) =
-                self.retried_for(mapping.id, || target.read_after(&mapping.name, table, after.as_ref(), PAGE_ROWS)).await?;
+                self.retried_for(mapping.id, || target.read_after(&mapping.name, table, after.as_ref(), page)).await?;
             let Some(last) = rows.last() else { return Ok(()) };
             after = Some(key_of(table, last));
+            page = next_page(rows.len(), rows.iter().flatten().map(Value::size_bytes).sum(), page);
             let noted = rows.iter().map(|row| Mutation {
                 space: Space::Scratch(node),
                 key: encoded(&key_of(table, row)),
@@ -95,6 +110,7 @@ impl<S: Source, T: Target> Engine<S, T> {
                 let slice = blocking(move || engine.compare_slice((id, table, node), branch, from, number)).await?;
                 self.show_load(mapping, table, |load| {
                     load.row_count += slice.row_count;
+                    load.byte_count += slice.byte_count;
                     load.anchor_count += slice.anchor_count;
                 });
                 parts.parts.extend(slice.part);
@@ -117,10 +133,11 @@ impl<S: Source, T: Target> Engine<S, T> {
     ) -> Result<Slice> {
         let loaded = {
             let store = (&*self.store as &dyn Arrangements, &Shared::new(&self.plan, 0));
-            derive::load(&self.plan, store, (node, branch), after.as_deref(), self.options.load_anchors_max)?
+            derive::load(&self.plan, store, (node, branch), after.as_deref(), self.options.slice_of_load())?
         };
         let table = &self.node_plan(node)?.table;
         let (row_count, anchor_count) = (loaded.rows.len() as u64, loaded.anchors);
+        let byte_count = loaded.rows.iter().flatten().map(Value::payload_bytes).sum::<usize>() as u64;
         let mut mutations = loaded.mutations;
         let mut upserts = Vec::new();
         for row in loaded.rows {
@@ -138,7 +155,7 @@ impl<S: Source, T: Target> Engine<S, T> {
             part = Some(record);
         }
         self.store.commit(mutations, Durability::Synced)?;
-        Ok(Slice { next: loaded.next, part, row_count, anchor_count })
+        Ok(Slice { next: loaded.next, part, row_count, byte_count, anchor_count })
     }
 
     /// What is left in the note is in the target only.
@@ -173,5 +190,19 @@ impl<S: Source, T: Target> Engine<S, T> {
         let writes = TableWrites { table: u32::try_from(position).map_err(many)?, deletes, upserts };
         let part = StepPart { mapping, writes, fingerprints: vec![], progress: (0, 0) };
         parts::put(sequence, u32::try_from(number).map_err(many)?, &part)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_of_the_target_are_bounded_by_bytes() {
+        assert_eq!(next_page(64, 64 * 200, FIRST_PAGE_ROWS), 256);
+        assert_eq!(next_page(4_096, 4_096 * 200, 4_096), PAGE_ROWS);
+        assert_eq!(next_page(64, 64 * 60_000, FIRST_PAGE_ROWS), 69);
+        assert_eq!(next_page(5_000, 5_000 * 60_000, PAGE_ROWS), 69, "wider rows count at once");
+        assert_eq!(next_page(1, 1 << 30, 1), 1);
     }
 }

@@ -14,6 +14,7 @@ use super::durable::Durable;
 use super::feed::Spooler;
 use super::fill::Aside;
 use super::options::EngineOptions;
+use super::pacing::Pacing;
 use super::retry::Retry;
 use super::spent::Spent;
 use super::standing::{Contained, Places};
@@ -70,6 +71,7 @@ pub struct Engine<S, T> {
     pub(super) spent: Spent,
     pub(super) aside: Aside,
     pub(super) throttle: Throttle,
+    pub(super) pacing: Pacing,
     pub(super) wake: Arc<Notify>,
     pub(super) contained: Arc<watch::Sender<Contained>>,
     pub(super) stop: watch::Receiver<bool>,
@@ -97,6 +99,7 @@ impl<S, T> Clone for Engine<S, T> {
             spent: self.spent.clone(),
             aside: self.aside.clone(),
             throttle: self.throttle.clone(),
+            pacing: self.pacing.clone(),
             wake: Arc::clone(&self.wake),
             contained: Arc::clone(&self.contained),
             stop: self.stop.clone(),
@@ -153,6 +156,7 @@ impl<S: Source, T: Target> Engine<S, T> {
             spent: Spent::default(),
             aside: Aside::default(),
             throttle,
+            pacing: Pacing::default(),
             wake: Arc::default(),
             contained: Arc::new(watch::Sender::new(Contained::default())),
             stop: parts.stop,

@@ -114,10 +114,10 @@ impl<S: Source, T: Target> Engine<S, T> {
     async fn derive_slice(&self, node: NodeId, cursor: Cursor, shared: &Arc<Shared>) -> Result<Loaded> {
         let (engine, shared) = (self.clone(), Arc::clone(shared));
         blocking(move || {
-            let anchors_max = engine.options.load_anchors_max;
+            let bounds = engine.options.slice_of_load();
             let began = Instant::now();
             let place = (node, cursor.branch);
-            let loaded = derive::load(&engine.plan, (&*engine.store, &shared), place, cursor.after.as_deref(), anchors_max)?;
+            let loaded = derive::load(&engine.plan, (&*engine.store, &shared), place, cursor.after.as_deref(), bounds)?;
             engine.board.took(LoadStep::Derive, began.elapsed(), loaded.rows.len() as u64);
             Ok(loaded)
         })

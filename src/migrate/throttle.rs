@@ -12,8 +12,8 @@ use super::board::Board;
 use super::options::EngineOptions;
 use crate::error::{Class, Error, Result};
 use crate::schema::TableLayout;
-use crate::source::Source;
 use crate::source::limits::Limits;
+use crate::source::{ReadBounds, Source};
 
 /// How old an answer about the load may be.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -21,6 +21,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const LOOK_PATIENCE: Duration = Duration::from_secs(6);
 /// How often a closed gate is tried again: a limit that was raised opens it soon.
 const TRY_EVERY: Duration = Duration::from_millis(100);
+
+/// Rows of one read however low a rate is: each read costs the server something of its own.
+const READ_ROWS_MIN: u64 = 100;
 
 /// The gates of an engine's sources. Clones share everything.
 #[derive(Clone)]
@@ -167,6 +170,16 @@ impl Throttle {
             Some((source, _)) if self.gates.len() > 1 => self.gates.get_key_value(source),
             _ => self.gates.iter().next(),
         }
+    }
+
+    /// What one read of a table takes at most under the rates of its source: about what a second allows, so that a rate is no average over long
+    /// waits.
+    pub(super) fn within(&self, layout: &TableLayout, bounds: ReadBounds) -> ReadBounds {
+        let Some((_, gate)) = self.gate(layout) else { return bounds };
+        let (rows, mb) = gate.with(|inner| (inner.limits.rows_per_second, inner.limits.mb_per_second));
+        let rows = rows.map_or(u32::MAX, |rows| u32::try_from(rows.max(READ_ROWS_MIN)).unwrap_or(u32::MAX));
+        let bytes = mb.map_or(usize::MAX, |mb| usize::try_from(mb.saturating_mul(1_000_000)).unwrap_or(usize::MAX));
+        ReadBounds { rows_max: bounds.rows_max.min(rows), bytes_max: bounds.bytes_max.min(bytes) }
     }
 
     /// Waits until a chunk of a table may be read.

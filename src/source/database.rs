@@ -8,7 +8,7 @@ use super::mysql::connect::MySqlOptions;
 use super::postgres::PostgresSource;
 use super::postgres::connect::PostgresSourceOptions;
 use super::retention::Retention;
-use super::{HeldLog, Layouts, Leftover, Pace, PlannedAccess, Source, SourceStream};
+use super::{HeldLog, Layouts, Leftover, Pace, PlannedAccess, ReadBounds, Source, SourceStream, TableSize};
 use crate::change::{Chunk, KeyRange, SourceEvent};
 use crate::error::Result;
 use crate::finding::Finding;
@@ -98,17 +98,30 @@ impl Source for Database {
         }
     }
 
-    async fn ranges(&self, layout: &TableLayout, rows_max: u32) -> Result<Vec<KeyRange>> {
+    async fn ranges_behind(
+        &self,
+        layout: &TableLayout,
+        behind: Option<&Row>,
+        rows_max: u32,
+        count_max: usize,
+    ) -> Result<Vec<KeyRange>> {
         match self {
-            Self::MySql(source) => source.ranges(layout, rows_max).await,
-            Self::Postgres(source) => source.ranges(layout, rows_max).await,
+            Self::MySql(source) => source.ranges_behind(layout, behind, rows_max, count_max).await,
+            Self::Postgres(source) => source.ranges_behind(layout, behind, rows_max, count_max).await,
         }
     }
 
-    async fn read_chunk(&self, layout: &TableLayout, index: u32, range: &KeyRange) -> Result<Chunk> {
+    async fn size(&self, layout: &TableLayout) -> Result<TableSize> {
         match self {
-            Self::MySql(source) => source.read_chunk(layout, index, range).await,
-            Self::Postgres(source) => source.read_chunk(layout, index, range).await,
+            Self::MySql(source) => source.size(layout).await,
+            Self::Postgres(source) => source.size(layout).await,
+        }
+    }
+
+    async fn read_chunk(&self, layout: &TableLayout, index: u32, range: &KeyRange, bounds: ReadBounds) -> Result<Chunk> {
+        match self {
+            Self::MySql(source) => source.read_chunk(layout, index, range, bounds).await,
+            Self::Postgres(source) => source.read_chunk(layout, index, range, bounds).await,
         }
     }
 

@@ -28,6 +28,7 @@ pub mod mysql;
 pub mod postgres;
 pub mod retention;
 pub mod spill;
+mod taken;
 
 /// How a source's plan reads one table of a SELECT.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,6 +87,29 @@ pub struct HeldLog {
     pub warning: Option<String>,
 }
 
+/// How large a table is by its source's own estimate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TableSize {
+    /// Rows; 0 if nothing is known.
+    pub row_count: u64,
+    /// Bytes of a row on average, every column counted; 0 if nothing is known.
+    pub row_bytes: u64,
+}
+
+/// How much of a range one read takes at most. The first row is taken however wide it is; a bag, whose rows have no order, is read whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadBounds {
+    /// Rows.
+    pub rows_max: u32,
+    /// Bytes of rows in memory, from which on no further row is taken.
+    pub bytes_max: usize,
+}
+
+impl ReadBounds {
+    /// The whole range.
+    pub const NONE: Self = Self { rows_max: u32::MAX, bytes_max: usize::MAX };
+}
+
 /// The legacy tables that a snapshot or a stream is about.
 pub type Layouts = Arc<[TableLayout]>;
 
@@ -123,10 +147,33 @@ pub trait Source: Send + Sync + 'static {
 
     /// Cuts a table into ranges of about `rows_max` rows with boundaries computed by the server; a bag is one open range.
     /// The last range ends at the greatest key seen now: later rows come with the stream.
-    fn ranges(&self, layout: &TableLayout, rows_max: u32) -> impl Future<Output = Result<Vec<KeyRange>>> + Send;
+    fn ranges(&self, layout: &TableLayout, rows_max: u32) -> impl Future<Output = Result<Vec<KeyRange>>> + Send {
+        self.ranges_behind(layout, None, rows_max, usize::MAX)
+    }
 
-    /// Reads one range in one short read-only transaction.
-    fn read_chunk(&self, layout: &TableLayout, index: u32, range: &KeyRange) -> impl Future<Output = Result<Chunk>> + Send;
+    /// The next `count_max` of these ranges behind a key that one of them ends with; fewer if the table ends before that.
+    fn ranges_behind(
+        &self,
+        layout: &TableLayout,
+        behind: Option<&Row>,
+        rows_max: u32,
+        count_max: usize,
+    ) -> impl Future<Output = Result<Vec<KeyRange>>> + Send;
+
+    /// How large a table is, by what the server has counted already: no row is read for it.
+    fn size(&self, layout: &TableLayout) -> impl Future<Output = Result<TableSize>> + Send {
+        let _ = layout;
+        std::future::ready(Ok(TableSize::default()))
+    }
+
+    /// Reads a range, or its first rows in the order of the key, in one short read-only transaction.
+    fn read_chunk(
+        &self,
+        layout: &TableLayout,
+        index: u32,
+        range: &KeyRange,
+        bounds: ReadBounds,
+    ) -> impl Future<Output = Result<Chunk>> + Send;
 
     /// Opens the change stream behind `position`, which must be proven to lie on this server's history. `durable` says how far the engine
     /// has stored what the stream gave: a source that keeps its log for us may forget it up to there, and no further.

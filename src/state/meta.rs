@@ -91,6 +91,19 @@ pub struct ChunkRecord {
     pub visibility: Option<Visibility>,
 }
 
+impl ChunkRecord {
+    /// The same with what another read of the range shows.
+    pub fn join(&mut self, other: Self) {
+        let high = self.high.clone();
+        self.high = high.joined(other.high);
+        self.row_count += other.row_count;
+        self.bytes += other.bytes;
+        self.exact &= other.exact;
+        // Each read shows what it shows; of bags, for which it matters, there is one.
+        self.visibility = None;
+    }
+}
+
 /// A record by its key.
 ///
 /// # Errors
@@ -186,42 +199,6 @@ pub fn put_ranges(table: TableId, ranges: &[KeyRange]) -> Mutation {
 #[must_use]
 pub fn forget_ranges(table: TableId) -> Mutation {
     Mutation { space: Space::Meta, key: key_of(b"ranges/", &table.0.to_be_bytes()), value: None }
-}
-
-/// The chunks of a table that are in the state, by number.
-///
-/// # Errors
-/// `Local` if a record is damaged.
-pub fn chunks(store: &dyn Arrangements, table: TableId) -> Result<BTreeMap<u32, ChunkRecord>> {
-    let prefix = key_of(b"chunk/", &table.0.to_be_bytes());
-    let mut chunks = BTreeMap::new();
-    store.scan(Space::Meta, &prefix, None, &mut |key, value| {
-        let number = key.get(prefix.len()..).and_then(|bytes| bytes.try_into().ok()).map(u32::from_be_bytes);
-        match (number, serde_json::from_slice(value)) {
-            (Some(number), Ok(chunk)) => chunks.insert(number, chunk),
-            _ => return Err(Error::new(Class::Local, "the state is damaged: a chunk record")),
-        };
-        Ok(true)
-    })?;
-    Ok(chunks)
-}
-
-/// Writes the record of a chunk; belongs into the batch of its rows.
-///
-/// # Errors
-/// Never in practice (`Bug`).
-pub fn put_chunk(table: TableId, index: u32, chunk: &ChunkRecord) -> Result<Mutation> {
-    let mut key = key_of(b"chunk/", &table.0.to_be_bytes());
-    key.extend_from_slice(&index.to_be_bytes());
-    put(key, chunk)
-}
-
-/// Deletes the record of a chunk: it is read again.
-#[must_use]
-pub fn forget_chunk(table: TableId, index: u32) -> Mutation {
-    let mut key = key_of(b"chunk/", &table.0.to_be_bytes());
-    key.extend_from_slice(&index.to_be_bytes());
-    Mutation { space: Space::Meta, key, value: None }
 }
 
 fn key_of(prefix: &[u8], suffix: &[u8]) -> Vec<u8> {

@@ -15,6 +15,7 @@ pub mod meta;
 pub mod numbering;
 pub mod outbox;
 pub mod parts;
+pub mod pieces;
 pub mod sort;
 pub mod spool;
 pub mod standing;

@@ -145,7 +145,14 @@ impl Numbers {
         if space != Space::Meta {
             return key.to_vec();
         }
-        for (prefix, numbers) in [(&b"sequence/"[..], &self.mappings), (b"ranges/", &self.tables), (b"chunk/", &self.tables)] {
+        for (prefix, numbers) in [
+            (&b"sequence/"[..], &self.mappings),
+            (b"ranges/", &self.tables),
+            (b"chunk/", &self.tables),
+            (b"piece/", &self.tables),
+            (b"cut/", &self.tables),
+            (b"whole/", &self.tables),
+        ] {
             if let Some((place, rest)) = key.strip_prefix(prefix).and_then(|rest| rest.split_first_chunk::<4>()) {
                 let number = Self::of(numbers, u32::from_be_bytes(*place)).to_be_bytes();
                 return [prefix, &number, rest].concat();

@@ -18,7 +18,7 @@ use crate::error::{Class, Error, Result};
 use crate::migrate::touched::key_of;
 use crate::plan::{NodePlan, Plan, output};
 use crate::schema::{SourceCatalog, TableId, TableLayout};
-use crate::source::Source;
+use crate::source::{ReadBounds, Source};
 use crate::sql::query::Query;
 use crate::target::Target;
 use crate::value::{Row, Value};
@@ -78,7 +78,7 @@ pub async fn expected_rows<S: Source>(source: &S, plan: &Plan, node: &NodePlan, 
 async fn base_rows<S: Source>(source: &S, layout: &TableLayout, held: usize) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for (index, range) in (0..).zip(source.ranges(layout, CHUNK_ROWS).await?) {
-        let chunk = source.read_chunk(layout, index, &range).await?;
+        let chunk = source.read_chunk(layout, index, &range, ReadBounds::NONE).await?;
         if held + rows.len() + chunk.rows.len() > BASE_ROWS_MAX {
             let message = format!(
                 "the tables of a mapping over several sources are compared in memory, and with {} they have more than {BASE_ROWS_MAX} rows",

@@ -52,6 +52,32 @@ async fn mapping_edited_is_refused_and_rebuild_applies_it() {
     assert_eq!(project.ask_service("SELECT customer FROM orders WHERE order_no = 1").await, "김철수 님");
 }
 
+/// Every table that the mapping reads is stored: the source is not read again, and the state goes on.
+#[tokio::test]
+async fn a_new_column_of_the_only_mapping_is_derived_from_the_state() {
+    let (_pair, project) = on_mariadb!(caught_up, "new_column");
+    let state_of = "SELECT state_id FROM strangler.checkpoint";
+    let before = project.ask_service(state_of).await;
+    project.edit("mappings/small.yaml", "o.ship_dt AS ship_on", "o.ship_dt AS ship_on, o.memo AS note");
+    project.service("ALTER TABLE orders ADD COLUMN note text; UPDATE orders SET customer = 'wrong' WHERE order_no = 2").await;
+    project.legacy(&["UPDATE s_cust SET nm = '개명' WHERE cust_no = 2"]).await;
+    project.strangler(&["run", "--until-caught-up"]).await.expect(76).names(&["small", "--rebuild"]);
+    let mut engine = project.start(&["--rebuild", "--mapping", "small"]);
+    let has_it = |project: &crate::support::project::Project| {
+        let Some(status) = project.status() else { return false };
+        let mapping = &status["mappings"][0];
+        let loads = mapping["loads"].as_array().cloned().unwrap_or_default();
+        let is_told =
+            loads.iter().all(|load| load["is_again"] == true && load["done"] == true && load["byte_count"].as_u64() > Some(0));
+        is_told && mapping["halted"].is_null() && mapping["lag_ms"] == 0
+    };
+    project.until(&mut engine, "derived again", has_it).await;
+    assert!(!engine.log().contains("snapshot:"), "{}", engine.log());
+    assert_eq!(engine.interrupt().await, Some(130), "{}", engine.log());
+    assert_eq!(project.settle().await, 8);
+    assert_eq!(project.ask_service(state_of).await, before, "the state is the same");
+}
+
 #[tokio::test]
 async fn a_comment_in_the_mapping_is_no_edit() {
     let (_pair, project) = on_mariadb!(caught_up, "commented");

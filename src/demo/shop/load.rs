@@ -71,8 +71,8 @@ pub async fn load_with_progress(
     options: ShopOptions,
     progress: impl Fn(LoadProgress) + Send + Sync + 'static,
 ) -> Result<LoadReport, ShopError> {
-    if !(1..=9_999_999).contains(&options.orders) {
-        return Err(ShopError::Url(format!("orders must be between 1 and 9999999, not {}", options.orders)));
+    if !(1..=99_999_999).contains(&options.orders) {
+        return Err(ShopError::Url(format!("orders must be between 1 and 99999999, not {}", options.orders)));
     }
     let shop = Opts::from_url(url).map_err(|cause| ShopError::Url(cause.to_string()))?;
     create(&shop).await?;

@@ -6,7 +6,7 @@ use super::oracle::Oracle;
 use super::random::{Targets, apply, input};
 use super::store::MapStore;
 use super::world::{World, catalog};
-use crate::derive::{Shared, load, replay, step};
+use crate::derive::{LoadBounds, Shared, load, replay, step};
 use crate::error::Class;
 use crate::plan::{Builder, Fact, MappingInput, NodeId, Plan, PlanFinding, Policies};
 use crate::schema::SourceCatalog;
@@ -97,7 +97,16 @@ fn a_broken_fact_stops_and_names_the_rows_and_what_holds_is_derived() {
                     store = before;
                     let caught_up = replay(&plan, &store, &changes).unwrap();
                     store.apply(caught_up);
-                    assert!(load(&plan, (&store, &Shared::new(&plan, 0)), (NodeId(0), 0), None, 10).is_err());
+                    assert!(
+                        load(
+                            &plan,
+                            (&store, &Shared::new(&plan, 0)),
+                            (NodeId(0), 0),
+                            None,
+                            LoadBounds { anchors_max: 10, bytes_max: 1 << 20 }
+                        )
+                        .is_err()
+                    );
                     break;
                 }
             }

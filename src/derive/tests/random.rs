@@ -8,8 +8,8 @@ use super::world::{World, catalog, project};
 use super::{group_shapes, language, shapes};
 use crate::change::{Change, Chunk, Image, Operation};
 use crate::derive::{
-    Adder, Bounds, Contribution, Duty, Filling, Mutation, Outlets, Shared, Sink, Space, Step, contribute, derive_dirty, filling,
-    ingest, load, mark, replay, step, step_in_parts,
+    Adder, Bounds, Contribution, Duty, Filling, LoadBounds, Mutation, Outlets, Shared, Sink, Space, Step, contribute,
+    derive_dirty, filling, ingest, load, mark, replay, step, step_in_parts,
 };
 use crate::error::Result;
 use crate::plan::{AccumulatorId, Builder, MappingInput, NodeId, Plan, Policies, TableInput};
@@ -284,7 +284,7 @@ pub(super) fn chunk(plan: &Plan, table: TableId, rows: &[Row]) -> Chunk {
         altered: Vec::new(),
     };
     let rows = rows.iter().map(|row| project(plan, table, row)).collect();
-    Chunk { table, index: 0, rows, high: Position::Binlog(position), exact: true, visibility: None }
+    Chunk { table, index: 0, rows, high: Position::Binlog(position), exact: true, visibility: None, rest: None }
 }
 
 fn copy_and_load(plan: &Plan, world: &World<'_>) -> (MapStore, Targets) {
@@ -298,15 +298,19 @@ fn copy_and_load(plan: &Plan, world: &World<'_>) -> (MapStore, Targets) {
     (store, targets)
 }
 
-/// Loads anchor by anchor, and many at once: what is found out for all of a slice before it is derived changes nothing.
+/// Loads anchor by anchor, many at once, and as many as there is room for: what is found out for all of a slice before it is derived changes
+/// nothing, and neither does where slices end.
 fn load_all(plan: &Plan, store: &mut MapStore) -> Targets {
-    let at_once = loaded(plan, &mut store.clone(), 50);
-    let targets = loaded(plan, store, 2);
+    let bounds = |anchors_max, bytes_max| LoadBounds { anchors_max, bytes_max };
+    let at_once = loaded(plan, &mut store.clone(), bounds(50, usize::MAX));
+    let by_bytes = loaded(plan, &mut store.clone(), bounds(50, 100));
+    let targets = loaded(plan, store, bounds(2, usize::MAX));
     assert_eq!(targets, at_once);
+    assert_eq!(targets, by_bytes);
     targets
 }
 
-fn loaded(plan: &Plan, store: &mut MapStore, anchors_max: usize) -> Targets {
+fn loaded(plan: &Plan, store: &mut MapStore, bounds: LoadBounds) -> Targets {
     let mut targets: Targets = Vec::new();
     let shared = Shared::new(plan, 100_000);
     for (id, node) in plan.nodes.iter().enumerate() {
@@ -314,7 +318,7 @@ fn loaded(plan: &Plan, store: &mut MapStore, anchors_max: usize) -> Targets {
         for branch in 0..node.branches.len() {
             let mut after: Option<Vec<u8>> = None;
             loop {
-                let loaded = load(plan, (&*store, &shared), (NodeId(id as u32), branch), after.as_deref(), anchors_max).unwrap();
+                let loaded = load(plan, (&*store, &shared), (NodeId(id as u32), branch), after.as_deref(), bounds).unwrap();
                 store.apply(loaded.mutations);
                 for row in loaded.rows {
                     let key: Vec<Value> = node.table.key.iter().map(|column| row[*column].clone()).collect();

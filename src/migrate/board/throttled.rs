@@ -65,10 +65,7 @@ impl Inner {
         };
         if status.stage == Stage::Snapshot {
             for (index, table) in status.tables.iter_mut().enumerate() {
-                let (part, whole) = match table.chunks_total {
-                    Some(total) => (u64::from(table.chunks_done), u64::from(total)),
-                    None => (table.row_count, table.row_estimate),
-                };
+                let (part, whole) = table.parts();
                 (table.rows_per_s, table.left_s) = look((None, index), table.row_count, part, whole);
             }
         }

@@ -79,7 +79,8 @@ impl House {
     async fn new(seed: u64) -> Self {
         let clock = AtomicU64::new(0);
         let options = EngineOptions {
-            chunk_rows_max: 7,
+            range_rows_max: 7,
+            read_rows_max: 3,
             sort_bytes_max: 2_000,
             run_rows_min: 5,
             connections: 2,

@@ -29,7 +29,7 @@ use crate::position::Position;
 use crate::source::Source;
 use crate::state::memory::MemoryStore;
 use crate::state::meta::{self, FORMAT, Identity, Progress, Stage};
-use crate::state::{Durability, SortedEntries, Store};
+use crate::state::{Durability, SortedEntries, Store, pieces};
 use crate::target::Phase;
 use crate::value::{Row, Value};
 
@@ -203,7 +203,9 @@ impl Machine {
             Service { content: Arc::clone(&self.content), oracle: Oracle(vec![("erp", world.clone())]), fuse: fuse.clone() };
         let options = EngineOptions {
             folder: self.folder.path().to_path_buf(),
-            chunk_rows_max: 3,
+            ranges_at_once: 2,
+            range_rows_max: 5,
+            read_rows_max: 2,
             connections: 2,
             load_anchors_max: 4,
             until_caught_up: true,
@@ -229,6 +231,24 @@ impl Machine {
             stop: stopping,
         });
         (engine.run().await, fuse)
+    }
+
+    /// Ranges of legacy tables of which the state has the first rows.
+    fn begun_ranges(&self) -> usize {
+        let mut count = 0;
+        for table in &self.plan.tables {
+            pieces::each(&*self.memory, table.layout.id, &mut |_, _, rest| count += usize::from(rest.is_some())).unwrap();
+        }
+        count
+    }
+
+    /// Legacy tables that are cut in part.
+    fn tables_in_the_cut(&self) -> usize {
+        let is_in_the_cut = |id| {
+            let mut count = 0;
+            !pieces::each_cut(&*self.memory, id, &mut |_, _| count += 1).unwrap() && count > 0
+        };
+        self.plan.tables.iter().filter(|table| is_in_the_cut(table.layout.id)).count()
     }
 
     /// The target holds exactly what the SELECT gives at the end of the log.
@@ -272,6 +292,7 @@ fn is_caught_up(seed: u64, ended: Result<Ended>, fuse: &Fuse) -> bool {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn f83_f84_f86_a_crash_at_every_operation_loses_and_doubles_nothing() {
     let lives: u32 = if std::env::var_os("STRANGLER_LONG").is_some() { 400 } else { 60 };
+    let (mut resumed, mut cut_on) = (0, 0);
     for seed in 0..u64::from(lives) {
         let machine = Machine::new(seed, 40);
         for operations in growing_lives(seed) {
@@ -279,9 +300,14 @@ async fn f83_f84_f86_a_crash_at_every_operation_loses_and_doubles_nothing() {
             if is_caught_up(seed, ended, &fuse) {
                 break;
             }
+            resumed += machine.begun_ranges();
+            cut_on += machine.tables_in_the_cut();
         }
+        assert_eq!((machine.begun_ranges(), machine.tables_in_the_cut()), (0, 0));
         machine.assert_complete();
     }
+    assert!(resumed > 20, "only {resumed} ranges were gone on with in their middle");
+    assert!(cut_on > 20, "only {cut_on} tables were gone on with that were not cut whole");
 }
 
 /// Epochs go on while the disk takes in the ones before; what they write to a target, a checkpoint row alone too, is not shown before.
@@ -317,7 +343,7 @@ async fn f84_no_target_shows_what_a_power_loss_would_take_from_the_state() {
 async fn a_deferred_change_survives_a_crash_at_every_operation() {
     let mut swept = 0;
     for seed in 500..530 {
-        let machine = Machine::deferring(seed, 40);
+        let machine = Machine::deferring(seed, 120);
         for operations in growing_lives(seed) {
             let (ended, fuse) = machine.live(operations, StartMode::Continue).await;
             if is_caught_up(seed, ended, &fuse) {

@@ -116,7 +116,8 @@ impl Legacy {
             identity,
             options: EngineOptions {
                 folder: folder.to_path_buf(),
-                chunk_rows_max: 37,
+                range_rows_max: 37,
+                read_rows_max: 11,
                 connections: 3,
                 until_caught_up: cut.is_none(),
                 ..EngineOptions::default()

@@ -86,7 +86,8 @@ impl Pair {
             identity,
             options: EngineOptions {
                 folder: self.folder.path().to_path_buf(),
-                chunk_rows_max: 3,
+                range_rows_max: 5,
+                read_rows_max: 2,
                 connections: 2,
                 load_anchors_max: 4,
                 ..bounds

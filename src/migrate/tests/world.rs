@@ -13,7 +13,7 @@ use crate::position::{BinlogPosition, Position};
 use crate::schema::{
     Column, DataType, Flavor, Generated, SessionSettings, SourceCatalog, TableLayout, TableName, TableSchema, UniqueKey,
 };
-use crate::source::{Layouts, PlannedAccess, Source, SourceStream};
+use crate::source::{Layouts, PlannedAccess, ReadBounds, Source, SourceStream};
 use crate::value::{Collation, Decimal, Row, Value};
 
 /// Orders name a customer by a join key that may be NULL, dangling, or re-assigned; what a customer spent is kept up row by row.
@@ -326,27 +326,39 @@ impl Source for World {
     async fn current_position(&self) -> Result<Position> {
         Ok(position(self.touched()?.log.len()))
     }
-    async fn ranges(&self, layout: &TableLayout, rows_max: u32) -> Result<Vec<KeyRange>> {
+    async fn ranges_behind(
+        &self,
+        layout: &TableLayout,
+        behind: Option<&Row>,
+        rows_max: u32,
+        count_max: usize,
+    ) -> Result<Vec<KeyRange>> {
         let state = self.touched()?;
-        let keys: Vec<i64> = state.tables[layout.id.0 as usize].keys().copied().collect();
+        let behind = behind.map_or(i64::MIN, key_of);
+        let keys: Vec<i64> = state.tables[layout.id.0 as usize].keys().copied().filter(|key| *key > behind).collect();
         let mut after = None;
         Ok(keys
             .chunks(rows_max as usize)
+            .take(count_max)
             .map(|keys| {
                 let up_to = keys.last().map(|key| Row::from([Value::Int(*key)]));
                 KeyRange { after: std::mem::replace(&mut after, up_to.clone()), up_to }
             })
             .collect())
     }
-    async fn read_chunk(&self, layout: &TableLayout, index: u32, range: &KeyRange) -> Result<Chunk> {
+    async fn read_chunk(&self, layout: &TableLayout, index: u32, range: &KeyRange, bounds: ReadBounds) -> Result<Chunk> {
         let state = self.touched()?;
         let table = &state.tables[layout.id.0 as usize];
         let inside = |key: &i64| {
             range.after.as_ref().is_none_or(|after| *key > key_of(after))
                 && range.up_to.as_ref().is_none_or(|up_to| *key <= key_of(up_to))
         };
-        let rows = table.iter().filter(|(key, _)| inside(key)).map(|(_, row)| project(layout, row)).collect();
-        Ok(Chunk { table: layout.id, index, rows, high: position(state.log.len()), exact: false, visibility: None })
+        let mut inside = table.iter().filter(|(key, _)| inside(key));
+        let first: Vec<(&i64, &Row)> = inside.by_ref().take(bounds.rows_max as usize).collect();
+        let last = first.last().filter(|_| inside.next().is_some()).map(|(key, _)| Row::from([Value::Int(**key)]));
+        let rest = last.map(|last| KeyRange { after: Some(last), up_to: range.up_to.clone() });
+        let rows = first.into_iter().map(|(_, row)| project(layout, row)).collect();
+        Ok(Chunk { table: layout.id, index, rows, high: position(state.log.len()), exact: false, visibility: None, rest })
     }
     async fn open_stream(
         &self,

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use super::database::Database;
 use super::limits::{Limits, Load};
 use super::retention::Retention;
-use super::{HeldLog, Layouts, Leftover, PlannedAccess, Source};
+use super::{HeldLog, Layouts, Leftover, PlannedAccess, ReadBounds, Source, TableSize};
 use crate::change::{Chunk, KeyRange};
 use crate::error::{Class, Error, Result};
 use crate::finding::Finding;
@@ -139,20 +139,34 @@ impl<S: Source> Source for Combined<S> {
         member.load(source, limits).await.map_err(|error| if self.lone().is_some() { error } else { from_source(source, error) })
     }
 
-    async fn ranges(&self, layout: &TableLayout, rows_max: u32) -> Result<Vec<KeyRange>> {
+    async fn ranges_behind(
+        &self,
+        layout: &TableLayout,
+        behind: Option<&Row>,
+        rows_max: u32,
+        count_max: usize,
+    ) -> Result<Vec<KeyRange>> {
         if let Some(member) = self.lone() {
-            return member.ranges(layout, rows_max).await;
+            return member.ranges_behind(layout, behind, rows_max, count_max).await;
         }
         let (_, member, layout) = self.owner(layout)?;
-        member.ranges(&layout, rows_max).await
+        member.ranges_behind(&layout, behind, rows_max, count_max).await
     }
 
-    async fn read_chunk(&self, layout: &TableLayout, index: u32, range: &KeyRange) -> Result<Chunk> {
+    async fn size(&self, layout: &TableLayout) -> Result<TableSize> {
         if let Some(member) = self.lone() {
-            return member.read_chunk(layout, index, range).await;
+            return member.size(layout).await;
+        }
+        let (_, member, layout) = self.owner(layout)?;
+        member.size(&layout).await
+    }
+
+    async fn read_chunk(&self, layout: &TableLayout, index: u32, range: &KeyRange, bounds: ReadBounds) -> Result<Chunk> {
+        if let Some(member) = self.lone() {
+            return member.read_chunk(layout, index, range, bounds).await;
         }
         let (name, member, layout) = self.owner(layout)?;
-        let chunk = member.read_chunk(&layout, index, range).await?;
+        let chunk = member.read_chunk(&layout, index, range, bounds).await?;
         let high = Position::of_one(name, chunk.high);
         Ok(Chunk { high, ..chunk })
     }

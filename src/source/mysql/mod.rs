@@ -59,7 +59,7 @@ use self::marks::Marker;
 use self::select::{Expected, OPEN_VIEW, Statement};
 use super::limits::{Limits, Load};
 use super::retention::Retention;
-use super::{Layouts, PlannedAccess, Source};
+use super::{Layouts, PlannedAccess, ReadBounds, Source, TableSize};
 use crate::finding::Finding;
 
 /// A MySQL or MariaDB server.
@@ -155,12 +155,22 @@ impl Source for MySqlSource {
         Ok(vec![retention::read(&self.pool).await?])
     }
 
-    async fn ranges(&self, layout: &TableLayout, rows_max: u32) -> Result<Vec<KeyRange>> {
-        snapshot::ranges(&self.pool, layout, rows_max).await
+    async fn ranges_behind(
+        &self,
+        layout: &TableLayout,
+        behind: Option<&Row>,
+        rows_max: u32,
+        count_max: usize,
+    ) -> Result<Vec<KeyRange>> {
+        snapshot::ranges(&self.pool, layout, behind, rows_max, count_max).await
     }
 
-    async fn read_chunk(&self, layout: &TableLayout, index: u32, range: &KeyRange) -> Result<Chunk> {
-        snapshot::read_chunk(&self.pool, layout, index, range).await
+    async fn size(&self, layout: &TableLayout) -> Result<TableSize> {
+        snapshot::size(&self.pool, layout).await
+    }
+
+    async fn read_chunk(&self, layout: &TableLayout, index: u32, range: &KeyRange, bounds: ReadBounds) -> Result<Chunk> {
+        snapshot::read_chunk(&self.pool, layout, index, range, bounds).await
     }
 
     async fn open_stream(

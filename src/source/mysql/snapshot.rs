@@ -11,6 +11,8 @@ use crate::change::{Chunk, KeyRange};
 use crate::error::{Class, Error, Result};
 use crate::position::{BinlogPosition, Position};
 use crate::schema::{DataType, Flavor, StoredColumn, TableLayout};
+use crate::source::taken::Taken;
+use crate::source::{ReadBounds, TableSize};
 use crate::value::Row;
 
 use super::connect::{Lease, Pool, Use};
@@ -127,24 +129,30 @@ pub async fn current_position(pool: &Pool) -> Result<Position> {
     Ok(Position::Binlog(position))
 }
 
-/// Cuts a table into ranges; see [`crate::source::Source::ranges`].
+/// Cuts a table into ranges; see [`crate::source::Source::ranges_behind`].
 ///
 /// # Errors
 /// Driver errors; `Bug` for a layout whose identity it does not store.
-pub async fn ranges(pool: &Pool, layout: &TableLayout, rows_max: u32) -> Result<Vec<KeyRange>> {
+pub async fn ranges(
+    pool: &Pool,
+    layout: &TableLayout,
+    behind: Option<&Row>,
+    rows_max: u32,
+    count_max: usize,
+) -> Result<Vec<KeyRange>> {
     if layout.identity.is_none() {
-        return Ok(vec![KeyRange { after: None, up_to: None }]);
+        return Ok(if behind.is_none() { vec![KeyRange { after: None, up_to: None }] } else { Vec::new() });
     }
     let columns = key_bounds::key_columns(layout)?;
     let mut lease = pool.lease(Use::Rows).await?;
-    let open = KeyRange { after: None, up_to: None };
+    let open = KeyRange { after: behind.cloned(), up_to: None };
     let Some(greatest) = key_at(&mut lease, pool, layout, &columns, &open, "DESC", 0).await? else {
         lease.give_back().await?;
         return Ok(Vec::new());
     };
     let mut ranges = Vec::new();
-    let mut after = None;
-    loop {
+    let mut after = behind.cloned();
+    while ranges.len() < count_max {
         let rest = KeyRange { after: after.clone(), up_to: Some(greatest.clone()) };
         let boundary = key_at(&mut lease, pool, layout, &columns, &rest, "ASC", rows_max.max(1) - 1).await?;
         match boundary {
@@ -193,63 +201,84 @@ fn expected<'a>(columns: impl Iterator<Item = &'a StoredColumn>) -> Vec<Expected
     columns.map(|column| Expected { name: &column.column.name, data_type: &column.column.data_type }).collect()
 }
 
-/// Reads one range; see [`crate::source::Source::read_chunk`].
+/// How large a table is; see [`crate::source::Source::size`].
+///
+/// # Errors
+/// Driver errors.
+pub async fn size(pool: &Pool, layout: &TableLayout) -> Result<TableSize> {
+    let mut lease = pool.lease(Use::Rows).await?;
+    let sql = format!(
+        "SELECT TABLE_ROWS, AVG_ROW_LENGTH FROM information_schema.TABLES WHERE TABLE_SCHEMA = {} AND TABLE_NAME = {}",
+        names::literal(&layout.name.schema),
+        names::literal(&layout.name.name),
+    );
+    let rows = all_rows(lease.conn(), pool.answer_limit(), "ask how large a table is", &sql).await?;
+    lease.give_back().await?;
+    // What is not known is NULL, which is no number.
+    let number = |column: usize| rows.first()?.get(column)?.parse().ok();
+    Ok(TableSize { row_count: number(0).unwrap_or(0), row_bytes: number(1).unwrap_or(0) })
+}
+
+/// One read of a range.
+#[derive(Clone, Copy)]
+struct Read<'a> {
+    layout: &'a TableLayout,
+    range: &'a KeyRange,
+    bounds: ReadBounds,
+}
+
+/// Reads a range or its first rows; see [`crate::source::Source::read_chunk`].
 ///
 /// # Errors
 /// Driver errors; decoding errors naming the column.
-pub async fn read_chunk(pool: &Pool, layout: &TableLayout, index: u32, range: &KeyRange) -> Result<Chunk> {
+pub async fn read_chunk(pool: &Pool, layout: &TableLayout, index: u32, range: &KeyRange, bounds: ReadBounds) -> Result<Chunk> {
     let (server, _) = pool.known().await?;
     let mut lease = pool.lease(Use::Rows).await?;
     let bag = layout.identity.is_none();
+    let read = Read { layout, range, bounds };
     let mut tries = if bag { BAG_TRIES } else { 1 };
     loop {
         tries -= 1;
-        let (rows, high, exact) = match (server.flavor, layout.transactional) {
-            (Flavor::MariaDb, true) => read_at_view(&mut lease, pool, layout, range).await?,
-            (_, true) => read_between_marks(&mut lease, pool, layout, range, bag).await?,
-            (_, false) => read_unversioned(&mut lease, pool, layout, range, bag).await?,
+        let (taken, high, exact) = match (server.flavor, layout.transactional) {
+            (Flavor::MariaDb, true) => read_at_view(&mut lease, pool, read).await?,
+            (_, true) => read_between_marks(&mut lease, pool, read, bag).await?,
+            (_, false) => read_unversioned(&mut lease, pool, read, bag).await?,
         };
         if exact || tries == 0 {
             lease.give_back().await?;
-            let high = Position::Binlog(high);
-            return Ok(Chunk { table: layout.id, index, rows, high, exact, visibility: None });
+            let (high, rest) = (Position::Binlog(high), taken.rest(layout, range)?);
+            return Ok(Chunk { table: layout.id, index, rows: taken.rows, high, exact, visibility: None, rest });
         }
     }
 }
 
-type Cut = (Vec<Row>, BinlogPosition, bool);
+type Cut = (Taken, BinlogPosition, bool);
 
 /// MariaDB knows the exact place of a read view.
-async fn read_at_view(lease: &mut Lease<'_>, pool: &Pool, layout: &TableLayout, range: &KeyRange) -> Result<Cut> {
+async fn read_at_view(lease: &mut Lease<'_>, pool: &Pool, read: Read<'_>) -> Result<Cut> {
     open_view(lease, pool).await?;
     let high = marker(lease, pool).await?.view().await?;
-    let rows = rows(lease, pool, layout, range).await?;
+    let rows = rows(lease, pool, read).await?;
     close_view(lease, pool).await?;
     Ok((rows, high, true))
 }
 
 /// MySQL: the view lies somewhere between two marks. It is exact if the log between them leaves the table alone.
-async fn read_between_marks(
-    lease: &mut Lease<'_>,
-    pool: &Pool,
-    layout: &TableLayout,
-    range: &KeyRange,
-    bag: bool,
-) -> Result<Cut> {
+async fn read_between_marks(lease: &mut Lease<'_>, pool: &Pool, read: Read<'_>, bag: bool) -> Result<Cut> {
     let low = if bag { marker(lease, pool).await?.settled().await? } else { None };
     open_view(lease, pool).await?;
     let high = marker(lease, pool).await?.log_end().await?;
-    let rows = rows(lease, pool, layout, range).await?;
+    let rows = rows(lease, pool, read).await?;
     close_view(lease, pool).await?;
     let exact = match low {
-        Some(low) => marker(lease, pool).await?.is_quiet(&low, &high, &layout.name).await?,
+        Some(low) => marker(lease, pool).await?.is_quiet(&low, &high, &read.layout.name).await?,
         None => false,
     };
     Ok((rows, high, exact))
 }
 
 /// Without versions of rows, the SELECT shows what is there while it runs; a statement's rows are logged before its table lock ends.
-async fn read_unversioned(lease: &mut Lease<'_>, pool: &Pool, layout: &TableLayout, range: &KeyRange, bag: bool) -> Result<Cut> {
+async fn read_unversioned(lease: &mut Lease<'_>, pool: &Pool, read: Read<'_>, bag: bool) -> Result<Cut> {
     let low = if bag {
         let low = marker(lease, pool).await?.log_end().await?;
         tokio::time::sleep(CONCURRENT_INSERT_PAUSE).await;
@@ -257,10 +286,10 @@ async fn read_unversioned(lease: &mut Lease<'_>, pool: &Pool, layout: &TableLayo
     } else {
         None
     };
-    let rows = rows(lease, pool, layout, range).await?;
+    let rows = rows(lease, pool, read).await?;
     let high = marker(lease, pool).await?.log_end().await?;
     let exact = match low {
-        Some(low) => marker(lease, pool).await?.is_quiet(&low, &high, &layout.name).await?,
+        Some(low) => marker(lease, pool).await?.is_quiet(&low, &high, &read.layout.name).await?,
         None => false,
     };
     Ok((rows, high, exact))
@@ -283,21 +312,22 @@ pub fn chunk_statement(layout: &TableLayout, range: &KeyRange) -> Result<String>
     ))
 }
 
-async fn rows(lease: &mut Lease<'_>, pool: &Pool, layout: &TableLayout, range: &KeyRange) -> Result<Vec<Row>> {
-    let sql = chunk_statement(layout, range)?;
+async fn rows(lease: &mut Lease<'_>, pool: &Pool, read: Read<'_>) -> Result<Taken> {
+    let Read { layout, range, bounds } = read;
+    let mut taken = Taken::new(layout, bounds);
+    let sql = chunk_statement(layout, range)? + &taken.limit();
     let mut expected = expected(layout.columns.iter());
     if expected.is_empty() {
         expected.push(Expected { name: "NULL", data_type: &DataType::Null });
     }
     let attempt = format!("read a chunk of {}", layout.name);
     let statement = Statement { attempt: &attempt, sql: &sql, parameters: &[], form: TextForm::Raw, limit: pool.answer_limit() };
-    let mut rows = Vec::new();
     let stored = layout.columns.len();
     select::each_row(lease.conn(), statement, &expected, &mut |row| {
-        rows.push(if stored == 0 { Row::default() } else { row });
+        taken.add(if stored == 0 { Row::default() } else { row });
         Ok(())
     })
     .await
     .map_err(|error| error.context(format!("could not snapshot {}", layout.name)))?;
-    Ok(rows)
+    Ok(taken)
 }

@@ -41,7 +41,7 @@ use self::replication::client::Client;
 use self::transaction::Assembler;
 use super::limits::{Limits, Load};
 use super::retention::Retention;
-use super::{HeldLog, Layouts, Leftover, PlannedAccess, Source};
+use super::{HeldLog, Layouts, Leftover, PlannedAccess, ReadBounds, Source, TableSize};
 use crate::change::{Chunk, KeyRange, Visibility};
 use crate::error::{Class, Error, Result};
 use crate::finding::Finding;
@@ -204,12 +204,22 @@ impl Source for PostgresSource {
         Ok(vec![retention::read(&self.pool).await?])
     }
 
-    async fn ranges(&self, layout: &TableLayout, rows_max: u32) -> Result<Vec<KeyRange>> {
-        snapshot::ranges(&self.pool, layout, rows_max).await
+    async fn ranges_behind(
+        &self,
+        layout: &TableLayout,
+        behind: Option<&Row>,
+        rows_max: u32,
+        count_max: usize,
+    ) -> Result<Vec<KeyRange>> {
+        snapshot::ranges(&self.pool, layout, behind, rows_max, count_max).await
     }
 
-    async fn read_chunk(&self, layout: &TableLayout, index: u32, range: &KeyRange) -> Result<Chunk> {
-        snapshot::read_chunk(&self.pool, layout, index, range).await
+    async fn size(&self, layout: &TableLayout) -> Result<TableSize> {
+        snapshot::size(&self.pool, layout).await
+    }
+
+    async fn read_chunk(&self, layout: &TableLayout, index: u32, range: &KeyRange, bounds: ReadBounds) -> Result<Chunk> {
+        snapshot::read_chunk(&self.pool, layout, index, range, bounds).await
     }
 
     async fn open_stream(

@@ -15,7 +15,12 @@ use crate::change::{Chunk, KeyRange, Visibility};
 use crate::error::{Result, ResultExt};
 use crate::position::Position;
 use crate::schema::{StoredColumn, TableLayout};
+use crate::source::taken::Taken;
+use crate::source::{ReadBounds, TableSize};
 use crate::value::Row;
+
+/// What a row is taken for in a table that was never analysed.
+const UNKNOWN_ROW_BYTES: u64 = 128;
 
 /// The end of the log; see [`crate::source::Source::current_position`].
 ///
@@ -28,24 +33,30 @@ pub(super) async fn current_position(pool: &Arc<Pool>) -> Result<Position> {
     Ok(Position::Wal(position))
 }
 
-/// Cuts a table into ranges; see [`crate::source::Source::ranges`].
+/// Cuts a table into ranges; see [`crate::source::Source::ranges_behind`].
 ///
 /// # Errors
 /// Errors of the server; `Bug` for a layout whose identity it does not store.
-pub(super) async fn ranges(pool: &Arc<Pool>, layout: &TableLayout, rows_max: u32) -> Result<Vec<KeyRange>> {
+pub(super) async fn ranges(
+    pool: &Arc<Pool>,
+    layout: &TableLayout,
+    behind: Option<&Row>,
+    rows_max: u32,
+    count_max: usize,
+) -> Result<Vec<KeyRange>> {
     if layout.identity.is_none() {
-        return Ok(vec![KeyRange { after: None, up_to: None }]);
+        return Ok(if behind.is_none() { vec![KeyRange { after: None, up_to: None }] } else { Vec::new() });
     }
     let columns = key_columns(layout)?;
     let lease = pool.lease().await?;
-    let open = KeyRange { after: None, up_to: None };
+    let open = KeyRange { after: behind.cloned(), up_to: None };
     let Some(greatest) = key_at(&lease, layout, &columns, &open, "DESC", 0).await? else {
         lease.give_back();
         return Ok(Vec::new());
     };
     let mut ranges = Vec::new();
-    let mut after = None;
-    loop {
+    let mut after = behind.cloned();
+    while ranges.len() < count_max {
         let rest = KeyRange { after: after.clone(), up_to: Some(greatest.clone()) };
         let boundary = key_at(&lease, layout, &columns, &rest, "ASC", rows_max.max(1) - 1).await?;
         match boundary {
@@ -108,11 +119,39 @@ pub(super) fn chunk_statement(layout: &TableLayout, range: &KeyRange) -> Result<
     ))
 }
 
-/// Reads one range; see [`crate::source::Source::read_chunk`].
+/// How large a table is; see [`crate::source::Source::size`].
+///
+/// # Errors
+/// Errors of the server.
+pub(super) async fn size(pool: &Arc<Pool>, layout: &TableLayout) -> Result<TableSize> {
+    let lease = pool.lease().await?;
+    let sql = format!(
+        "SELECT coalesce(sum(greatest(leaf.reltuples, 0)), 0)::bigint, coalesce(sum(pg_table_size(leaf.oid)), 0)::bigint \
+         FROM pg_partition_tree({}::regclass) t JOIN pg_class leaf ON leaf.oid = t.relid WHERE t.isleaf",
+        names::literal(&names::table(&layout.name)),
+    );
+    let rows = lease.rows("ask how large a table is", &sql).await?;
+    lease.give_back();
+    let number = |column: usize| rows.first().and_then(|row| cell(row, column).parse().ok()).unwrap_or(0);
+    let (row_count, bytes): (u64, u64) = (number(0), number(1));
+    Ok(match bytes.checked_div(row_count) {
+        Some(row_bytes) => TableSize { row_count, row_bytes },
+        // Never analysed.
+        None => TableSize { row_count: bytes / UNKNOWN_ROW_BYTES, row_bytes: 0 },
+    })
+}
+
+/// Reads a range or its first rows; see [`crate::source::Source::read_chunk`].
 ///
 /// # Errors
 /// Errors of the server; decoding errors naming the column.
-pub(super) async fn read_chunk(pool: &Arc<Pool>, layout: &TableLayout, index: u32, range: &KeyRange) -> Result<Chunk> {
+pub(super) async fn read_chunk(
+    pool: &Arc<Pool>,
+    layout: &TableLayout,
+    index: u32,
+    range: &KeyRange,
+    bounds: ReadBounds,
+) -> Result<Chunk> {
     let lease = pool.lease().await?;
     let attempt = format!("read a chunk of {}", layout.name);
     lease.execute(&attempt, OPEN_VIEW).await?;
@@ -126,16 +165,18 @@ pub(super) async fn read_chunk(pool: &Arc<Pool>, layout: &TableLayout, index: u3
         Some(column) => value::of_column(text, &column.column, &layout.name),
         None => Ok(crate::value::Value::Null),
     };
-    let mut rows = Vec::new();
-    each_row(&lease, &attempt, &chunk_statement(layout, range)?, width.max(1), &read, &mut |row| {
-        rows.push(if width == 0 { Row::default() } else { row });
+    let mut taken = Taken::new(layout, bounds);
+    let sql = chunk_statement(layout, range)? + &taken.limit();
+    each_row(&lease, &attempt, &sql, width.max(1), &read, &mut |row| {
+        taken.add(if width == 0 { Row::default() } else { row });
         Ok(())
     })
     .await
     .context(|| format!("could not snapshot {}", layout.name))?;
     lease.execute(&attempt, "COMMIT").await?;
     lease.give_back();
-    Ok(Chunk { table: layout.id, index, rows, high: Position::Wal(high), exact: true, visibility: Some(visibility) })
+    let (high, rest) = (Position::Wal(high), taken.rest(layout, range)?);
+    Ok(Chunk { table: layout.id, index, rows: taken.rows, high, exact: true, visibility: Some(visibility), rest })
 }
 
 /// Reads `xmin:xmax:xip,xip`.

@@ -17,7 +17,7 @@ use crate::schema::{
     Column, DataType, Flavor, Generated, SessionSettings, SourceCatalog, TableLayout, TableName, TableSchema, TargetTable,
     UniqueKey,
 };
-use crate::source::{Layouts, PlannedAccess, Source, SourceStream};
+use crate::source::{Layouts, PlannedAccess, ReadBounds, Source, SourceStream};
 use crate::target::{Advance, Checkpoint, Phase, TableState, Target};
 use crate::value::{Collation, Value};
 use crate::write::{WriteBatch, WriteParts};
@@ -192,12 +192,12 @@ impl Source for FakeSource {
         Ok(position(self.offset))
     }
 
-    async fn ranges(&self, _: &TableLayout, _: u32) -> Result<Vec<KeyRange>> {
+    async fn ranges_behind(&self, _: &TableLayout, _: Option<&Row>, _: u32, _: usize) -> Result<Vec<KeyRange>> {
         let behind_first = KeyRange { after: Some(Row::from([Value::Int(1)])), up_to: None };
         Ok(if self.pauses > 0 { vec![behind_first] } else { vec![] })
     }
 
-    async fn read_chunk(&self, _: &TableLayout, _: u32, _: &KeyRange) -> Result<Chunk> {
+    async fn read_chunk(&self, _: &TableLayout, _: u32, _: &KeyRange, _: ReadBounds) -> Result<Chunk> {
         unasked()
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use strangler::change::{Change, Chunk, Image, Operation};
-use strangler::derive::{Arrangements, Mutation, Shared, Space, ingest, load, step};
+use strangler::derive::{Arrangements, LoadBounds, Mutation, Shared, Space, ingest, load, step};
 use strangler::error::{Class, Error};
 use strangler::plan::{Builder, MappingInput, NodeId, Plan, Policies, TableInput};
 use strangler::position::{BinlogPosition, Position};
@@ -149,7 +149,7 @@ impl<'a> Engine<'a> {
                 continue;
             }
             let rows = rows.values().map(|row| project(plan, table, row)).collect();
-            let chunk = Chunk { table, index: 0, rows, high: position(), exact: true, visibility: None };
+            let chunk = Chunk { table, index: 0, rows, high: position(), exact: true, visibility: None, rest: None };
             store.apply(ingest(plan, store, &chunk)?);
         }
         let mut target = Target::new();
@@ -157,7 +157,13 @@ impl<'a> Engine<'a> {
         for branch in 0..plan.nodes[0].branches.len() {
             let mut after: Option<Vec<u8>> = None;
             loop {
-                let loaded = load(plan, (&*store, &shared), (NodeId(0), branch), after.as_deref(), 4)?;
+                let loaded = load(
+                    plan,
+                    (&*store, &shared),
+                    (NodeId(0), branch),
+                    after.as_deref(),
+                    LoadBounds { anchors_max: 4, bytes_max: usize::MAX },
+                )?;
                 store.apply(loaded.mutations);
                 for row in loaded.rows {
                     target.insert(key_of(plan, &row), row);

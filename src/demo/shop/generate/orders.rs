@@ -54,6 +54,11 @@ pub(in super::super) fn order_chunk(seed: u64, sizes: Sizes, chunk: u32, size: u
     tables.0
 }
 
+/// The seven digits behind the day in a number; they begin again after ten million, of which no day has so many.
+fn day_serial(index: u32) -> String {
+    format!("{:07}", index.wrapping_add(1) % 10_000_000)
+}
+
 fn begin(rng: &mut Rng, sizes: Sizes, index: u32) -> Order {
     let day_number = u32::try_from(u64::from(index) * u64::from(HISTORY_DAYS) / u64::from(sizes.orders.max(1))).unwrap_or(0);
     let day = day(day_number);
@@ -70,7 +75,7 @@ fn begin(rng: &mut Rng, sizes: Sizes, index: u32) -> Order {
     };
     Order {
         index,
-        number: format!("O{day}{:07}", index + 1),
+        number: format!("O{day}{}", day_serial(index)),
         customer: (!once_in(rng, 12)).then(|| rng.u32(1..=sizes.customers + 2)), // the last two do not exist
         day_number,
         day,
@@ -192,7 +197,7 @@ fn claim(rng: &mut Rng, tables: &mut Tables, order: &Order) {
     if order.state != "90" && !once_in(rng, 15) {
         return;
     }
-    let number = format!("C{}{:07}", order.day, order.index + 1);
+    let number = format!("C{}{}", order.day, day_serial(order.index));
     let kind = if order.state == "90" { "CANCEL" } else { names::pick(rng, &["RETURN", "RETURN", "EXCHANGE", "CANCEL"]) };
     let reason = (!once_in(rng, 6)).then(|| names::pick(rng, &["01", "02", "03", "04", "99"]));
     tables.of("tb_claim").row().text(&number).text(&order.number).text(kind).text("10").text_or_null(reason).text(&order.day);

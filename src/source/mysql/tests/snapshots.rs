@@ -3,13 +3,14 @@
 use mysql_async::prelude::Queryable;
 
 use super::server::{Kind, layout, name, shared};
+use crate::change::KeyRange;
 use crate::error::Class;
 use crate::position::Position;
-use crate::schema::SourceCatalog;
-use crate::source::Layouts;
+use crate::schema::{SourceCatalog, TableLayout};
 use crate::source::mysql::connect::Use;
 use crate::source::mysql::history;
 use crate::source::mysql::marks::Marker;
+use crate::source::{Layouts, ReadBounds};
 use crate::source::{Source, SourceStream, mysql::MySqlSource};
 use crate::value::{Row, Value};
 
@@ -33,6 +34,25 @@ const FILL: &[(&str, &str)] = &[
     ("k_time", "SELECT TIMESTAMP '2024-01-01 00:00:00' + INTERVAL seq * 7919 SECOND, seq, seq FROM n"),
 ];
 
+/// How ranges of so many rows are read: at once, some rows at a time, as many as there is room for.
+fn pieces_of(rows_max: u32) -> Vec<ReadBounds> {
+    let bounds =
+        [ReadBounds::NONE, ReadBounds { rows_max: 3, bytes_max: usize::MAX }, ReadBounds { rows_max: 90, bytes_max: 1_000 }];
+    let count = if rows_max == 1 { 1 } else { bounds.len() };
+    bounds.into_iter().take(count).collect()
+}
+
+async fn read_in_pieces(source: &MySqlSource, layout: &TableLayout, range: &KeyRange, bounds: ReadBounds) -> Vec<Row> {
+    let (mut rows, mut rest) = (Vec::new(), Some(range.clone()));
+    while let Some(range) = rest {
+        let chunk = source.read_chunk(layout, 0, &range, bounds).await.unwrap();
+        assert!(chunk.rows.len() <= bounds.rows_max as usize);
+        rows.extend(chunk.rows);
+        rest = chunk.rest;
+    }
+    rows
+}
+
 async fn cut(kind: Kind) {
     let Some(server) = shared(kind) else { return };
     let mut conn = server.database("cuts").await;
@@ -49,15 +69,28 @@ async fn cut(kind: Kind) {
     let catalog = source.catalog(&names).await.unwrap();
     for table in &catalog.tables {
         let layout = layout(0, table);
+        let size = source.size(&layout).await.unwrap();
+        assert!(size.row_count <= 400 && size.row_bytes <= 16 << 10, "{}: {size:?}", table.name);
         for rows_max in [1, 7, 200, 1000] {
             let ranges = source.ranges(&layout, rows_max).await.unwrap();
             let expected = if table.name.name == "nothing" { 0 } else { 200_usize.div_ceil(rows_max as usize) };
             assert_eq!(ranges.len(), expected, "{} by {rows_max}", table.name);
+            let (mut by_and_by, mut more) = (Vec::new(), true);
+            while more {
+                let behind: Option<Row> = by_and_by.last().and_then(|range: &KeyRange| range.up_to.clone());
+                let next = source.ranges_behind(&layout, behind.as_ref(), rows_max, 40).await.unwrap();
+                more = next.len() == 40;
+                by_and_by.extend(next);
+            }
+            assert_eq!(by_and_by, ranges, "{} by {rows_max}", table.name);
             let mut rows: Vec<Row> = Vec::new();
-            for (index, range) in ranges.iter().enumerate().take(if rows_max == 1 { 20 } else { usize::MAX }) {
-                let chunk = source.read_chunk(&layout, index as u32, range).await.unwrap();
-                assert!(chunk.rows.len() <= rows_max as usize);
-                rows.extend(chunk.rows);
+            for range in ranges.iter().take(if rows_max == 1 { 20 } else { usize::MAX }) {
+                let before = rows.len();
+                for bounds in pieces_of(rows_max) {
+                    rows.truncate(before);
+                    rows.extend(read_in_pieces(&source, &layout, range, bounds).await);
+                    assert!(rows.len() - before <= rows_max as usize);
+                }
             }
             if rows_max == 1 {
                 assert_eq!(rows.len(), expected.min(20));
@@ -94,7 +127,7 @@ async fn bag(kind: Kind) {
         let layout = layout(0, table);
         let ranges = source.ranges(&layout, 1).await.unwrap();
         assert_eq!(ranges.len(), 1);
-        let chunk = source.read_chunk(&layout, 0, &ranges[0]).await.unwrap();
+        let chunk = source.read_chunk(&layout, 0, &ranges[0], ReadBounds::NONE).await.unwrap();
         assert_eq!(chunk.rows.len(), 3);
         assert!(chunk.exact, "{} on {kind:?}", table.name);
     }
@@ -241,7 +274,10 @@ async fn f44_without_gtids_the_start_is_the_settled_end_of_the_log() {
     assert_eq!(start.compare(&end), Some(std::cmp::Ordering::Equal), "{start} is not {end}");
     let bag = layout(1, catalog.tables.iter().find(|table| table.name.name == "bag").unwrap());
     let ranges = source.ranges(&bag, 10).await.unwrap();
-    assert!(source.read_chunk(&bag, 0, &ranges[0]).await.unwrap().exact, "a bag is read with an exact cut without GTIDs too");
+    assert!(
+        source.read_chunk(&bag, 0, &ranges[0], ReadBounds::NONE).await.unwrap().exact,
+        "a bag is read with an exact cut without GTIDs too"
+    );
 
     // A statement that runs is waited for: it may stand between log and commit.
     let mut busy = server.root().await;

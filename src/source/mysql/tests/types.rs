@@ -4,7 +4,7 @@ use mysql_async::prelude::Queryable;
 
 use super::server::{Kind, layout, name, shared};
 use crate::schema::{DataType, Flavor};
-use crate::source::Source;
+use crate::source::{ReadBounds, Source};
 use crate::value::{Row, Value};
 
 const TABLE: &str = "CREATE TABLE t (id INT PRIMARY KEY, i8 TINYINT, u8 TINYINT UNSIGNED, i24 MEDIUMINT, u24 MEDIUMINT UNSIGNED, i64 BIGINT, \
@@ -39,7 +39,7 @@ async fn read(kind: Kind) {
     let layout = layout(0, table);
     let ranges = source.ranges(&layout, 100).await.unwrap();
     assert_eq!(ranges.len(), 1);
-    let chunk = source.read_chunk(&layout, 0, &ranges[0]).await.unwrap();
+    let chunk = source.read_chunk(&layout, 0, &ranges[0], ReadBounds::NONE).await.unwrap();
     assert_eq!(chunk.exact, catalog.flavor == Flavor::MariaDb);
     let types: Vec<DataType> = table.columns.iter().map(|column| column.data_type.clone()).collect();
     let mut selected: Vec<Row> = Vec::new();

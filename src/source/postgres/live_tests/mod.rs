@@ -20,7 +20,7 @@ use crate::demo::servers::TestPostgres;
 use crate::error::Result;
 use crate::position::{Position, WalPosition};
 use crate::schema::{SourceCatalog, StoredColumn, TableId, TableLayout, TableName};
-use crate::source::{Layouts, Source, SourceStream};
+use crate::source::{Layouts, ReadBounds, Source, SourceStream};
 use crate::transport::{Secret, Tls};
 
 /// A database of its own on the shared server, with a source over it.

@@ -251,7 +251,7 @@ async fn f116_a_role_with_the_printed_grants_can_read_and_stream_and_no_less() {
         }
     }
     let whole = crate::change::KeyRange { after: None, up_to: None };
-    assert_eq!(source.read_chunk(&layouts[0], 0, &whole).await.unwrap().rows.len(), 1);
+    assert_eq!(source.read_chunk(&layouts[0], 0, &whole, ReadBounds::NONE).await.unwrap().rows.len(), 1);
     drop((stream, durable));
 }
 

@@ -5,11 +5,20 @@ use crate::change::{Chunk, Operation};
 use crate::value::{Row, Value};
 
 async fn read_all(bench: &Bench, layout: &TableLayout, rows_max: u32) -> Vec<Row> {
+    read_in_pieces(bench, layout, rows_max, ReadBounds::NONE).await
+}
+
+async fn read_in_pieces(bench: &Bench, layout: &TableLayout, rows_max: u32, bounds: ReadBounds) -> Vec<Row> {
     let mut rows = Vec::new();
-    for (index, range) in bench.source.ranges(layout, rows_max).await.unwrap().iter().enumerate() {
-        let chunk = bench.source.read_chunk(layout, u32::try_from(index).unwrap(), range).await.unwrap();
-        assert!(chunk.rows.len() <= rows_max as usize);
-        rows.extend(chunk.rows);
+    for range in bench.source.ranges(layout, rows_max).await.unwrap() {
+        let (before, mut rest) = (rows.len(), Some(range));
+        while let Some(range) = rest {
+            let chunk = bench.source.read_chunk(layout, 0, &range, bounds).await.unwrap();
+            assert!(chunk.rows.len() <= bounds.rows_max as usize);
+            rows.extend(chunk.rows);
+            rest = chunk.rest;
+        }
+        assert!(rows.len() - before <= rows_max as usize);
     }
     rows
 }
@@ -33,8 +42,19 @@ async fn f57_ranges_cover_integer_composite_text_and_exotic_keys_once() {
     let catalog = bench.catalog(&["i", "c", "u", "n", "q", "e"]).await;
     for layout in layouts(&catalog, |_| true).iter() {
         let count: usize = bench.ask(&format!("SELECT count(*) FROM {}", layout.name)).await.parse().unwrap();
-        for rows_max in [1_000, 13, 1] {
-            let mut rows = read_all(&bench, layout, rows_max).await;
+        let (first, all) = (bench.source.ranges_behind(layout, None, 13, 2), bench.source.ranges(layout, 13));
+        let (mut by_and_by, all) = (first.await.unwrap(), all.await.unwrap());
+        let behind = by_and_by.last().and_then(|range| range.up_to.clone());
+        by_and_by.extend(bench.source.ranges_behind(layout, behind.as_ref(), 13, usize::MAX).await.unwrap());
+        assert_eq!(by_and_by, all, "{}", layout.name);
+        let size = bench.source.size(layout).await.unwrap();
+        assert!(size.row_count < 1_000, "{}: {size:?}", layout.name);
+        let (some_rows, some_bytes) =
+            (ReadBounds { rows_max: 7, bytes_max: usize::MAX }, ReadBounds { rows_max: 90, bytes_max: 1_000 });
+        for (rows_max, bounds) in
+            [(1_000, ReadBounds::NONE), (13, ReadBounds::NONE), (1, ReadBounds::NONE), (1_000, some_rows), (50, some_bytes)]
+        {
+            let mut rows = read_in_pieces(&bench, layout, rows_max, bounds).await;
             assert_eq!(rows.len(), count, "{} by {rows_max}", layout.name);
             rows.sort_by_key(|row| format!("{row:?}"));
             rows.dedup();
@@ -68,7 +88,7 @@ async fn f52_a_chunk_shows_exactly_the_transactions_that_its_visibility_names() 
     let mut chunks: Vec<Chunk> = Vec::new();
     let whole = crate::change::KeyRange { after: None, up_to: None };
     while !writers.iter().all(tokio::task::JoinHandle::is_finished) {
-        chunks.push(bench.source.read_chunk(&open.layouts[0], 0, &whole).await.unwrap());
+        chunks.push(bench.source.read_chunk(&open.layouts[0], 0, &whole, ReadBounds::NONE).await.unwrap());
     }
     for writer in writers {
         writer.await.unwrap();
@@ -106,7 +126,7 @@ async fn a_table_without_a_key_is_one_exact_chunk() {
     let layout = &layouts(&catalog, |_| true)[0];
     let ranges = bench.source.ranges(layout, 1).await.unwrap();
     assert_eq!(ranges.len(), 1);
-    let chunk = bench.source.read_chunk(layout, 0, &ranges[0]).await.unwrap();
+    let chunk = bench.source.read_chunk(layout, 0, &ranges[0], ReadBounds::NONE).await.unwrap();
     assert!(chunk.exact && chunk.visibility.is_some());
     assert_eq!(chunk.rows.len(), 3);
 }

@@ -50,7 +50,8 @@ async fn f63_f64_every_column_type_is_the_same_from_snapshot_and_stream() {
     assert!(unsupported.is_empty(), "{unsupported:?}");
     bench.run(ROWS).await;
     let streamed: Vec<Row> = open.changes().await.into_iter().map(inserted).collect();
-    let chunk = bench.source.read_chunk(&open.layouts[0], 0, &KeyRange { after: None, up_to: None }).await.unwrap();
+    let chunk =
+        bench.source.read_chunk(&open.layouts[0], 0, &KeyRange { after: None, up_to: None }, ReadBounds::NONE).await.unwrap();
     assert_eq!(chunk.rows.len(), 4);
     for (streamed, read) in streamed.iter().zip(&chunk.rows) {
         for (column, (streamed, read)) in open.layouts[0].columns.iter().zip(streamed.iter().zip(read.iter())) {

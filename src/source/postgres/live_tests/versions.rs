@@ -43,7 +43,7 @@ async fn f57_stored_generated_columns_of_postgres_18_arrive_and_virtual_ones_are
     assert_eq!(new_row(&changes[1]), integers(&[1, 3, 6]));
     assert_eq!(new_row(&changes[2]), integers(&[1, 5, 10]));
     let whole = crate::change::KeyRange { after: None, up_to: None };
-    let chunk = bench.source.read_chunk(&layouts[0], 0, &whole).await.unwrap();
+    let chunk = bench.source.read_chunk(&layouts[0], 0, &whole, ReadBounds::NONE).await.unwrap();
     assert_eq!(chunk.rows[0].to_vec(), integers(&[1, 4, 8]));
 }
 
