@@ -78,6 +78,24 @@ async fn a_new_column_of_the_only_mapping_is_derived_from_the_state() {
     assert_eq!(project.ask_service(state_of).await, before, "the state is the same");
 }
 
+/// The engine ended at the change of a mapped column, with its only mapping: the table is read again with the definition of now.
+#[tokio::test]
+async fn the_only_mapping_goes_on_over_the_definition_of_now() {
+    let (_pair, project) = on_mariadb!(caught_up, "redefined");
+    project
+        .legacy(&[
+            "UPDATE s_ord SET amt = amt + 1 WHERE ord_no = 1",
+            "ALTER TABLE s_ord DROP COLUMN memo",
+            "INSERT INTO s_ord (ord_no, cust_no, st, amt) VALUES (9, 1, '10', 3)",
+        ])
+        .await;
+    project.strangler(&["run", "--until-caught-up"]).await.expect(76).names(&["memo"]);
+    project.edit("mappings/small.yaml", " o.memo AS memo,", "");
+    project.service("ALTER TABLE orders DROP COLUMN memo").await;
+    project.strangler(&["run", "--rebuild", "--mapping", "small", "--until-caught-up"]).await.expect(0);
+    assert_eq!(project.settle().await, 9);
+}
+
 #[tokio::test]
 async fn a_comment_in_the_mapping_is_no_edit() {
     let (_pair, project) = on_mariadb!(caught_up, "commented");
