@@ -19,7 +19,7 @@ use support::{Outcome, Stage, folder_bytes, size};
 use tokio::sync::watch;
 
 /// How fast kills take the load to be.
-const ROWS_PER_S: f64 = 80_000.0;
+const ROWS_PER_S: f64 = 110_000.0;
 
 /// The memory that the engine may take.
 const CAP_MIB: u64 = 512;
@@ -96,7 +96,7 @@ async fn rehearse(orders: u32) -> Outcome<Figures> {
     let mut random = fastrand::Rng::with_seed(u64::from(orders));
     let life_s = stage.row_count as f64 / ROWS_PER_S / f64::from(kills + 1);
     loop {
-        let after = (kills_left > 0).then(|| Duration::from_secs_f64((0.5 + random.f64()) * life_s));
+        let after = (kills_left > 0).then(|| Duration::from_secs_f64((0.5 + random.f64() / 2.0) * life_s));
         let (is_done, peak) = live(&stage, after)?;
         peak_mib = peak_mib.max(peak);
         if is_done {
