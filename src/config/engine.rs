@@ -45,6 +45,7 @@ impl Project {
             read_bytes_max: size(defaults.read_bytes_max),
             epoch_bytes_max: size(defaults.epoch_bytes_max),
             hot_bytes_max: size(defaults.hot_bytes_max),
+            shared_bytes_max: size(defaults.shared_bytes_max),
             slice_bytes_max: size(defaults.slice_bytes_max),
             part_bytes_max: size(defaults.part_bytes_max),
             queue_bytes_max: size(defaults.queue_bytes_max),

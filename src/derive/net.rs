@@ -14,12 +14,16 @@ use std::collections::btree_map::Entry;
 
 use crate::change::{Change, Image, Operation};
 use crate::derive::Space;
+use crate::derive::parallel::mapped;
 use crate::derive::stored::{Stored, base_key, decode_base, encode_base, index_entries, table};
 use crate::derive::view::View;
 use crate::error::{Class, Error, Result};
 use crate::plan::TablePlan;
 use crate::schema::TableId;
 use crate::value::{Row, Value};
+
+/// Stored rows are read so many at a time, by several threads.
+const ROWS_PER_SLICE: usize = 2_048;
 
 /// How strictly events must fit the stored rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,14 +85,19 @@ impl Netting<'_, '_> {
         }
         for (id, mut keys) in keys {
             let plan = table(self.view.plan, id)?;
-            keys.sort();
+            keys.sort_unstable();
             keys.dedup();
-            let values = self.view.get_many(Space::Base(id), &keys)?;
-            let rows = self.net.entry(id).or_default();
-            for (key, value) in keys.into_iter().zip(values) {
-                let old = value.map(|bytes| decode_base(plan, key.clone(), &bytes)).transpose()?;
-                rows.insert(key, RowChange { new: old.clone(), old });
-            }
+            let view = self.view;
+            let read = |keys: &[Vec<u8>]| {
+                let values = view.get_many(Space::Base(id), keys)?.into_iter().zip(keys);
+                let row = |(value, key): (Option<Vec<u8>>, &Vec<u8>)| {
+                    let old = value.map(|bytes| decode_base(plan, key.clone(), &bytes)).transpose()?;
+                    Ok((key.clone(), RowChange { new: old.clone(), old }))
+                };
+                values.map(row).collect::<Result<Vec<_>>>()
+            };
+            let rows = mapped(keys.chunks(ROWS_PER_SLICE).collect(), read)?;
+            self.net.entry(id).or_default().extend(rows.into_iter().flatten());
         }
         Ok(())
     }

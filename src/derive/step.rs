@@ -13,6 +13,7 @@ use crate::derive::keys::{Keys, runs};
 use crate::derive::net::{Mode, Net, RowChange, net, stage};
 use crate::derive::parallel::mapped;
 use crate::derive::reader::Reader;
+use crate::derive::shared::Shared;
 use crate::derive::stored::{Stored, base_key, decode_base, decoded, table};
 use crate::derive::sweep;
 use crate::derive::view::View;
@@ -32,6 +33,12 @@ const ANCHORS_KEPT: usize = 64;
 
 /// Anchors whose differences are held at once, before they are collected: at first, as long as nobody knows how wide their rows are, and at most.
 const ANCHORS_PER_WINDOW: std::ops::RangeInclusive<usize> = 64..=4_096;
+
+/// Bytes of rows that the slices of an epoch share where nothing else is said.
+const SHARED_BYTES: usize = 16 << 20;
+
+/// The rows of so many changes are many small pieces of memory, which another thread gives back.
+const DROPPED_ASIDE_MIN: usize = 4_096;
 
 /// Bytes of rows that a window is meant to derive.
 const WINDOW_BYTES: usize = 4 << 20;
@@ -55,13 +62,15 @@ pub struct Bounds {
     pub part_bytes_max: usize,
     /// A walk that finds more anchors than this is hot: they are marked and derived some at a time, or later by a sweep.
     pub anchors_max: usize,
+    /// Bytes of rows of small tables that are remembered to the end of the epoch; with 0, each slice of anchors reads its own.
+    pub shared_bytes_max: usize,
 }
 
 impl Bounds {
     /// Everything is held.
     #[must_use]
     pub fn none() -> Self {
-        Self { part_bytes_max: usize::MAX, anchors_max: usize::MAX }
+        Self { part_bytes_max: usize::MAX, anchors_max: usize::MAX, shared_bytes_max: SHARED_BYTES }
     }
 }
 
@@ -80,6 +89,7 @@ pub fn step_in_parts(
     bounds: Bounds,
     outlets: Outlets<'_>,
 ) -> Result<Step> {
+    let shared = (bounds.shared_bytes_max > 0).then(|| Shared::new(plan, bounds.shared_bytes_max));
     let mut view = View::new(plan, store);
     let net = net(&mut view, changes, Mode::Live)?;
     let (failures, broken) = facts::check(&view, &net, duties)?;
@@ -87,6 +97,8 @@ pub fn step_in_parts(
         return Ok(Step { failures, ..Step::default() });
     }
     keep_up(&mut view, &net)?;
+    // Everything is put: what is read now stays as it is to the end of the epoch.
+    shared.iter().for_each(|shared| view.share(shared));
     let mut emission = Emission::new(plan, bounds.part_bytes_max, outlets.parts);
     for (mapping, table, id) in target_tables(plan) {
         let done = match duty_of(duties, mapping) {
@@ -97,6 +109,10 @@ pub fn step_in_parts(
         if let Err(error) = done {
             return Ok(Step { failures: vec![attributed(mapping, error)?], ..Step::default() });
         }
+    }
+    if changes.len() >= DROPPED_ASIDE_MIN {
+        // The other threads have nothing to do until the next epoch.
+        rayon::spawn(|| drop(net));
     }
     let mut step = emission.step;
     let mut mutations = view.into_mutations();

@@ -39,6 +39,11 @@ impl<'a> View<'a> {
         Self { shared: Some(shared), ..Self::new(plan, store) }
     }
 
+    /// Rows that are read from here on are remembered for all that read through this; whatever is put ends that.
+    pub(crate) fn share(&mut self, shared: &'a Shared) {
+        self.shared = Some(shared);
+    }
+
     /// The store without the epoch's own changes.
     pub(crate) fn stored(&self) -> &'a dyn Arrangements {
         self.store

@@ -15,7 +15,7 @@ use super::run::Engine;
 use super::touched::{key_hash, key_of};
 use crate::change::spilled::{Changes, Spilled};
 use crate::change::{Change, Operation, SchemaChange, SourceEvent, Transaction};
-use crate::derive::{self, Bounds, Duty, Failure, Mutation, Outlets, Space, Step, StepPart, duty_of};
+use crate::derive::{self, Arrangements, Bounds, Duty, Failure, Mutation, Outlets, Space, Step, StepPart, duty_of};
 use crate::error::{Class, Error, Result};
 use crate::plan::MappingId;
 use crate::position::Position;
@@ -49,6 +49,8 @@ pub(super) struct Epoch {
 struct SliceBounds {
     epoch_bytes_max: usize,
     slice_bytes_max: usize,
+    /// From so many bytes on there is a backlog: as much came while the last epoch was derived.
+    backlog_bytes_min: usize,
     /// A transaction that was begun by slices goes on so, whatever the bounds are now.
     begun: Option<Position>,
 }
@@ -81,6 +83,11 @@ impl Epoch {
             SourceEvent::SchemaChange(change) => self.schema_change = Some(change),
         }
         full
+    }
+
+    /// Whether what it has was waiting for it, with more behind.
+    pub(super) fn is_of_a_backlog(&self) -> bool {
+        self.bytes >= self.bounds.backlog_bytes_min
     }
 
     /// Whether more events may join.
@@ -161,7 +168,8 @@ impl<S: Source, T: Target> Engine<S, T> {
     pub(super) fn epoch(&self) -> Result<Epoch> {
         let begun = self.progress()?.partial.map(|partial| partial.position);
         let (epoch_bytes_max, slice_bytes_max) = (self.options.epoch_bytes_max, self.options.slice_bytes_max);
-        Ok(Epoch { bounds: SliceBounds { epoch_bytes_max, slice_bytes_max, begun }, ..Epoch::default() })
+        let backlog_bytes_min = self.options.queue_bytes_max.min(epoch_bytes_max) / 2;
+        Ok(Epoch { bounds: SliceBounds { epoch_bytes_max, slice_bytes_max, backlog_bytes_min, begun }, ..Epoch::default() })
     }
 
     /// Derives an epoch and makes it durable, with its entries in the outbox. A mapping that fails gets another duty, and the epoch is
@@ -213,8 +221,17 @@ impl<S: Source, T: Target> Engine<S, T> {
                 return Err(half_taken(partial, &position));
             }
             let outlets = Outlets { parts: &mut |part| self.take_part(&mut draft, &part), marks: &mut mark };
-            let bounds = Bounds { part_bytes_max: self.options.part_bytes_max, anchors_max: self.options.hot_anchors_min };
-            let step = || derive::step_in_parts(&self.plan, &*self.store, &epoch.changes, duties, bounds, outlets);
+            let has_many = epoch.changes.len() >= self.options.many_changes_min;
+            let bounds = Bounds {
+                part_bytes_max: self.options.part_bytes_max,
+                anchors_max: self.options.hot_anchors_min,
+                shared_bytes_max: if has_many { self.options.shared_bytes_max } else { 0 },
+            };
+            let store: &dyn Arrangements = if has_many { &*self.bulk } else { &*self.store };
+            if has_many {
+                self.hot.give_way();
+            }
+            let step = || derive::step_in_parts(&self.plan, store, &epoch.changes, duties, bounds, outlets);
             self.board.meters().timed(meters::Stage::Step, step)?
         };
         if !step.failures.is_empty() {

@@ -105,6 +105,11 @@ impl Feed {
         }
     }
 
+    /// The next event if it comes within `patience`. What ended the stream is said by [`Self::next`]. Cancel-safe.
+    pub async fn soon(&mut self, patience: Duration) -> Option<Fed> {
+        tokio::time::timeout(patience, self.receiver.recv()).await.ok().flatten()
+    }
+
     /// An event that is already here.
     pub fn ready(&mut self) -> Option<Fed> {
         self.receiver.try_recv().ok()

@@ -64,7 +64,7 @@ pub struct EngineOptions {
     pub connections_max: BTreeMap<String, usize>,
     /// How gently each source is read, by its name; one that is not named is read without limits.
     pub limits: BTreeMap<String, Limits>,
-    /// Bytes of source changes derived in one epoch.
+    /// Bytes of source changes derived in one epoch. The more of a backlog are derived together, the fewer rows are derived twice.
     pub epoch_bytes_max: usize,
     /// Bytes of a transaction from which on it is taken in slice by slice.
     pub slice_bytes_max: usize,
@@ -83,6 +83,11 @@ pub struct EngineOptions {
     pub run_rows_min: usize,
     /// Bytes of stored entries that are held in memory while the engine is live.
     pub hot_bytes_max: usize,
+    /// Bytes of rows of small tables that the slices of one epoch of many changes share.
+    pub shared_bytes_max: usize,
+    /// An epoch of so many changes reads so many rows, some of them again and again and most of them once, that it has a memory of its own for
+    /// the first, and takes the room of the hot entries, which it would push out anyway.
+    pub many_changes_min: usize,
     /// Bytes of source changes between the stream and the epochs.
     pub queue_bytes_max: usize,
     /// Bytes of outbox entries that one target transaction may merge.
@@ -147,7 +152,7 @@ impl Default for EngineOptions {
             connections: 4,
             connections_max: BTreeMap::new(),
             limits: BTreeMap::new(),
-            epoch_bytes_max: 8 << 20,
+            epoch_bytes_max: 48 << 20,
             slice_bytes_max: 8 << 20,
             slice_rows_max: 10_000,
             part_bytes_max: 8 << 20,
@@ -156,7 +161,9 @@ impl Default for EngineOptions {
             sort_bytes_max: 48 << 20,
             run_rows_min: 2_000,
             hot_bytes_max: 48 << 20,
-            queue_bytes_max: 16 << 20,
+            shared_bytes_max: 16 << 20,
+            many_changes_min: 4_096,
+            queue_bytes_max: 8 << 20,
             apply_bytes_max: 8 << 20,
             outbox_bytes_max: 8 << 30,
             marks_bytes_max: 256 << 20,

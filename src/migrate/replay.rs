@@ -4,7 +4,7 @@
 //! mapped tables stops the mappings that it concerns, at its position, after everything before it.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -24,6 +24,9 @@ use crate::position::Position;
 use crate::source::Source;
 use crate::state::spool::{SpoolReader, position_of};
 use crate::target::Target;
+
+/// How long an epoch waits for what is being decoded where there is a backlog, in which a row that changes often is best derived once.
+const BACKLOG_PATIENCE: Duration = Duration::from_millis(10);
 
 /// What the engine does next.
 enum Taken {
@@ -169,7 +172,15 @@ impl<S: Source, T: Target> Engine<S, T> {
                 self.board.meters().record(Stage::Queue, arrived.elapsed());
                 epoch.was_born(born);
             }
-            next = if epoch.is_open() { feed.ready() } else { None };
+            next = if !epoch.is_open() {
+                None
+            } else if let Some(fed) = feed.ready() {
+                Some(fed)
+            } else if epoch.is_of_a_backlog() {
+                feed.soon(BACKLOG_PATIENCE).await
+            } else {
+                None
+            };
         }
         Ok(epoch)
     }

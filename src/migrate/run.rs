@@ -55,6 +55,8 @@ pub struct Engine<S, T> {
     pub(super) store: Arc<dyn Store>,
     /// The same store, as the one that holds its hot entries.
     pub(super) hot: Arc<Hot>,
+    /// The same store without them, for reads of so many entries that they would push out everything else.
+    pub(super) bulk: Arc<dyn Store>,
     pub(super) plan: Arc<Plan>,
     pub(super) catalog: Arc<SourceCatalog>,
     pub(super) layouts: Layouts,
@@ -84,6 +86,7 @@ impl<S, T> Clone for Engine<S, T> {
             targets: Arc::clone(&self.targets),
             store: Arc::clone(&self.store),
             hot: Arc::clone(&self.hot),
+            bulk: Arc::clone(&self.bulk),
             plan: Arc::clone(&self.plan),
             catalog: Arc::clone(&self.catalog),
             layouts: Arc::clone(&self.layouts),
@@ -135,6 +138,7 @@ impl<S: Source, T: Target> Engine<S, T> {
         let outbox_bytes = parts.plan.mappings.iter().map(|_| AtomicU64::new(0)).collect();
         let throttle = Throttle::new(&parts.options, parts.board.clone());
         let touched = parts.plan.mappings.iter().map(|_| Touched::since(u64::MAX)).collect();
+        let bulk = Arc::clone(&parts.store);
         let hot = Arc::new(Hot::new(parts.store, parts.options.hot_bytes_max, parts.board.meters().state_reads()));
         Self {
             source: parts.source,
@@ -142,6 +146,7 @@ impl<S: Source, T: Target> Engine<S, T> {
             store: Arc::clone(&hot) as Arc<dyn Store>,
             durable: Arc::new(Durable::start(Arc::clone(&hot) as Arc<dyn Store>)),
             hot,
+            bulk,
             plan: parts.plan,
             catalog: Arc::new(parts.identity.catalog),
             layouts,

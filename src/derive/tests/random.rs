@@ -240,7 +240,15 @@ fn mark_only(plan: &Plan, store: &mut MapStore, changes: &[Change]) {
         Ok(())
     };
     let outlets = Outlets { parts: &mut |_| panic!("no mapping derives"), marks: &mut take };
-    let step = step_in_parts(plan, store, changes, &[Duty::Mark], Bounds { part_bytes_max: 1, anchors_max: 1 }, outlets).unwrap();
+    let step = step_in_parts(
+        plan,
+        store,
+        changes,
+        &[Duty::Mark],
+        Bounds { part_bytes_max: 1, anchors_max: 1, ..Bounds::none() },
+        outlets,
+    )
+    .unwrap();
     assert!(step.writes.iter().all(WriteBatch::is_empty) && step.failures.is_empty());
     store.apply(marks);
     store.apply(step.mutations);

@@ -55,7 +55,7 @@ impl Shared {
             Ok(())
         };
         let outlets = Outlets { parts: &mut parts, marks: &mut marks };
-        step_in_parts(plan, self, changes, &[], Bounds { part_bytes_max: usize::MAX, anchors_max }, outlets).unwrap()
+        step_in_parts(plan, self, changes, &[], Bounds { anchors_max, ..Bounds::none() }, outlets).unwrap()
     }
 
     /// Takes a slice; how many entries it visited, and how many anchors it derived.

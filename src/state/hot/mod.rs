@@ -86,6 +86,16 @@ impl Hot {
         self.is_begun.store(true, Ordering::Release);
     }
 
+    /// Gives back what is held: something else needs the room.
+    pub fn give_way(&self) {
+        let shelves: Vec<_> = self.shelves.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        for shelf in shelves {
+            let mut shelf = locked(&shelf);
+            shelf.begin();
+            shelf.give_up();
+        }
+    }
+
     /// The shelf of a keyspace; none for one whose entries are read once.
     fn shelf(&self, space: Space) -> Option<Arc<Mutex<Shelf>>> {
         if !matches!(space, Space::Base(_) | Space::Index(_) | Space::Accumulator(_) | Space::Emitted(_)) {

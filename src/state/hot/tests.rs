@@ -200,3 +200,29 @@ fn a_read_that_a_batch_overtakes_is_not_kept() {
     slow.store.commit(vec![put(ROWS, b"k", Some(b"who knows"))], Durability::Buffered).unwrap();
     assert_eq!(hot.get(ROWS, b"k").unwrap().as_deref(), Some(&b"who knows"[..]), "what a failed batch did is read again");
 }
+
+/// What is held is given back at any moment, also while a batch is being written.
+#[test]
+fn what_is_held_gives_way_and_is_read_again() {
+    let slow = Arc::new(Slow { store: MemoryStore::default(), fails: AtomicBool::new(false) });
+    let hot = hot(Arc::clone(&slow) as Arc<dyn Store>, 1 << 20);
+    let misses = || hot.reads.hits_and_misses().1;
+    hot.commit(vec![put(ROWS, b"k", Some(b"1"))], Durability::Buffered).unwrap();
+    hot.give_way();
+    let before = misses();
+    assert_eq!(hot.get(ROWS, b"k").unwrap().as_deref(), Some(&b"1"[..]));
+    assert_eq!(hot.get(ROWS, b"k").unwrap().as_deref(), Some(&b"1"[..]));
+    assert_eq!(misses(), before + 1, "it was not held, and then it was");
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for number in 0..4_000_u32 {
+                hot.commit(vec![put(ROWS, b"k", Some(&number.to_be_bytes()))], Durability::Buffered).unwrap();
+            }
+        });
+        while !writer.is_finished() {
+            hot.give_way();
+            hot.get(ROWS, b"k").unwrap();
+        }
+    });
+    assert_eq!(hot.get(ROWS, b"k").unwrap(), slow.get(ROWS, b"k").unwrap());
+}
