@@ -6,7 +6,9 @@
 use super::options::StartMode;
 use super::run::{Engine, Owned};
 use crate::error::{Class, Error, Result};
+use crate::plan::MappingId;
 use crate::position::Frontier;
+use crate::schema::TargetTable;
 use crate::source::Source;
 use crate::state::meta::Stage;
 use crate::target::{Checkpoint, Phase, TableState, Target};
@@ -28,6 +30,17 @@ pub struct Found<'a> {
     pub filled: &'a [String],
     /// How the run was started.
     pub mode: StartMode,
+}
+
+/// The tables of a mapping as they are.
+#[derive(Debug, Default)]
+struct Held<'t> {
+    /// Names of those that hold rows.
+    filled: Vec<String>,
+    /// Those that do not exist.
+    absent: Vec<&'t TargetTable>,
+    /// Those that a load has not put their keys on yet.
+    unkeyed: Vec<&'t TargetTable>,
 }
 
 /// How the mapping begins.
@@ -148,20 +161,12 @@ impl<S: Source, T: Target> Engine<S, T> {
         Ok(owned)
     }
 
-    pub(super) async fn take_over_mapping(&self, id: crate::plan::MappingId) -> Result<(Owned, Decision)> {
+    pub(super) async fn take_over_mapping(&self, id: MappingId) -> Result<(Owned, Decision)> {
         let plan = self.mapping(id)?;
         let target = self.target(id)?;
         let checkpoint = target.checkpoint(&plan.name).await?;
         let tables = self.tables_of(id)?;
-        let (mut filled, mut absent) = (Vec::new(), Vec::new());
-        for table in &tables {
-            match target.inspect(table).await? {
-                TableState::Present { has_rows: true } => filled.push(table.name.clone()),
-                TableState::Absent => absent.push(table.name.clone()),
-                TableState::Present { has_rows: false } => {}
-                TableState::Differs(differences) => return Err(altered(&plan.name, &differences)),
-            }
-        }
+        let held = self.inspected(id, &tables, checkpoint.as_ref()).await?;
         let progress = self.progress()?;
         // A mapping that came to a live state begins as in a new one.
         let is_filled_anew = self.standing(id).is_some_and(|standing| standing.everything);
@@ -173,22 +178,72 @@ impl<S: Source, T: Target> Engine<S, T> {
             stage,
             applied: &applied,
             checkpoint: checkpoint.as_ref(),
-            filled: &filled,
+            filled: &held.filled,
             mode: self.options.start,
         };
         let decision = decide(&found)?;
-        if decision == Decision::Continue && !absent.is_empty() && !is_filled_anew {
-            return Err(table_lost(&plan.name, &absent)); // made anew it would be empty, and nothing would ever fill it
+        if decision == Decision::Continue && !held.absent.is_empty() && !is_filled_anew {
+            let lost: Vec<String> = held.absent.iter().map(|table| table.name.clone()).collect();
+            return Err(table_lost(&plan.name, &lost)); // made anew it would be empty, and nothing would ever fill it
         }
         target.create(&tables).await?;
         let next = self.first_row(&plan.name, decision, checkpoint.as_ref())?;
         let checkpoint = target.take_over(checkpoint.as_ref(), next).await?;
+        // Only now: whoever finds a table without its key finds the row that explains it.
+        self.settle_keys(id, &held, (!is_filled_anew).then_some(decision)).await?;
         self.board.checkpoint_written(id.0 as usize, checkpoint.source_committed_at_us, |status| {
             status.phase = checkpoint.phase;
             status.sequence = checkpoint.sequence;
             status.position = self.frontier_position(&checkpoint.frontier);
         });
         Ok((Owned { id, name: plan.name.clone(), checkpoint }, decision))
+    }
+
+    /// What a mapping's tables are.
+    async fn inspected<'t>(&self, id: MappingId, tables: &'t [TargetTable], checkpoint: Option<&Checkpoint>) -> Result<Held<'t>> {
+        let (target, name) = (self.target(id)?, &self.mapping(id)?.name);
+        let is_loading = checkpoint.is_some_and(|checkpoint| checkpoint.phase == Phase::Loading);
+        let mut held = Held::default();
+        for table in tables {
+            let has_rows = match target.inspect(table).await? {
+                TableState::Absent => {
+                    held.absent.push(table);
+                    false
+                }
+                TableState::Unkeyed { has_rows } if is_loading => {
+                    held.unkeyed.push(table);
+                    has_rows
+                }
+                TableState::Unkeyed { .. } => return Err(altered(name, &[TableState::without_key(table, &table.name)])),
+                TableState::Present { has_rows } => has_rows,
+                TableState::Differs(differences) => return Err(altered(name, &differences)),
+            };
+            if has_rows {
+                held.filled.push(table.name.clone());
+            }
+        }
+        Ok(held)
+    }
+
+    /// Takes the keys off tables that a load is about to fill, and puts them on where none goes on; `load` is how the load of the mapping begins, if there is
+    /// to be one.
+    async fn settle_keys(&self, id: MappingId, held: &Held<'_>, load: Option<Decision>) -> Result<()> {
+        let target = self.target(id)?;
+        match load {
+            Some(Decision::First) => {
+                for table in &held.absent {
+                    target.defer_key(table).await?;
+                }
+            }
+            Some(Decision::Continue) => {}
+            // What was loaded so far was never to be trusted, and cannot be compared with by key.
+            Some(Decision::Reconcile) | None => {
+                for table in &held.unkeyed {
+                    target.begin_again(table).await?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The row with which this engine takes a mapping over.

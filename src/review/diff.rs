@@ -140,7 +140,7 @@ impl<S: Source, T: Target> Differ<'_, S, T> {
     async fn is_absent(&self) -> Result<bool> {
         match self.target.inspect(&self.node.table).await? {
             TableState::Absent => Ok(true),
-            TableState::Present { .. } => Ok(false),
+            TableState::Present { .. } | TableState::Unkeyed { .. } => Ok(false),
             TableState::Differs(differences) => Err(crate::migrate::start::altered(self.mapping, &differences)),
         }
     }

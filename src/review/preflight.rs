@@ -12,7 +12,7 @@ use crate::finding::{Finding, Severity};
 use crate::plan::{FactPlan, MappingPlan, Plan};
 use crate::schema::{SourceCatalog, TargetTable};
 use crate::source::Source;
-use crate::target::{TableState, Target};
+use crate::target::{Checkpoint, Phase, TableState, Target};
 
 /// All findings about a plan.
 #[derive(Debug, Clone, Default)]
@@ -184,9 +184,9 @@ pub async fn of_target<T: Target>(
     let nodes = mapping.nodes.iter().filter_map(|node| plan.nodes.get(node.0 as usize));
     let tables: Vec<TargetTable> = nodes.map(|node| node.table.clone()).collect();
     report.add(&database, target.preflight(&tables).await?);
-    let has_checkpoint = target.checkpoint(&mapping.name).await?.is_some();
+    let checkpoint = target.checkpoint(&mapping.name).await?;
     for table in &tables {
-        let (state, findings) = judge(&mapping.name, table, target.inspect(table).await?, has_checkpoint);
+        let (state, findings) = judge(&mapping.name, table, target.inspect(table).await?, checkpoint.as_ref());
         report.add(&database, findings);
         report.tables.push(TableReport { mapping: mapping.name.clone(), table: qualified(table), state });
     }
@@ -200,11 +200,12 @@ pub fn qualified(table: &TargetTable) -> String {
 }
 
 /// What a table's state means for a run that is to begin or to go on.
-fn judge(mapping: &str, table: &TargetTable, state: TableState, has_checkpoint: bool) -> (&'static str, Vec<Finding>) {
+fn judge(mapping: &str, table: &TargetTable, state: TableState, checkpoint: Option<&Checkpoint>) -> (&'static str, Vec<Finding>) {
+    let is_loading = checkpoint.is_some_and(|checkpoint| checkpoint.phase == Phase::Loading);
     match state {
         TableState::Absent => ("absent", Vec::new()),
         TableState::Present { has_rows: false } => ("empty", Vec::new()),
-        TableState::Present { has_rows: true } if has_checkpoint => ("owned", Vec::new()),
+        TableState::Present { has_rows: true } if checkpoint.is_some() => ("owned", Vec::new()),
         TableState::Present { has_rows: true } => {
             let finding = Finding {
                 severity: Severity::Refused,
@@ -214,6 +215,12 @@ fn judge(mapping: &str, table: &TargetTable, state: TableState, has_checkpoint: 
                 remedy: "empty it, or run `strangler diff` to see what would change and then `strangler run --adopt`".to_owned(),
             };
             ("filled", vec![finding])
+        }
+        // A load under way puts the key on in its end.
+        TableState::Unkeyed { .. } if is_loading => ("owned", Vec::new()),
+        TableState::Unkeyed { .. } => {
+            let missing = TableState::without_key(table, &qualified(table));
+            judge(mapping, table, TableState::Differs(vec![missing]), checkpoint)
         }
         TableState::Differs(differences) => {
             let finding = |difference: crate::target::TableDifference| Finding {
@@ -260,8 +267,26 @@ mod tests {
             indexes: vec![],
             description: String::new(),
         };
-        assert_eq!(judge("m", &table, TableState::Present { has_rows: true }, false).1[0].object, "s.t");
-        assert!(judge("m", &table, TableState::Present { has_rows: true }, true).1.is_empty());
-        assert!(judge("m", &table, TableState::Absent, true).1.is_empty());
+        assert_eq!(judge("m", &table, TableState::Present { has_rows: true }, None).1[0].object, "s.t");
+        let mut checkpoint = Checkpoint {
+            mapping: "m".into(),
+            state_id: "s".into(),
+            sequence: 1,
+            owner_epoch: 1,
+            frontier: crate::position::Frontier::default(),
+            source_committed_at_us: 0,
+            phase: Phase::Loading,
+            load_cursor: None,
+            pending_sweeps: 0,
+            quarantined: 0,
+        };
+        assert!(judge("m", &table, TableState::Present { has_rows: true }, Some(&checkpoint)).1.is_empty());
+        assert!(judge("m", &table, TableState::Absent, Some(&checkpoint)).1.is_empty());
+        let unkeyed = || TableState::Unkeyed { has_rows: true };
+        assert!(judge("m", &table, unkeyed(), Some(&checkpoint)).1.is_empty(), "its load puts the key on");
+        checkpoint.phase = Phase::Live;
+        for checkpoint in [None, Some(&checkpoint)] {
+            assert_eq!(judge("m", &table, unkeyed(), checkpoint).1[0].check, "table_differs");
+        }
     }
 }

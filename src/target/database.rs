@@ -77,6 +77,14 @@ impl Target for Database {
         of_either!(self, target => target.create(tables).await)
     }
 
+    async fn defer_key(&self, table: &TargetTable) -> Result<()> {
+        of_either!(self, target => target.defer_key(table).await)
+    }
+
+    async fn begin_again(&self, table: &TargetTable) -> Result<()> {
+        of_either!(self, target => target.begin_again(table).await)
+    }
+
     async fn create_indexes(&self, table: &TargetTable) -> Result<()> {
         of_either!(self, target => target.create_indexes(table).await)
     }

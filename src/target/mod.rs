@@ -89,8 +89,23 @@ pub enum TableState {
         /// At least one row.
         has_rows: bool,
     },
+    /// It exists as declared but for its primary key, which is put on after the load that fills it; whether it holds any row.
+    Unkeyed {
+        /// At least one row.
+        has_rows: bool,
+    },
     /// It exists otherwise than declared: missing or extra columns, other types, another key, enabled triggers.
     Differs(Vec<TableDifference>),
+}
+
+impl TableState {
+    /// What is different about a table without a primary key where none is loaded; `object` is its name.
+    #[must_use]
+    pub fn without_key(table: &TargetTable, object: &str) -> TableDifference {
+        let columns = table.key.iter().filter_map(|column| table.columns.get(*column));
+        let names: Vec<&str> = columns.map(|column| column.name.as_str()).collect();
+        TableDifference { object: object.to_owned(), message: format!("has no primary key, declared is ({})", names.join(", ")) }
+    }
 }
 
 /// A service database.
@@ -107,8 +122,21 @@ pub trait Target: Send + Sync + 'static {
     /// Creates absent tables and the checkpoint table; never touches an existing table.
     fn create(&self, tables: &[TargetTable]) -> impl Future<Output = Result<()>> + Send;
 
-    /// Creates the declared secondary indexes that are missing (after the load).
+    /// Takes the primary key off a table that [`Target::create`] has made a moment ago and that a load is to fill: [`Target::create_indexes`] puts
+    /// it on again, by one sort instead of a search for every row. A target where that gains nothing leaves it.
+    fn defer_key(&self, table: &TargetTable) -> impl Future<Output = Result<()>> + Send {
+        let _kept = table;
+        async { Ok(()) }
+    }
+
+    /// Creates the primary key, if it was deferred, and the declared secondary indexes that are missing (after the load).
     fn create_indexes(&self, table: &TargetTable) -> impl Future<Output = Result<()>> + Send;
+
+    /// Empties a table whose key was deferred and whose load does not go on, and puts its key on. Any other table stays as it is.
+    fn begin_again(&self, table: &TargetTable) -> impl Future<Output = Result<()>> + Send {
+        let _kept = table;
+        async { Ok(()) }
+    }
 
     /// Reads a mapping's checkpoint row; `None` if there is none (or no checkpoint table).
     fn checkpoint(&self, mapping: &str) -> impl Future<Output = Result<Option<Checkpoint>>> + Send;

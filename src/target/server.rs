@@ -15,7 +15,7 @@ use crate::error::{Class, Error, Result};
 use crate::finding::Finding;
 use crate::schema::TargetTable;
 use crate::target::gate::Gate;
-use crate::target::{Advance, Checkpoint, TableState, Target};
+use crate::target::{Advance, Checkpoint, TableDifference, TableState, Target};
 use crate::value::Row;
 use crate::write::{WriteBatch, WriteParts};
 
@@ -48,6 +48,14 @@ pub(super) trait Server: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<Finding>>> + Send;
     /// See [`Target::create`].
     fn create(connection: &mut Self::Writes, tables: &[TargetTable]) -> impl Future<Output = Result<()>> + Send;
+    /// Takes the primary key off a table, or leaves it where that gains a load nothing.
+    fn drop_key(connection: &mut Self::Writes, table: &TargetTable) -> impl Future<Output = Result<()>> + Send;
+    /// Puts the primary key on a table without one; `is_emptied`: its rows go first.
+    fn create_key(
+        connection: &mut Self::Writes,
+        table: &TargetTable,
+        is_emptied: bool,
+    ) -> impl Future<Output = Result<()>> + Send;
     /// The declared indexes that a table does not have.
     fn missing_indexes<'t>(
         connection: &mut Self::Reads,
@@ -109,7 +117,15 @@ pub struct ServerTarget<S: Server> {
     writes: Pool<S::Writes>,
     reads: Pool<S::Reads>,
     /// What each table's definition amounted to when [`Target::inspect`] last found it as declared, by its quoted name.
-    stamps: Mutex<HashMap<String, String>>,
+    stamps: Mutex<HashMap<String, Stamp>>,
+}
+
+/// What a table's definition amounted to.
+#[derive(Clone)]
+struct Stamp {
+    text: String,
+    /// Without a primary key a table takes the rows of a load and nothing else.
+    is_keyed: bool,
 }
 
 /// A transaction that waits for what was accepted of its tables.
@@ -135,36 +151,37 @@ impl<S: Server> ServerTarget<S> {
         self.reads.take(&self.options).await
     }
 
-    /// `tables` with what was accepted of them; those not looked at yet are inspected.
-    async fn accepted<'t>(&self, tables: &[&'t TargetTable]) -> Result<Vec<Accepted<'t>>> {
+    /// `tables` with what was accepted of them for a write; those not looked at yet are inspected.
+    async fn accepted<'t>(&self, tables: &[&'t TargetTable], write: Pending<'_>) -> Result<Vec<Accepted<'t>>> {
         let mut accepted = Vec::new();
         for &table in tables {
-            let stamp = match self.stamp(table) {
+            let stamp = match self.stamp(table, write) {
                 Some(stamp) => stamp,
-                None => self.accept(table).await?,
+                None => self.accept(table, write).await?,
             };
             accepted.push(Accepted { table, stamp });
         }
         Ok(accepted)
     }
 
-    fn stamp(&self, table: &TargetTable) -> Option<String> {
-        self.stamps.lock().unwrap_or_else(PoisonError::into_inner).get(&S::table_name(table)).cloned()
+    fn stamp(&self, table: &TargetTable, write: Pending<'_>) -> Option<String> {
+        let stamps = self.stamps.lock().unwrap_or_else(PoisonError::into_inner);
+        let stamp = stamps.get(&S::table_name(table))?;
+        (stamp.is_keyed || matches!(write, Pending::Load(_))).then(|| stamp.text.clone())
     }
 
     /// Inspects a table that is about to be written to.
-    async fn accept(&self, table: &TargetTable) -> Result<String> {
+    async fn accept(&self, table: &TargetTable, write: Pending<'_>) -> Result<String> {
         let name = S::plain_name(table);
         let differences = match self.inspect(table).await? {
-            TableState::Present { .. } => match self.stamp(table) {
+            TableState::Present { .. } | TableState::Unkeyed { .. } => match self.stamp(table, write) {
                 Some(stamp) => return Ok(stamp),
-                None => return Err(Error::bug(format!("{name} was accepted without a stamp"))),
+                None => vec![TableState::without_key(table, &name)],
             },
-            TableState::Absent => vec![format!("{name} does not exist")],
-            TableState::Differs(differences) => {
-                differences.into_iter().map(|found| format!("{} {}", found.object, found.message)).collect()
-            }
+            TableState::Absent => vec![TableDifference { object: name.clone(), message: "does not exist".to_owned() }],
+            TableState::Differs(differences) => differences,
         };
+        let differences: Vec<String> = differences.iter().map(|found| format!("{} {}", found.object, found.message)).collect();
         Err(Error::new(
             Class::Preflight,
             format!("cannot write to {name}, it is not as declared: {}", differences.join(", and ")),
@@ -175,14 +192,14 @@ impl<S: Server> ServerTarget<S> {
     /// Writes under what was accepted of `tables`. If one of them was altered meanwhile, it is inspected again: what the mapping does
     /// not mind is accepted, anything else is refused by name.
     async fn guarded(&self, tables: &[&TargetTable], write: Pending<'_>) -> Result<()> {
-        match self.write(write, self.accepted(tables).await?).await {
+        match self.write(write, self.accepted(tables, write).await?).await {
             Err(error) if error.class() == Class::Preflight => {
                 for table in tables {
-                    self.accept(table).await?;
+                    self.accept(table, write).await?;
                 }
                 // Connections remember unique constraints and column types.
                 self.writes.forget();
-                self.write(write, self.accepted(tables).await?).await
+                self.write(write, self.accepted(tables, write).await?).await
             }
             done => done,
         }
@@ -216,6 +233,17 @@ impl<S: Server> ServerTarget<S> {
         }
     }
 
+    /// Puts the primary key on a table if it has none.
+    async fn create_key(&self, table: &TargetTable, is_emptied: bool) -> Result<()> {
+        if !matches!(self.inspect(table).await?, TableState::Unkeyed { .. }) {
+            return Ok(());
+        }
+        let mut lease = self.writing().await?;
+        let result = S::create_key(&mut lease.connection, table, is_emptied).await;
+        lease.settle(result)?;
+        self.inspect(table).await.map(|_| ())
+    }
+
     async fn advance(&self, advance: &Advance) -> Result<()> {
         let mut lease = self.writing().await?;
         let result = S::advance(&mut lease.connection, advance).await;
@@ -245,7 +273,10 @@ impl<S: Server> Target for ServerTarget<S> {
         let (stamp, state) = lease.settle(result)?;
         let mut stamps = self.stamps.lock().unwrap_or_else(PoisonError::into_inner);
         match (&state, stamp) {
-            (TableState::Present { .. }, Some(stamp)) => drop(stamps.insert(S::table_name(table), stamp)),
+            (TableState::Present { .. } | TableState::Unkeyed { .. }, Some(text)) => {
+                let is_keyed = matches!(state, TableState::Present { .. });
+                stamps.insert(S::table_name(table), Stamp { text, is_keyed });
+            }
             _ => drop(stamps.remove(&S::table_name(table))),
         }
         Ok(state)
@@ -263,7 +294,19 @@ impl<S: Server> Target for ServerTarget<S> {
         lease.settle(result)
     }
 
+    async fn defer_key(&self, table: &TargetTable) -> Result<()> {
+        let mut lease = self.writing().await?;
+        let result = S::drop_key(&mut lease.connection, table).await;
+        lease.settle(result)?;
+        self.inspect(table).await.map(|_| ())
+    }
+
+    async fn begin_again(&self, table: &TargetTable) -> Result<()> {
+        self.create_key(table, true).await
+    }
+
     async fn create_indexes(&self, table: &TargetTable) -> Result<()> {
+        self.create_key(table, false).await?;
         let mut reading = self.reading().await?;
         let missing = S::missing_indexes(&mut reading.connection, table).await;
         let missing = reading.settle(missing)?;

@@ -20,6 +20,11 @@ pub struct Content {
     /// Commits that left a sweep under way.
     pub swept_commits: u32,
     pub commits: u64,
+    pub exists: bool,
+    /// Its table has no primary key.
+    pub is_unkeyed: bool,
+    /// How often a load went on without the key.
+    pub unkeyed_loads: u32,
 }
 
 /// The legacy databases by name: one that has both tables, or the one of the customers and then the one of the orders.
@@ -123,6 +128,7 @@ impl Service {
         let checkpoint = content.checkpoint.as_ref().unwrap();
         let is_exact = checkpoint.load_cursor.is_none() && checkpoint.pending_sweeps == 0;
         if checkpoint.phase == Phase::Live && is_exact {
+            assert!(!content.is_unkeyed, "a live table has its key");
             let at = &checkpoint.frontier;
             assert_eq!(content.rows, self.oracle.expected(at), "the target is not the prefix at {at:?}");
         }
@@ -134,15 +140,42 @@ impl Target for Service {
         vec![]
     }
     async fn inspect(&self, _table: &TargetTable) -> Result<TableState> {
-        Ok(TableState::Present { has_rows: self.with(|content| !content.rows.is_empty()) })
+        Ok(self.with(|content| match (content.exists, content.is_unkeyed, !content.rows.is_empty()) {
+            (false, _, false) => TableState::Absent,
+            (_, false, has_rows) => TableState::Present { has_rows },
+            (true, true, has_rows) => TableState::Unkeyed { has_rows },
+            (false, true, true) => unreachable!("a table was lost"),
+        }))
     }
     async fn preflight(&self, _tables: &[TargetTable]) -> Result<Vec<Finding>> {
         Ok(vec![])
     }
     async fn create(&self, _tables: &[TargetTable]) -> Result<()> {
+        self.fuse.burn()?;
+        self.with(|content| content.exists = true);
+        Ok(())
+    }
+    async fn defer_key(&self, _table: &TargetTable) -> Result<()> {
+        self.fuse.burn()?;
+        self.with(|content| {
+            assert!(content.rows.is_empty() && content.checkpoint.is_some(), "nothing would explain the table");
+            content.is_unkeyed = true;
+        });
         self.fuse.burn()
     }
     async fn create_indexes(&self, _table: &TargetTable) -> Result<()> {
+        self.fuse.burn()?;
+        self.with(|content| content.is_unkeyed = false);
+        self.fuse.burn()
+    }
+    async fn begin_again(&self, _table: &TargetTable) -> Result<()> {
+        self.fuse.burn()?;
+        self.with(|content| {
+            assert_eq!(content.checkpoint.as_ref().unwrap().phase, Phase::Loading, "readers trust the table");
+            if std::mem::take(&mut content.is_unkeyed) {
+                content.rows.clear();
+            }
+        });
         self.fuse.burn()
     }
     async fn checkpoint(&self, _mapping: &str) -> Result<Option<Checkpoint>> {
@@ -158,6 +191,7 @@ impl Target for Service {
         })
     }
     async fn load(&self, _table: &TargetTable, rows: &[Row], advance: &Advance) -> Result<()> {
+        self.with(|content| content.unkeyed_loads += u32::from(content.is_unkeyed));
         self.commit(advance, |held| {
             for row in rows {
                 assert!(held.insert(integer(row), row.clone()).is_none(), "a row was loaded twice");
@@ -174,7 +208,10 @@ impl Target for Service {
     }
     async fn apply(&self, writes: &[(Advance, &[TargetTable], WriteBatch)]) -> Result<()> {
         let [(advance, _, batch)] = writes else { panic!("one mapping") };
-        let before = self.with(|content| content.checkpoint.as_ref().map(|held| held.frontier.clone()));
+        let before = self.with(|content| {
+            assert!(!content.is_unkeyed || batch.is_empty(), "an upsert needs the key");
+            content.checkpoint.as_ref().map(|held| held.frontier.clone())
+        });
         let came_and_went = |key: i64| {
             advance.next.sequence > advance.expected_sequence + 1
                 && before.as_ref().is_some_and(|before| self.oracle.was_there(key, before, &advance.next.frontier))
@@ -192,6 +229,7 @@ impl Target for Service {
     }
     async fn apply_parts(&self, advance: &Advance, _tables: &[TargetTable], parts: &dyn WriteParts) -> Result<()> {
         let parts = (0..parts.tables().len()).map(|index| parts.part(index)).collect::<Result<Vec<_>>>()?;
+        assert!(!self.with(|content| content.is_unkeyed), "an upsert needs the key");
         self.commit(advance, |held| {
             for key in parts.iter().flat_map(|part| &part.deletes) {
                 assert!(held.remove(&integer(key)).is_some(), "a delete found nothing");

@@ -22,7 +22,7 @@ use connect::{Connection, Reads, Writes};
 
 use super::server::{Server, ServerTarget};
 use super::transaction::{Accepted, Content, Outcome, Slice};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::finding::Finding;
 use crate::schema::TargetTable;
 use crate::target::{Advance, Checkpoint, TableState};
@@ -80,6 +80,15 @@ impl Server for MySql {
 
     async fn create(connection: &mut Self::Writes, tables: &[TargetTable]) -> Result<()> {
         create::tables(connection, tables).await
+    }
+
+    /// Rows live in the tree of the primary key: without it they would be stored twice.
+    async fn drop_key(_connection: &mut Self::Writes, _table: &TargetTable) -> Result<()> {
+        Ok(())
+    }
+
+    async fn create_key(_connection: &mut Self::Writes, table: &TargetTable, _is_emptied: bool) -> Result<()> {
+        Err(Error::bug(format!("{} lost its primary key to a load", table.name)))
     }
 
     async fn missing_indexes<'t>(connection: &mut Self::Reads, table: &'t TargetTable) -> Result<Vec<&'t [usize]>> {

@@ -41,6 +41,35 @@ pub(super) async fn tables(connection: &mut Connection<Writes>, tables: &[Target
     run(connection, &statements, "cannot create the target tables").await
 }
 
+/// Takes the primary key off a table, whatever its name is.
+pub(super) async fn drop_key(connection: &mut Connection<Writes>, table: &TargetTable) -> Result<()> {
+    let attempt = format!("cannot take the primary key off {} for its load", plain_name(table));
+    let name =
+        "SELECT conname::text FROM pg_catalog.pg_constraint WHERE conrelid = pg_catalog.to_regclass($1::text) AND contype = 'p'";
+    let statement = connection.statement(name, &attempt).await?;
+    let row = connection.answer(connection.client.query_opt(&statement, &[&sql::table_name(table)]), &attempt).await?;
+    let Some(row) = row else { return Ok(()) };
+    let name: String = row.try_get(0).map_err(|error| fault::of(error, &attempt))?;
+    run(connection, &[definition::without_key(table, &name)], &attempt).await
+}
+
+/// Puts the primary key on a table, emptied before where that is asked for. It may take longer than any other statement may.
+pub(super) async fn key(connection: &mut Connection<Writes>, table: &TargetTable, is_emptied: bool) -> Result<()> {
+    let attempt = format!("cannot put the primary key on {}", plain_name(table));
+    let empty = if is_emptied { format!("TRUNCATE {}; ", sql::table_name(table)) } else { String::new() };
+    let text = format!("BEGIN; SET LOCAL statement_timeout = 0; {empty}{}; COMMIT", definition::key(table));
+    let done = connection.client.batch_execute(&text).await;
+    done.map_err(|error| {
+        let is_twice = error.code().is_some_and(|code| code.code() == "23505");
+        let seen = fault::of_commit(error, &attempt);
+        if is_twice { seen.with_hint(TWO_ROWS) } else { seen }
+    })
+}
+
+/// What to do about two rows of one key.
+const TWO_ROWS: &str = "two source rows give the same key, so the legacy data breaks what the key proof stands on: correct the rows or \
+     the mapping's key, then run with --rebuild";
+
 /// Creates secondary indexes. It may take longer than any other statement may.
 pub(super) async fn indexes(connection: &mut Connection<Writes>, table: &TargetTable, missing: &[&[usize]]) -> Result<()> {
     let attempt = format!("cannot create the indexes of {}", plain_name(table));

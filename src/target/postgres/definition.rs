@@ -78,6 +78,16 @@ pub(super) fn target_table(table: &TargetTable) -> Vec<String> {
     statements
 }
 
+/// The primary key of a table that was made without one.
+pub(super) fn key(table: &TargetTable) -> String {
+    format!("ALTER TABLE {} ADD PRIMARY KEY ({})", sql::table_name(table), column_list(table, &table.key))
+}
+
+/// A table without its primary key, which is a constraint of this name.
+pub(super) fn without_key(table: &TargetTable, constraint: &str) -> String {
+    format!("ALTER TABLE {} DROP CONSTRAINT {}", sql::table_name(table), sql::quoted(constraint))
+}
+
 /// A secondary index; the server chooses a free name of at most 63 bytes.
 pub(super) fn index(table: &TargetTable, columns: &[usize]) -> String {
     format!("CREATE INDEX ON {} ({})", sql::table_name(table), column_list(table, columns))

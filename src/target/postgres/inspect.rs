@@ -75,7 +75,7 @@ pub(super) async fn inspect(connection: &mut Connection<Reads>, table: &TargetTa
     let mut found = Findings { object: plain_name(table), differences: Vec::new() };
     compare_relation(&mut found, relation)?;
     compare_columns(&mut found, table, &catalogue(connection, COLUMNS, table).await?)?;
-    compare_key(&mut found, table, &catalogue(connection, PRIMARY_KEY, table).await?)?;
+    let is_keyed = compare_key(&mut found, table, &catalogue(connection, PRIMARY_KEY, table).await?)?;
     for trigger in catalogue(connection, TRIGGERS, table).await? {
         found.add(format!("has the enabled trigger {}, which may change rows or write elsewhere", text(&trigger, 0)?));
     }
@@ -84,7 +84,11 @@ pub(super) async fn inspect(connection: &mut Connection<Reads>, table: &TargetTa
     }
     compare_foreign_keys(&mut found, &catalogue(connection, FOREIGN_KEYS, table).await?)?;
     if found.differences.is_empty() {
-        return Ok(TableState::Present { has_rows: read::has_rows(connection, table).await? });
+        let has_rows = read::has_rows(connection, table).await?;
+        return Ok(if is_keyed { TableState::Present { has_rows } } else { TableState::Unkeyed { has_rows } });
+    }
+    if !is_keyed {
+        found.differences.push(TableState::without_key(table, &found.object));
     }
     Ok(TableState::Differs(found.differences))
 }
@@ -190,12 +194,11 @@ fn compare_columns(found: &mut Findings, table: &TargetTable, rows: &[Row]) -> R
     Ok(())
 }
 
-fn compare_key(found: &mut Findings, table: &TargetTable, rows: &[Row]) -> Result<()> {
+/// Whether there is a primary key. That there is none is not a difference yet.
+fn compare_key(found: &mut Findings, table: &TargetTable, rows: &[Row]) -> Result<bool> {
     let actual = rows.iter().map(|row| text(row, 0)).collect::<Result<Vec<_>>>()?;
     let declared: Vec<&str> = sql::key_columns(table).iter().map(|column| column.name.as_str()).collect();
-    if actual.is_empty() {
-        found.add(format!("has no primary key, declared is ({})", declared.join(", ")));
-    } else if actual != declared {
+    if !actual.is_empty() && actual != declared {
         found.add(format!("has the primary key ({}), declared is ({})", actual.join(", "), declared.join(", ")));
     }
     if let Some(row) = rows.first()
@@ -203,7 +206,7 @@ fn compare_key(found: &mut Findings, table: &TargetTable, rows: &[Row]) -> Resul
     {
         found.add("has a deferrable primary key, on which upserts cannot rely".into());
     }
-    Ok(())
+    Ok(!actual.is_empty())
 }
 
 fn compare_foreign_keys(found: &mut Findings, rows: &[Row]) -> Result<()> {

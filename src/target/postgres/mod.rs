@@ -87,6 +87,14 @@ impl Server for Postgres {
         create::tables(connection, tables).await
     }
 
+    async fn drop_key(connection: &mut Self::Writes, table: &TargetTable) -> Result<()> {
+        create::drop_key(connection, table).await
+    }
+
+    async fn create_key(connection: &mut Self::Writes, table: &TargetTable, is_emptied: bool) -> Result<()> {
+        create::key(connection, table, is_emptied).await
+    }
+
     async fn missing_indexes<'t>(connection: &mut Self::Reads, table: &'t TargetTable) -> Result<Vec<&'t [usize]>> {
         inspect::missing_indexes(connection, table).await
     }

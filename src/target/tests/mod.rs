@@ -4,6 +4,7 @@ mod abandoned;
 mod ahead;
 mod checkpoints;
 mod crash;
+mod keys;
 mod parts;
 mod slices;
 mod unique;

@@ -40,7 +40,7 @@ async fn every_difference_is_found_and_named() {
             "ALTER TABLE t DROP label, ADD label varchar(10) GENERATED ALWAYS AS ('x') STORED",
             "public.t.label is a generated column",
         ),
-        ("ALTER TABLE t DROP CONSTRAINT t_pkey", "has no primary key, declared is (id)"),
+        ("ALTER TABLE t DROP CONSTRAINT t_pkey, ADD extra int", "has no primary key, declared is (id)"),
         (
             "ALTER TABLE t DROP CONSTRAINT t_pkey, ADD PRIMARY KEY (id, label)",
             "has the primary key (id, label), declared is (id)",
