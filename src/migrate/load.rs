@@ -72,12 +72,15 @@ impl<S: Source, T: Target> Engine<S, T> {
         self.show_loaded_tables(mapping, &cursor);
         self.load_slices(mapping, cursor).await?;
         let target = self.target(mapping.id)?;
+        let waits = self.board.snapshot().waiting;
         for node in &self.mapping(mapping.id)?.nodes {
             let table = &self.node_plan(*node)?.table;
             let began = Instant::now();
+            self.board.waiting(Some(format!("the target builds the key and the indexes of {}", table.name)));
             self.retried(|| target.create_indexes(table)).await?;
             self.board.took(LoadStep::TargetIndex, began.elapsed(), table.indexes.len() as u64);
         }
+        self.board.waiting(waits);
         Ok(())
     }
 
