@@ -151,10 +151,11 @@ pub async fn delivery(session: &mut Session, rng: &mut Rng, home: i64) -> Outcom
         let Some(order) = session.int(select, &ints([home, district])).await? else { continue };
         let at = ints([home, district, order]);
         session.run("DELETE FROM new_order WHERE no_w_id = ? AND no_d_id = ? AND no_o_id = ?", &at).await?;
-        let select = "SELECT o_c_id FROM orders WHERE o_w_id = ? AND o_d_id = ? AND o_id = ?";
-        let Some(customer) = session.int(select, &at).await? else { return Err("an order is missing".into()) };
         let update = "UPDATE orders SET o_carrier_id = ? WHERE o_w_id = ? AND o_d_id = ? AND o_id = ?";
         session.run(update, &ints([carrier, home, district, order])).await?;
+        // Behind the update: MySQL and MariaDB read from a snapshot, which may be older than the order that FOR UPDATE has found.
+        let select = "SELECT o_c_id FROM orders WHERE o_w_id = ? AND o_d_id = ? AND o_id = ?";
+        let Some(customer) = session.int(select, &at).await? else { return Err("an order is missing".into()) };
         let update = "UPDATE order_line SET ol_delivery_d = CURRENT_TIMESTAMP WHERE ol_w_id = ? AND ol_d_id = ? AND ol_o_id = ?";
         session.run(update, &at).await?;
         let select = "SELECT CAST(SUM(ol_amount) AS CHAR(20)) FROM order_line WHERE ol_w_id = ? AND ol_d_id = ? AND ol_o_id = ?";
