@@ -45,3 +45,20 @@ async fn the_shop_moves_from_mysql() {
     let Some(pair) = shared(Kind::MySql).await else { return };
     moves(&pair, "shop_mysql", rounds(600, 10_000) as u32, rounds(300, 4_000)).await;
 }
+
+/// What was written while no engine ran is derived many transactions at a time, and is what the source's own SELECT gives.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backlog_is_caught_up_in_few_large_epochs() {
+    let Some(pair) = shared(Kind::MariaDb).await else { return };
+    let project = project(&pair, "shop_backlog", 400).await;
+    project.strangler(&["run", "--until-caught-up"]).await.expect(0);
+    let sequence = || async { project.ask_service("SELECT seq::text FROM strangler.checkpoint").await.parse::<u64>().unwrap() };
+    let before = sequence().await;
+    let transactions = rounds(3_000, 30_000);
+    Writer::connect(project.source_url(), seed("shop_backlog")).await.unwrap().step(transactions).await.unwrap();
+    let rows = project.settle().await;
+    assert!(rows > 1_200, "only {rows} rows compared");
+    let epochs = sequence().await - before;
+    assert!(epochs < transactions / 10, "{epochs} epochs for {transactions} transactions");
+    eprintln!("shop_backlog: {epochs} epochs");
+}
