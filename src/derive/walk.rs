@@ -33,14 +33,9 @@ pub(crate) struct Reached {
 
 /// The keys of all anchors of a branch that walks find for the changed rows. A walk that finds more than `anchors_max` of them is hot.
 pub(crate) fn reached(view: &View<'_>, branch: &BranchPlan, net: &Net, anchors_max: usize) -> Result<Reached> {
-    let mut walks = Vec::new();
-    for (place, (alias, walk)) in branch.walks.iter().enumerate().filter(|(_, (_, walk))| walk.whole.is_none()) {
+    let walks = branch.walks.iter().enumerate().filter(|(_, (_, walk))| walk.whole.is_none());
+    let walked = |(place, (alias, walk)): (usize, &(AliasId, Walk))| {
         let start = starts(branch, net, *alias, walk)?;
-        if !start.is_empty() {
-            walks.push((place, alias, walk, start));
-        }
-    }
-    let walked = |(place, alias, walk, start): (usize, &AliasId, &Walk, Vec<Arc<Stored>>)| {
         let (mut anchors, mut is_hot) = (Keys::default(), false);
         for rows in start.chunks(ROWS_PER_SLICE) {
             is_hot = is_hot || !follow(view, branch, (*alias, walk), rows, anchors_max, &mut anchors)?;
@@ -48,11 +43,11 @@ pub(crate) fn reached(view: &View<'_>, branch: &BranchPlan, net: &Net, anchors_m
         Ok((anchors, is_hot.then_some((place, start))))
     };
     let mut reached = Reached::default();
-    let row_count: usize = walks.iter().map(|(.., start)| start.len()).sum();
+    let row_count: usize = net.values().map(BTreeMap::len).sum();
     let walked: Vec<_> = match row_count < ROWS_PER_SLICE {
         // Other threads would have to be woken for it.
-        true => walks.into_iter().map(walked).collect::<Result<_>>()?,
-        false => mapped(walks, walked)?,
+        true => walks.map(walked).collect::<Result<_>>()?,
+        false => mapped(walks.collect(), walked)?,
     };
     for (anchors, hot) in walked {
         reached.anchors.append(&anchors);

@@ -174,9 +174,10 @@ impl<S: Server> ServerTarget<S> {
     async fn accept(&self, table: &TargetTable, write: Pending<'_>) -> Result<String> {
         let name = S::plain_name(table);
         let differences = match self.inspect(table).await? {
+            TableState::Unkeyed { .. } if !matches!(write, Pending::Load(_)) => vec![TableState::without_key(table, &name)],
             TableState::Present { .. } | TableState::Unkeyed { .. } => match self.stamp(table, write) {
                 Some(stamp) => return Ok(stamp),
-                None => vec![TableState::without_key(table, &name)],
+                None => return Err(Error::bug(format!("{name} was accepted without a stamp"))),
             },
             TableState::Absent => vec![TableDifference { object: name.clone(), message: "does not exist".to_owned() }],
             TableState::Differs(differences) => differences,
